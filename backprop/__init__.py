@@ -1,0 +1,34 @@
+"""Dense neural networks trained straight on numpy arrays, on the CPU, through a typed-Cython and C core.
+
+>>> import backprop as bp
+>>> net = bp.Network(64, [bp.Dense(32, "relu"), bp.Dense(10)], loss="softmax_cross_entropy")
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from importlib import import_module as _import_module
+
+from backprop._version import __version__
+
+_HOME = {
+    "Network": "backprop.network",
+    "Dense": "backprop.layers",
+    "SGD": "backprop.optimizers",
+    "Adam": "backprop.optimizers",
+    "History": "backprop.history",
+    "show_config": "backprop.config",
+}
+
+__all__ = ["SGD", "Adam", "Dense", "History", "Network", "__version__", "show_config"]
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'backprop' has no attribute {name!r}")
+    value = getattr(_import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,56 @@
+"""A dense layer on one batch: what it is (Layer), what it is run with (Run), forward and backward."""
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
+
+from backprop._core.kernels cimport (
+    bp_activation, bp_kernels, bp_step, bp_team,
+)
+
+
+cdef struct Layer:
+    int64_t n_in
+    int64_t n_out
+    int64_t ldw             # elements from one row of parameters to the next
+    bp_activation activation
+    char *parameters        # [n_in + 1][ldw]: the weights, then the bias
+    char *moment1           # [n_in + 1][ldw], or NULL
+    char *moment2           # [n_in + 1][ldw], or NULL
+    char *gradient          # [n_in + 1][ldw], or NULL where the update is fused
+    char *a_in              # [n_in + 1][ld], the last row 1
+    char *a_out             # [n_out + 1][ld]: the a_in of the next layer
+    char *dz                # [n_out rounded up to BP_ROW_MULTIPLE][ld], the rows beyond n_out 0
+    char *dz_transposed     # [batch][ldw], the columns beyond n_out 0
+    char *da_in             # [n_in][ld]: the dz of the layer before, or NULL where nobody asks for it
+    bp_activation activation_before
+
+
+cdef struct Interrupt:      # shared by the team; written by thread 0 while it multiplies, read by the others after a barrier
+    bint seen               # Ctrl-C: no more products, straight to the end of the step
+    PyObject *raised        # what its handler raised: a reference that the caller of the core takes over
+    double next_poll        # when to look again
+    int64_t rows_done       # of all that this call was asked for
+    PyObject *progress      # NULL, or called with rows_done at every look
+
+
+cdef struct Run:            # a copy for every thread
+    const bp_kernels *kernels
+    int64_t itemsize
+    int64_t ld              # elements from one feature of a batch to the next
+    int64_t count           # samples of this batch
+    int64_t columns         # count, rounded up to whole vectors
+    bp_team *team
+    int thread
+    int n_threads
+    bint with_blas
+    bint fuse_update
+    int64_t steps           # of the optimizer, counted by every thread alike
+    bp_step step            # the constants of this one
+    char *scratch           # of this thread
+    int64_t work_until_poll # multiply-adds until thread 0 looks at the clock
+    Interrupt *interrupt
+
+
+cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, int64_t batch) noexcept nogil
+cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept nogil
+cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
+cdef void share(int64_t total, int64_t multiple, const Run *run, int64_t *first, int64_t *last) noexcept nogil

@@ -1,0 +1,158 @@
+"""A dense layer, forward and backward, for all samples of a batch at once.
+
+Shapes are feature-major: activations [features][ld], a column a sample. The bias is the last row of the parameters, met by a last
+row of ones in the activations, so it needs no line of its own below.
+"""
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport Py_INCREF, PyObject
+from libc.stdint cimport int64_t
+
+from backprop._core cimport blas
+from backprop._core.kernels cimport (
+    BP_ACTIVATE, BP_ALIGNMENT, BP_DERIVATIVE, BP_IDENTITY, BP_ROW_MULTIPLE, BP_STORE, BP_UPDATE,
+    barrier, bp_kernels, bp_multiply, round_up, seconds,
+)
+
+# Multiply-adds between two looks at the clock (well under a millisecond), and seconds between two looks for Ctrl-C.
+cdef int64_t POLL_WORK = 20_000_000
+cdef double POLL_SECONDS = 0.03
+
+# Rows of a product that BLAS works out before the epilogue runs on them, still in cache.
+cdef int64_t BLAS_ROWS = 128
+
+
+cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept nogil:
+    """a_out = f(z), z = Wᵀ a_in; without `activate` z itself is left in a_out."""
+    cdef bp_multiply job
+    job.m, job.n, job.k = layer.n_out, run.columns, layer.n_in + 1
+    job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, True
+    job.b, job.ldb = layer.a_in, run.ld
+    job.c, job.ldc = layer.a_out, run.ld
+    job.epilogue = BP_ACTIVATE if activate else BP_STORE
+    job.activation = layer.activation
+    multiply(&job, run, b_is_n_major=False)
+
+
+cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
+    """From dz: the dz of the layer before, dz_in = (W dz) · f'(z_in); then the gradient, dW = a_in dzᵀ.
+
+    In this order, because the gradient may be spent on W at once; and with a barrier between, because all threads read W.
+    """
+    cdef int64_t first, last
+    if not run.with_blas:
+        share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
+        run.kernels.transpose(layer.dz, run.ld, layer.n_out, first, last, layer.dz_transposed, layer.ldw)
+    if layer.da_in != NULL:
+        backward_data(layer, run)
+    barrier(run.team)
+    backward_weights(layer, run)
+
+
+cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
+    """da_in = W dz, then times f'(z_in), which is worked out from a_in."""
+    cdef bp_multiply job
+    job.m, job.n, job.k = layer.n_in, run.columns, layer.n_out
+    job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, False
+    job.b, job.ldb = layer.dz, run.ld
+    job.c, job.ldc = layer.da_in, run.ld
+    job.epilogue = BP_STORE if layer.activation_before == BP_IDENTITY else BP_DERIVATIVE
+    job.activation, job.activations = layer.activation_before, layer.a_in
+    multiply(&job, run, b_is_n_major=False)
+
+
+cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
+    """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step."""
+    cdef bp_multiply job
+    job.m, job.n, job.k = layer.n_in + 1, round_up(layer.n_out, BP_ROW_MULTIPLE), run.count
+    job.a, job.lda, job.a_is_k_major = layer.a_in, run.ld, False
+    if run.with_blas:  # which transposes as it packs
+        job.b, job.ldb = layer.dz, run.ld
+    else:
+        job.b, job.ldb = layer.dz_transposed, layer.ldw
+    job.c, job.ldc = layer.gradient, layer.ldw
+    job.epilogue = BP_UPDATE if run.fuse_update else BP_STORE
+    job.step = &run.step
+    job.weights, job.moment1, job.moment2 = layer.parameters, layer.moment1, layer.moment2
+    multiply(&job, run, b_is_n_major=run.with_blas)
+
+
+cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil:
+    """This thread's share of a product, in portions after which thread 0 sees to Ctrl-C."""
+    cdef int64_t units, first, last, stop, portion, work
+    job.panel = run.scratch
+    units = (job.m + BLAS_ROWS - 1) // BLAS_ROWS if run.with_blas else run.kernels.multiply_units(job)
+    share(units, 1, run, &first, &last)
+    work = max(1, job.m * job.n * job.k // max(1, units))
+    portion = max(1, POLL_WORK // work)
+    while first < last and not run.interrupt.seen:
+        stop = min(last, first + portion)
+        if run.with_blas:
+            multiply_with_blas(job, run, b_is_n_major, first, stop)
+        else:
+            run.kernels.multiply(job, first, stop)
+        if run.thread == 0:
+            run.work_until_poll -= work * (stop - first)
+            if run.work_until_poll <= 0:
+                poll(run)
+        first = stop
+
+
+cdef void multiply_with_blas(const bp_multiply *job, const Run *run, bint b_is_n_major, int64_t first,
+                             int64_t last) noexcept nogil:
+    """The same product, BLAS_ROWS rows at a time, each block followed by its epilogue while it is in cache."""
+    cdef int64_t unit, row, rows, itemsize = run.itemsize
+    cdef int64_t a_step = itemsize if job.a_is_k_major else job.lda * itemsize
+    cdef char *c
+    for unit in range(first, last):
+        row = unit * BLAS_ROWS
+        rows = min(BLAS_ROWS, job.m - row)
+        c = <char *>job.panel if job.epilogue == BP_UPDATE else <char *>job.c + row * job.ldc * itemsize
+        blas.gemm(itemsize, job.a_is_k_major, b_is_n_major, rows, job.n, job.k, <const char *>job.a + row * a_step,
+                  job.lda, job.b, job.ldb, c, job.ldc)
+        if job.epilogue == BP_ACTIVATE:
+            run.kernels.activate(job.activation, c, job.ldc, rows, job.n)
+        elif job.epilogue == BP_DERIVATIVE:
+            run.kernels.derivative(job.activation, c, <const char *>job.activations + row * job.ldc * itemsize, job.ldc,
+                                   rows, job.n)
+        elif job.epilogue == BP_UPDATE:
+            run.kernels.update(job.step, c, job.ldc, offset(job.weights, row * job.ldc * itemsize),
+                               offset(job.moment1, row * job.ldc * itemsize),
+                               offset(job.moment2, row * job.ldc * itemsize), job.ldc, rows, job.n)
+
+
+cdef inline void *offset(void *start, int64_t n_bytes) noexcept nogil:
+    """NULL stays NULL: plain SGD has no moments."""
+    return <char *>start + n_bytes if start != NULL else NULL
+
+
+cdef void poll(Run *run) noexcept nogil:
+    """Look for Ctrl-C, seldom; what its handler raises is kept for the thread that called the core."""
+    cdef Interrupt *interrupt = run.interrupt
+    cdef double now = seconds()
+    run.work_until_poll = POLL_WORK
+    if now < interrupt.next_poll:
+        return
+    interrupt.next_poll = now + POLL_SECONDS
+    with gil:
+        try:
+            PyErr_CheckSignals()
+            if interrupt.progress != NULL:
+                (<object>interrupt.progress)(interrupt.rows_done)
+        except BaseException as raised:
+            Py_INCREF(raised)
+            interrupt.raised = <PyObject *>raised
+            interrupt.seen = True
+
+
+cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, int64_t batch) noexcept nogil:
+    """What one thread needs beside it for any of the layer's products."""
+    cdef int64_t longest = max(batch, layer.n_in + 1, layer.n_out)
+    cdef int64_t blas_block = BLAS_ROWS * layer.ldw * <int64_t>kernels.itemsize
+    return round_up(max(<int64_t>kernels.panel_bytes(longest), blas_block), BP_ALIGNMENT)
+
+
+cdef void share(int64_t total, int64_t multiple, const Run *run, int64_t *first, int64_t *last) noexcept nogil:
+    """This thread's part [first, last) of `total`, cut at multiples of `multiple`."""
+    cdef int64_t pieces = (total + multiple - 1) // multiple
+    first[0] = min(total, pieces * run.thread // run.n_threads * multiple)
+    last[0] = min(total, pieces * (run.thread + 1) // run.n_threads * multiple)

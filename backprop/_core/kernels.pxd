@@ -1,0 +1,113 @@
+"""The door to csrc/: its types, and the few functions that the other modules call. Only kernels.pyx is linked with the C code."""
+from libc.stdint cimport int64_t, uint64_t
+
+
+cdef extern from "backprop.h" nogil:
+    int BP_ROW_MULTIPLE
+    int BP_ALIGNMENT
+    const char *BP_TYPES
+
+    ctypedef enum bp_activation:
+        BP_IDENTITY
+        BP_SIGMOID
+        BP_TANH
+        BP_RELU
+
+    ctypedef enum bp_loss:
+        BP_SQUARED_ERROR
+        BP_SIGMOID_CROSS_ENTROPY
+        BP_SOFTMAX_CROSS_ENTROPY
+
+    ctypedef enum bp_optimizer:
+        BP_SGD
+        BP_MOMENTUM
+        BP_NESTEROV
+        BP_ADAM
+
+    ctypedef enum bp_epilogue:
+        BP_STORE
+        BP_ACTIVATE
+        BP_DERIVATIVE
+        BP_UPDATE
+
+    ctypedef struct bp_step:
+        bp_optimizer optimizer
+        double learning_rate
+        double momentum
+        double beta_1
+        double beta_2
+        double epsilon
+
+    ctypedef struct bp_multiply:
+        int64_t m
+        int64_t n
+        int64_t k
+        const void *a
+        int64_t lda
+        int a_is_k_major
+        const void *b
+        int64_t ldb
+        void *c
+        int64_t ldc
+        bp_epilogue epilogue
+        bp_activation activation
+        const void *activations
+        const bp_step *step
+        void *weights
+        void *moment1
+        void *moment2
+        void *panel
+
+    ctypedef struct bp_source:
+        const char *data
+        int64_t row_stride
+        int64_t column_stride
+        int type
+
+    ctypedef struct bp_targets:
+        const void *values
+        const void *labels
+        const void *weights
+        double scale
+
+    ctypedef struct bp_kernels:
+        const char *instruction_set
+        size_t itemsize
+        int64_t lanes
+        int64_t tile_rows
+        int64_t tile_columns
+        size_t (*panel_bytes)(int64_t k) noexcept nogil
+        int64_t (*multiply_units)(const bp_multiply *job) noexcept nogil
+        void (*multiply)(const bp_multiply *job, int64_t first, int64_t last) noexcept nogil
+        void (*activate)(bp_activation activation, void *z, int64_t ld, int64_t rows, int64_t columns) noexcept nogil
+        void (*derivative)(bp_activation activation, void *da, const void *a, int64_t ld, int64_t rows,
+                           int64_t columns) noexcept nogil
+        void (*update)(const bp_step *step, const void *gradient, int64_t ldg, void *weights, void *moment1,
+                       void *moment2, int64_t ldw, int64_t rows, int64_t columns) noexcept nogil
+        void (*gather)(const bp_source *source, const int64_t *rows, int64_t start, int64_t first, int64_t last,
+                       int64_t features, const double *offset, const double *scale, void *out,
+                       int64_t ld) noexcept nogil
+        void (*transpose)(const void *values, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out,
+                          int64_t ldo) noexcept nogil
+        void (*loss)(bp_loss loss, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld, int64_t first,
+                     int64_t last, void *da, void *losses) noexcept nogil
+        void (*probabilities)(bp_loss loss, void *a, int64_t n_out, int64_t ld, int64_t first,
+                              int64_t last) noexcept nogil
+        double (*sum)(const void *values, int64_t count) noexcept nogil
+        void (*uniform)(uint64_t state, double limit, void *weights, int64_t rows, int64_t columns,
+                        int64_t ldw) noexcept nogil
+        void (*apply)(bp_activation activation, const void *values, void *out, int64_t count) noexcept nogil
+        double (*peak_probe)(int64_t repeats) noexcept nogil
+
+    ctypedef struct bp_team:
+        pass
+    ctypedef void (*bp_task)(void *argument, bp_team *team, int thread) noexcept nogil
+
+
+cdef const bp_kernels *find_kernels(str instruction_set, size_t itemsize) except NULL
+cdef int run_team(bp_task task, void *argument, int n_threads) except -1 nogil
+cdef void barrier(bp_team *team) noexcept nogil
+cdef double seconds() noexcept nogil
+cdef uint64_t stream(uint64_t seed, uint64_t purpose, uint64_t index) noexcept nogil
+cdef void shuffle(uint64_t state, int64_t *indices, int64_t count) noexcept nogil
+cdef int64_t round_up(int64_t count, int64_t multiple) noexcept nogil

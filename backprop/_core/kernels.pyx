@@ -1,0 +1,73 @@
+"""The door to csrc/: the only module linked with it. Chooses the instruction set; wraps what C offers for the modules beside it."""
+import os
+
+from libc.stdint cimport int64_t, uint64_t
+
+
+cdef extern from "backprop.h" nogil:
+    const char *const *bp_instruction_sets()
+    int bp_instruction_set_runs(const char *name)
+    const bp_kernels *bp_find_kernels(const char *name, size_t itemsize)
+    uint64_t bp_stream(uint64_t seed, uint64_t purpose, uint64_t index)
+    void bp_shuffle(uint64_t state, int64_t *indices, int64_t count)
+    int bp_team_run(bp_task task, void *argument, int n_threads)
+    void bp_barrier(bp_team *team)
+    double bp_seconds()
+
+
+def instruction_sets():
+    """{name: whether this processor runs it}, best first, of the instruction sets in this build."""
+    cdef const char *const *names = bp_instruction_sets()
+    found = {}
+    while names[0] != NULL:
+        found[names[0].decode()] = bool(bp_instruction_set_runs(names[0]))
+        names += 1
+    return found
+
+
+def best_instruction_set():
+    """The best that runs here, or what the environment variable BACKPROP_ISA asks for; ValueError where that does not run."""
+    sets = instruction_sets()
+    runs = [name for name, runs_here in sets.items() if runs_here]
+    asked = os.environ.get("BACKPROP_ISA")
+    if not asked:
+        return runs[0]
+    if asked not in runs:
+        raise ValueError(f"BACKPROP_ISA={asked}: this processor and build run {', '.join(runs)}")
+    return asked
+
+
+cdef const bp_kernels *find_kernels(str instruction_set, size_t itemsize) except NULL:
+    cdef const bp_kernels *found = bp_find_kernels(instruction_set.encode(), itemsize)
+    if found == NULL:
+        raise ValueError(f"instruction set {instruction_set!r} does not run here; there are: {instruction_sets()}")
+    return found
+
+
+cdef int run_team(bp_task task, void *argument, int n_threads) except -1 nogil:
+    """Run the task on this thread and n_threads - 1 others; returns when all are done."""
+    cdef int error = bp_team_run(task, argument, n_threads)
+    if error:
+        with gil:
+            raise OSError(error, f"n_threads={n_threads}: the system would not start so many threads")
+    return 0
+
+
+cdef void barrier(bp_team *team) noexcept nogil:
+    bp_barrier(team)
+
+
+cdef double seconds() noexcept nogil:
+    return bp_seconds()
+
+
+cdef uint64_t stream(uint64_t seed, uint64_t purpose, uint64_t index) noexcept nogil:
+    return bp_stream(seed, purpose, index)
+
+
+cdef void shuffle(uint64_t state, int64_t *indices, int64_t count) noexcept nogil:
+    bp_shuffle(state, indices, count)
+
+
+cdef int64_t round_up(int64_t count, int64_t multiple) noexcept nogil:
+    return (count + multiple - 1) // multiple * multiple

@@ -1,0 +1,119 @@
+"""Everything that is decided before the first batch: sizes, threads, the backend, and one arena laid out.
+
+(a) The arena of a plan holds one batch: activations, their derivatives and scratch. Parameters and moments have an arena of their own in the
+    network, because they outlive any batch size and users hold views of them.
+(b) The same code measures the arena and hands out its pieces (`lay_out`), so the two cannot differ.
+"""
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from backprop._core.dense cimport Layer, Run, scratch_bytes
+from backprop._core.kernels cimport BP_ALIGNMENT, BP_ROW_MULTIPLE, bp_kernels, round_up
+
+cnp.import_array()
+
+# Rows this far apart (or a multiple of it) fall into one set of the first-level cache and push each other out.
+cdef int64_t CACHE_SET_BYTES = 4096
+
+
+cdef class Plan:
+    """Buffers and choices for batches of up to `capacity` samples."""
+
+    def __dealloc__(self):
+        free(self.layers)
+
+    cdef int64_t lay_out(self, char *base):
+        """Give each buffer its place from `base` on; returns the bytes needed."""
+        cdef int64_t used = 0, ld_bytes = self.run.ld * self.run.itemsize
+        cdef Layer *layer
+        cdef int i
+        self.layers[0].a_in = take(base, (self.layers[0].n_in + 1) * ld_bytes, &used)
+        for i in range(self.n_layers):
+            layer = &self.layers[i]
+            layer.a_out = take(base, (layer.n_out + 1) * ld_bytes, &used)
+            if i + 1 < self.n_layers:
+                self.layers[i + 1].a_in = layer.a_out
+            if self.training or i + 1 == self.n_layers:
+                layer.dz = take(base, round_up(layer.n_out, BP_ROW_MULTIPLE) * ld_bytes, &used)
+            if i > 0:
+                layer.da_in = self.layers[i - 1].dz
+                layer.activation_before = self.layers[i - 1].activation
+        self.targets = take(base, self.layers[self.n_layers - 1].n_out * ld_bytes, &used)
+        self.labels = take(base, ld_bytes, &used)
+        self.sample_weights = take(base, ld_bytes, &used)
+        self.losses = take(base, ld_bytes, &used)
+        if self.training:
+            for i in range(self.n_layers):
+                self.layers[i].dz_transposed = take(base, self.capacity * self.layers[i].ldw * self.run.itemsize, &used)
+        self.scratch = take(base, self.n_threads * self.scratch_bytes, &used)
+        return used
+
+    cdef void fill_constants(self) noexcept:
+        """The rows of ones that meet the bias, and sample weights of 1; all else starts at 0."""
+        cdef int i
+        fill(self.layers[0].a_in + self.layers[0].n_in * self.run.ld * self.run.itemsize, self.run.ld, self.run.itemsize)
+        for i in range(self.n_layers):
+            fill(self.layers[i].a_out + self.layers[i].n_out * self.run.ld * self.run.itemsize, self.run.ld,
+                 self.run.itemsize)
+        fill(self.sample_weights, self.run.ld, self.run.itemsize)
+
+
+cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers, int64_t capacity, int n_threads,
+                    bint with_blas, bint training):
+    """Raises MemoryError where the arena cannot be had."""
+    cdef Plan plan = Plan.__new__(Plan)
+    cdef int i
+    plan.layers = <Layer *>calloc(n_layers, sizeof(Layer))
+    if plan.layers == NULL:
+        raise MemoryError
+    memcpy(plan.layers, layers, n_layers * sizeof(Layer))
+    plan.n_layers, plan.capacity, plan.n_threads, plan.training = n_layers, capacity, n_threads, training
+    memset(&plan.run, 0, sizeof(Run))
+    plan.run.kernels = kernels
+    plan.run.itemsize = kernels.itemsize
+    plan.run.n_threads = n_threads
+    plan.run.with_blas = with_blas
+    plan.run.ld = row_stride(capacity, kernels.itemsize)
+    for i in range(n_layers):
+        plan.scratch_bytes = max(plan.scratch_bytes, scratch_bytes(kernels, &layers[i], capacity))
+    plan.arena = zeros(plan.lay_out(NULL))
+    plan.lay_out(address(plan.arena))
+    plan.fill_constants()
+    return plan
+
+
+cdef int64_t row_stride(int64_t columns, int64_t itemsize) noexcept:
+    """Elements from one row to the next: whole vectors, and rows that do not share a set of the cache."""
+    cdef int64_t stride = round_up(max(1, columns), BP_ROW_MULTIPLE)
+    return stride + BP_ROW_MULTIPLE if stride * itemsize % CACHE_SET_BYTES == 0 else stride
+
+
+cdef object zeros(n_bytes):
+    """Aligned zeros, as an array of bytes."""
+    whole = np.zeros(n_bytes + BP_ALIGNMENT, dtype=np.uint8)
+    start = round_up(<int64_t>cnp.PyArray_DATA(whole), BP_ALIGNMENT) - <int64_t>cnp.PyArray_DATA(whole)
+    return whole[start:start + n_bytes]
+
+
+cdef char *address(object array) except NULL:
+    return <char *>cnp.PyArray_DATA(array)
+
+
+cdef char *take(char *base, int64_t n_bytes, int64_t *used) noexcept:
+    cdef int64_t start = used[0]
+    used[0] = round_up(start + n_bytes, BP_ALIGNMENT)
+    return base + start
+
+
+cdef void fill(char *values, int64_t count, int64_t itemsize) noexcept:
+    """Ones."""
+    cdef int64_t i
+    for i in range(count):
+        if itemsize == sizeof(float):
+            (<float *>values)[i] = 1
+        else:
+            (<double *>values)[i] = 1

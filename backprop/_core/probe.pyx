@@ -1,0 +1,185 @@
+"""The leaf kernels, callable from Python: for tests and benchmarks only. Arrays are contiguous unless said otherwise."""
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdint cimport int64_t, uint64_t
+
+from backprop._core cimport blas
+from backprop._core.kernels cimport (
+    BP_ACTIVATE, BP_DERIVATIVE, BP_STORE, BP_UPDATE, bp_kernels, bp_multiply, bp_source, bp_step, bp_targets,
+    find_kernels, seconds, shuffle, stream,
+)
+from backprop._core.plan cimport address
+
+from backprop._core.blas import load as load_blas
+from backprop._core.kernels import best_instruction_set, instruction_sets  # noqa: F401  for the tests
+from backprop._core.network import ACTIVATIONS, LOSSES, OPTIMIZERS
+
+cnp.import_array()
+
+
+cdef const bp_kernels *kernels_for(dtype, instruction_set) except NULL:
+    return find_kernels(instruction_set or best_instruction_set(), np.dtype(dtype).itemsize)
+
+
+def tile_shape(dtype, instruction_set=None):
+    """(lanes, tile rows, tile columns)"""
+    cdef const bp_kernels *k = kernels_for(dtype, instruction_set)
+    return k.lanes, k.tile_rows, k.tile_columns
+
+
+def multiply_add_peak(dtype="float32", double seconds_to_run=0.2, instruction_set=None):
+    """GFLOP/s of one core on multiply-adds alone: the best of several short runs."""
+    cdef const bp_kernels *k = kernels_for(dtype, instruction_set)
+    cdef double best = 0, began = seconds(), start, taken
+    cdef int64_t repeats = 200_000
+    while seconds() - began < seconds_to_run:
+        start = seconds()
+        k.peak_probe(repeats)
+        taken = seconds() - start
+        best = max(best, 2.0 * repeats * k.tile_rows * k.tile_columns / taken / 1e9)
+    return best
+
+
+def apply(activation, values, instruction_set=None):
+    """f(values), one after another."""
+    cdef const bp_kernels *k = kernels_for(values.dtype, instruction_set)
+    out = np.empty_like(values)
+    k.apply(ACTIVATIONS[activation], address(values), address(out), values.size)
+    return out
+
+
+cdef class Product:
+    """A product C = A B with its epilogue, set up once and run as often as wanted.
+
+    a: (m, k), or (k, m) with a_is_k_major; b: (k, n), n a multiple of 16; c: (m, n), or the weights with "update".
+    """
+
+    cdef bp_multiply job
+    cdef bp_step step
+    cdef const bp_kernels *kernels
+    cdef object arrays
+
+    def __init__(self, a, b, c, *, bint a_is_k_major=False, epilogue="store", activation="identity", activations=None,
+                 step=None, moment1=None, moment2=None, instruction_set=None):
+        self.kernels = kernels_for(a.dtype, instruction_set)
+        itemsize = a.dtype.itemsize
+        panel = np.zeros(self.kernels.panel_bytes(len(b)) + 64, np.uint8)
+        self.arrays = (a, b, c, activations, moment1, moment2, panel)
+        self.job.m, self.job.n, self.job.k = len(c), c.shape[1], len(b)
+        self.job.a, self.job.lda, self.job.a_is_k_major = address(a), a.strides[0] // itemsize, a_is_k_major
+        self.job.b, self.job.ldb = address(b), b.strides[0] // itemsize
+        self.job.c, self.job.ldc = address(c), c.strides[0] // itemsize
+        self.job.epilogue = {"store": BP_STORE, "activate": BP_ACTIVATE, "derivative": BP_DERIVATIVE,
+                             "update": BP_UPDATE}[epilogue]
+        self.job.activation = ACTIVATIONS[activation]
+        self.job.activations = address(activations) if activations is not None else NULL
+        self.job.panel = address(panel)
+        if step is not None:
+            self.step = step_of(step)
+        self.job.step = &self.step
+        self.job.weights = address(c)
+        self.job.moment1 = address(moment1) if moment1 is not None else NULL
+        self.job.moment2 = address(moment2) if moment2 is not None else NULL
+
+    def units(self):
+        return self.kernels.multiply_units(&self.job)
+
+    def run(self, int64_t first=0, last=None):
+        """Units [first, last) of the work; all of it by default."""
+        cdef int64_t stop = self.units() if last is None else last
+        with nogil:
+            self.kernels.multiply(&self.job, first, stop)
+
+
+cdef bp_step step_of(step):
+    cdef bp_step made
+    made.optimizer = OPTIMIZERS[step["optimizer"]]
+    made.learning_rate = step.get("learning_rate", 0)
+    made.momentum = step.get("momentum", 0)
+    made.beta_1, made.beta_2 = step.get("beta_1", 0), step.get("beta_2", 0)
+    made.epsilon = step.get("epsilon", 0)
+    return made
+
+
+def blas_multiply(a, b, c, bint a_is_k_major=False, bint b_is_n_major=False):
+    """The same product by BLAS, one thread."""
+    load_blas()
+    cdef int64_t itemsize = a.dtype.itemsize
+    blas.gemm(itemsize, a_is_k_major, b_is_n_major, c.shape[0], c.shape[1], a.shape[0] if a_is_k_major else a.shape[1],
+              address(a), a.strides[0] // itemsize, address(b), b.strides[0] // itemsize, address(c),
+              c.strides[0] // itemsize)
+
+
+def update(step, gradient, weights, moment1=None, moment2=None, instruction_set=None):
+    """One optimizer step in place; all (rows, columns), columns a multiple of 16."""
+    cdef const bp_kernels *k = kernels_for(weights.dtype, instruction_set)
+    cdef bp_step constants = step_of(step)
+    columns = weights.shape[1]
+    k.update(&constants, address(gradient), columns, address(weights),
+             address(moment1) if moment1 is not None else NULL, address(moment2) if moment2 is not None else NULL,
+             columns, len(weights), columns)
+
+
+def gather(cnp.ndarray source, dtype, int64_t columns, rows=None, offset=None, scale=None, int64_t start=0, count=None,
+           instruction_set=None):
+    """(features, columns) of dtype: rows [start, start + count) of `source`, or those that `rows` names; any strides."""
+    cdef const bp_kernels *k = kernels_for(dtype, instruction_set)
+    cdef bp_source s
+    s.data = <const char *>cnp.PyArray_DATA(source)
+    s.row_stride, s.column_stride = source.strides[0], source.strides[1]
+    s.type = ord(source.dtype.char)
+    out = np.full((source.shape[1], columns), -77, dtype)
+    n_rows = len(source) if rows is None else len(rows)
+    k.gather(&s, <const int64_t *>address(rows) if rows is not None else NULL, start, 0,
+             n_rows - start if count is None else count, source.shape[1],
+             <const double *>address(offset) if offset is not None else NULL,
+             <const double *>address(scale) if scale is not None else NULL, address(out), columns)
+    return out
+
+
+def transpose(values, instruction_set=None):
+    cdef const bp_kernels *k = kernels_for(values.dtype, instruction_set)
+    out = np.empty(values.shape[::-1], values.dtype)
+    k.transpose(address(values), values.shape[1], values.shape[0], 0, values.shape[1], address(out), values.shape[0])
+    return out
+
+
+def loss(name, a, targets, weights, double scale, instruction_set=None):
+    """(weight·loss of each column, da); a (n_out, columns), columns a multiple of 16; targets like a, or labels (columns,)."""
+    cdef const bp_kernels *k = kernels_for(a.dtype, instruction_set)
+    cdef bp_targets t
+    t.values = address(targets) if targets.ndim == 2 else NULL
+    t.labels = address(targets) if targets.ndim == 1 else NULL
+    t.weights, t.scale = address(weights), scale
+    da, losses = np.empty_like(a), np.empty(a.shape[1], a.dtype)
+    k.loss(LOSSES[name], address(a), &t, len(a), a.shape[1], 0, a.shape[1], address(da), address(losses))
+    return losses, da
+
+
+def probabilities(name, logits, instruction_set=None):
+    cdef const bp_kernels *k = kernels_for(logits.dtype, instruction_set)
+    out = logits.copy()
+    k.probabilities(LOSSES[name], address(out), len(out), out.shape[1], 0, out.shape[1])
+    return out
+
+
+def total(values, instruction_set=None):
+    """The fixed-tree sum in float64."""
+    return kernels_for(values.dtype, instruction_set).sum(address(values), values.size)
+
+
+def uniform(dtype, uint64_t state, double limit, int64_t rows, int64_t columns, instruction_set=None):
+    out = np.zeros((rows, columns), dtype)
+    kernels_for(dtype, instruction_set).uniform(state, limit, address(out), rows, columns, columns)
+    return out
+
+
+def random_stream(uint64_t seed, uint64_t purpose, uint64_t index):
+    return stream(seed, purpose, index)
+
+
+def permutation(uint64_t state, int64_t count):
+    out = np.empty(count, np.int64)
+    shuffle(state, <int64_t *>address(out), count)
+    return out

@@ -1,0 +1,521 @@
+"""The network that people hold: checks what it is given, calls the core, keeps the score."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from backprop._core import kernels
+from backprop._core.network import Core
+from backprop.config import available_threads
+from backprop.history import History
+from backprop.layers import Dense, Layer
+from backprop.losses import CROSS_ENTROPIES, LOSSES
+from backprop.optimizers import SGD, Adam
+from backprop.validation import (
+    check_dtype,
+    check_flag,
+    check_input_transform,
+    check_inputs,
+    check_integer,
+    check_matrix,
+    check_name,
+    check_sample_weight,
+    check_targets,
+    first_non_finite,
+)
+
+# Rows that `loss_and_gradients` takes at a time: their activations, not the whole set's, are in memory.
+GRADIENT_ROWS = 4096
+MAX_SIZE = 2**31 - 1 - 64  # BLAS counts in 32 bits; 64 leaves room to round up
+MATMULS = ("auto", "fused", "blas")
+
+
+class Gradient(NamedTuple):
+    """Of one layer: ``weights`` (n_in, units) and ``bias`` (units,)."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+
+
+class Network:
+    """A dense network, trained by back-propagation.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Columns of X.
+    layers : sequence of Dense
+        From the first hidden layer to the last, whose units are the outputs.
+    loss : {"squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"}
+        What is minimised; formulas in ``backprop.losses``. The cross-entropies take logits: the last layer is "identity".
+    optimizer : SGD or Adam, default Adam()
+        How weights follow their gradients.
+    dtype : {"float32", "float64"}
+        Of parameters, activations and predictions.
+    seed : int, optional
+        Of initial weights and shuffles, 0 to 2⁶⁴ - 1. The same seed gives the same bits on any number of threads. Drawn from
+        the system by default; ``net.seed`` says which.
+    n_threads : int, optional
+        By default as many as the batch's work is worth, at most the processors that this process may use.
+    matmul : {"auto", "fused", "blas"}
+        Which matrix multiplies: the library's own with fused epilogues ("fused"), or OpenBLAS ("blas"), whose bits depend
+        on the number of threads. "auto" is "fused".
+    input_offset, input_scale : float or array of shape (n_inputs,), optional
+        The network sees (x - offset) · scale, worked out as a batch is gathered, so that images of uint8 or raw columns
+        need no scaled copy. Part of the model, saved with it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what was given and what was expected.
+    MemoryError
+        When the parameters do not fit.
+
+    Notes
+    -----
+    Initial weights are uniform in ±√(6 / n_in) before relu (He et al. 2015), ±√(6 / (n_in + n_out)) otherwise (Glorot and
+    Bengio 2010); biases start at 0.
+    """
+
+    def __init__(
+        self,
+        n_inputs,
+        layers,
+        loss="squared_error",
+        optimizer=None,
+        dtype="float32",
+        seed=None,
+        n_threads=None,
+        matmul="auto",
+        input_offset=None,
+        input_scale=None,
+    ):
+        self.n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
+        self._specs = _check_layers(layers)
+        self.loss = _check_loss(loss, self._specs)
+        self.dtype = check_dtype(dtype)
+        self.seed = _check_seed(seed)
+        self.n_threads = n_threads if n_threads is None else check_integer("n_threads", n_threads, 1, 1024)
+        self.matmul = check_name("matmul", matmul, MATMULS)
+        self.input_offset = check_input_transform("input_offset", input_offset, self.n_inputs)
+        self.input_scale = check_input_transform("input_scale", input_scale, self.n_inputs)
+        self.epochs_trained = 0
+        self._core = Core(
+            self.n_inputs,
+            [spec.units for spec in self._specs],
+            [spec.activation for spec in self._specs],
+            self.loss,
+            self.dtype,
+            self.seed,
+            self.n_threads or 0,
+            available_threads(),
+            self.matmul == "blas",
+            kernels.best_instruction_set(),
+            *self._transform(),
+        )
+        self.optimizer = Adam() if optimizer is None else optimizer
+        views = self._core.views("parameters")
+        self.layers = tuple(Layer(spec, *view) for spec, view in zip(self._specs, views, strict=True))
+
+    @property
+    def n_outputs(self):
+        """Units of the last layer."""
+        return self._specs[-1].units
+
+    @property
+    def n_parameters(self):
+        """Weights and biases of all layers."""
+        return sum(layer.weights.size + layer.bias.size for layer in self.layers)
+
+    @property
+    def optimizer(self):
+        """SGD or Adam. Another of the same kind keeps the moments; another kind starts with moments of 0."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value):
+        if not isinstance(value, SGD | Adam):
+            raise TypeError(f"optimizer={value!r}: expected bp.SGD(…) or bp.Adam(…)")
+        names = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon")
+        self._core.configure_optimizer(value.kind, *(getattr(value, name, 0.0) for name in names))
+        self._optimizer = value
+
+    @property
+    def steps(self):
+        """Steps that the optimizer has taken: the t of Adam's bias corrections."""
+        return self._core.steps
+
+    @steps.setter
+    def steps(self, count):
+        self._core.steps = check_integer("steps", count, 0)
+
+    def optimizer_state(self):
+        """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
+
+        ``{}`` for plain SGD, "velocity" with momentum, "moment1" and "moment2" for Adam.
+        """
+        blocks = {
+            "sgd": {},
+            "momentum": {"velocity": "moment1"},
+            "nesterov": {"velocity": "moment1"},
+            "adam": {"moment1": "moment1", "moment2": "moment2"},
+        }[self.optimizer.kind]
+        return {name: self._core.views(block) for name, block in blocks.items()}
+
+    def fit(
+        self,
+        X,
+        y,
+        *,
+        epochs=10,
+        batch_size=128,
+        validation_data=None,
+        sample_weight=None,
+        shuffle=True,
+        verbose=False,
+        callbacks=(),
+    ):
+        """Train for some epochs; each is one pass over the rows in batches, the last of which may be smaller.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_inputs)
+            float32, float64, bool or any integer type; any strides, read-only or a memory map: converted a batch at a time.
+        y : array
+            Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1, (n,) or (n, k), for
+            sigmoid_cross_entropy; numbers, (n,) or (n, k), for squared_error.
+        epochs, batch_size : int
+            At least 1; a batch_size above n means n.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            Evaluated after each epoch, never trained on.
+        sample_weight : array of shape (n,), optional
+            At least 0. A batch's cost is Σ w loss / Σ w.
+        shuffle : bool
+            A new order each epoch, which depends on ``seed`` and ``epochs_trained`` only.
+        verbose : bool
+            A progress bar on standard error.
+        callbacks : iterable of callables
+            Each called as ``callback(network, history)`` after an epoch; training stops when one returns True.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        FloatingPointError
+            When the cost of an epoch is not finite: says whether the inputs were.
+        KeyboardInterrupt
+            On Ctrl-C, within 100 ms; the network is left as the last whole or begun step made it, and can go on.
+        ValueError, TypeError
+            Naming the argument, what was given and what was expected.
+        """
+        X, y, sample_weight = self._check_samples(X, y, sample_weight)
+        epochs = check_integer("epochs", epochs, 1)
+        batch_size = min(check_integer("batch_size", batch_size, 1), len(X), MAX_SIZE)
+        shuffle = check_flag("shuffle", shuffle)
+        if validation_data is not None:
+            validation_data = self._check_validation(validation_data)
+        callbacks = tuple(callbacks)
+        history = History(n_samples=len(X))
+        with _progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
+            at_a_time = 1 if callbacks or validation_data or verbose else epochs
+            for _ in range(0, epochs, at_a_time):
+                self._fit_epochs(X, y, sample_weight, at_a_time, batch_size, shuffle, history, bar)
+                if validation_data:
+                    self._validate(validation_data, history)
+                bar.after_epoch(history)
+                if any([callback(self, history) for callback in callbacks]):
+                    break
+        return history
+
+    def _fit_epochs(self, X, y, sample_weight, epochs, batch_size, shuffle, history, bar):
+        before = self.epochs_trained
+        try:
+            losses, seconds = self._core.fit(
+                X, y, sample_weight, epochs, batch_size, shuffle, before, bar.rows_done
+            )
+        finally:
+            self.epochs_trained = before + self._core.epochs_done
+        history.loss.extend(losses.tolist())
+        history.seconds.extend(seconds.tolist())
+        if not np.isfinite(losses[-1]):
+            raise FloatingPointError(self._why_not_finite(X, losses[-1], len(history.loss)))
+
+    def _why_not_finite(self, X, loss, epoch):
+        place = first_non_finite(X)
+        if place is not None:
+            return f"the loss became {loss} in epoch {epoch}: X[{place[0]}, {place[1]}] is {X[place]}"
+        rate = self.optimizer.learning_rate
+        return (
+            f"the loss became {loss} in epoch {epoch}, from finite inputs: training diverged. "
+            f"Try a lower learning_rate (it is {rate:g}), or inputs and targets scaled to about 1"
+        )
+
+    def _validate(self, data, history):
+        scores = self._score(*data)
+        history.validation_loss.append(scores["loss"])
+        if "accuracy" in scores:
+            history.validation_accuracy.append(scores["accuracy"])
+
+    def train_step(self, X, y, sample_weight=None):
+        """One step of the optimizer on one batch: all rows of X. Returns the batch's cost before the step.
+
+        Raises
+        ------
+        FloatingPointError
+            When that cost is not finite.
+        """
+        X, y, sample_weight = self._check_samples(X, y, sample_weight)
+        losses, _ = self._core.fit(X, y, sample_weight, 1, len(X), False, 0, None)
+        if not np.isfinite(losses[0]):
+            raise FloatingPointError(self._why_not_finite(X, losses[0], self.epochs_trained + 1))
+        return float(losses[0])
+
+    def predict(self, X, logits=False):
+        """Outputs for each row.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_inputs)
+        logits : bool
+            The last layer's pre-activations z instead of probabilities or activations.
+
+        Returns
+        -------
+        array of shape (n, n_outputs), dtype of the network
+            Probabilities with a cross-entropy, the last layer's activations with squared_error.
+        """
+        X = check_inputs("X", X, self.n_inputs, allow_empty=True)
+        logits = check_flag("logits", logits)
+        out = np.empty((len(X), self.n_outputs), self.dtype)
+        self._core.infer(X, None, None, out, self.loss in CROSS_ENTROPIES and not logits, not logits)
+        return out
+
+    def evaluate(self, X, y, sample_weight=None):
+        """The cost over all rows, and how good the predictions are.
+
+        Returns
+        -------
+        dict
+            {"loss", "accuracy"} with a cross-entropy: the share of rows whose every label is right (for probabilities as
+            targets: whose most probable class is). {"loss", "r2"} with squared_error: the coefficient of determination,
+            1 - Σ (y - a)² / Σ (y - mean y)², the mean over outputs; nan where an output's target does not vary.
+        """
+        return self._score(*self._check_samples(X, y, sample_weight))
+
+    def _score(self, X, y, sample_weight):
+        out = np.empty((len(X), self.n_outputs), self.dtype)
+        total_loss, total_weight = self._core.infer(X, y, sample_weight, out, False, True)
+        weight = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
+        scores = {"loss": total_loss / total_weight}
+        if self.loss == "squared_error":
+            scores["r2"] = _r2(out, y, weight)
+        else:
+            scores["accuracy"] = float(np.average(_is_right(self.loss, out, y), weights=weight))
+        return scores
+
+    def loss_and_gradients(self, X, y, sample_weight=None):
+        """The cost over all rows and its gradient, without a step.
+
+        Returns
+        -------
+        loss : float
+        gradients : list of Gradient
+            ``gradients[i].weights`` (n_in, units) and ``gradients[i].bias`` (units,) of layer i: copies.
+        """
+        X, y, sample_weight = self._check_samples(X, y, sample_weight)
+        weight = float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
+        total_loss, gradients = 0.0, None
+        for start in range(0, len(X), GRADIENT_ROWS):
+            rows = slice(start, start + GRADIENT_ROWS)
+            weights_here = None if sample_weight is None else sample_weight[rows]
+            total_loss += self._core.differentiate(X[rows], y[rows], weights_here, weight)
+            found = [Gradient(w.copy(), b.copy()) for w, b in self._core.views("gradient")]
+            if gradients is None:
+                gradients = found
+            else:
+                for total, part in zip(gradients, found, strict=True):
+                    total.weights[...] += part.weights
+                    total.bias[...] += part.bias
+        return total_loss / weight, gradients
+
+    def forward(self, X):
+        """The last layer's activations (the logits, with a cross-entropy) for one batch, kept for ``backward``.
+
+        Returns
+        -------
+        array of shape (n, n_outputs)
+        """
+        X = check_inputs("X", X, self.n_inputs)
+        out = np.empty((len(X), self.n_outputs), self.dtype)
+        self._core.forward(X, out)
+        return out
+
+    def backward(self, d_out):
+        """Back-propagate ∂L/∂out of the batch that ``forward`` was called with, for any loss L of one's own.
+
+        Keeps the gradients of the parameters for ``update`` (sums over the batch: a mean is the caller's to take).
+
+        Parameters
+        ----------
+        d_out : array of shape (n, n_outputs)
+
+        Returns
+        -------
+        array of shape (n, n_inputs)
+            ∂L/∂X, of X as it was given.
+
+        Raises
+        ------
+        RuntimeError
+            When ``forward`` was not called just before, with as many rows.
+        """
+        d_out = check_matrix("d_out", d_out, self.n_outputs, "output")
+        dX = np.empty((len(d_out), self.n_inputs), self.dtype)
+        self._core.backward(d_out, dX)
+        if self.input_scale is not None:
+            dX *= self.input_scale.astype(self.dtype)
+        return dX
+
+    def gradients(self):
+        """The gradients that the last ``backward`` kept: a list of Gradient, writable views (to clip or add to)."""
+        return [Gradient(*views) for views in self._core.views("gradient")]
+
+    def update(self):
+        """One step of the optimizer with the gradients that ``backward`` kept."""
+        self._core.update()
+
+    def save(self, path):
+        """Write the network to a safetensors file: parameters, optimizer's moments, and all that it was made with."""
+        from backprop import storage
+
+        storage.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """The network that ``save`` wrote; training goes on as if it had not been interrupted."""
+        from backprop import storage
+
+        return storage.load(path)[0]
+
+    def summary(self):
+        """A table of the layers, as text."""
+        lines = [f"{'layer':<7}{'in':>8}{'out':>8}  {'activation':<12}{'parameters':>12}"]
+        for i, layer in enumerate(self.layers):
+            n_in, units = layer.weights.shape
+            lines.append(f"{i:<7}{n_in:>8}{units:>8}  {layer.activation:<12}{n_in * units + units:>12,}")
+        lines.append(f"{self.n_parameters:,} parameters, {self.dtype}; loss {self.loss}; {self.optimizer}")
+        return "\n".join(lines)
+
+    def __repr__(self):
+        sizes = "-".join(str(n) for n in (self.n_inputs, *(layer.units for layer in self.layers)))
+        return f"Network({sizes}, loss={self.loss!r}, optimizer={self.optimizer!r}, dtype={str(self.dtype)!r})"
+
+    def __getstate__(self):
+        return {
+            "arguments": {
+                "n_inputs": self.n_inputs,
+                "layers": self._specs,
+                "loss": self.loss,
+                "optimizer": self.optimizer,
+                "dtype": str(self.dtype),
+                "seed": self.seed,
+                "n_threads": self.n_threads,
+                "matmul": self.matmul,
+                "input_offset": self.input_offset,
+                "input_scale": self.input_scale,
+            },
+            "parameters": [(layer.weights.copy(), layer.bias.copy()) for layer in self.layers],
+            "moments": {
+                name: [(w.copy(), b.copy()) for w, b in views]
+                for name, views in self.optimizer_state().items()
+            },
+            "steps": self.steps,
+            "epochs_trained": self.epochs_trained,
+        }
+
+    def __setstate__(self, state):
+        self.__init__(**state["arguments"])
+        for layer, (weights, bias) in zip(self.layers, state["parameters"], strict=True):
+            layer.weights, layer.bias = weights, bias
+        for name, views in self.optimizer_state().items():
+            for own, saved in zip(views, state["moments"][name], strict=True):
+                own[0][...], own[1][...] = saved
+        self.steps = state["steps"]
+        self.epochs_trained = state["epochs_trained"]
+
+    def _transform(self):
+        """Offset and scale as the core takes them: both or neither."""
+        if self.input_offset is None and self.input_scale is None:
+            return None, None
+        offset = np.zeros(self.n_inputs) if self.input_offset is None else self.input_offset
+        scale = np.ones(self.n_inputs) if self.input_scale is None else self.input_scale
+        return offset, scale
+
+    def _check_samples(self, X, y, sample_weight, prefix=""):
+        X = check_inputs(f"{prefix}X", X, self.n_inputs)
+        y = check_targets(f"{prefix}y", y, self.loss, len(X), self.n_outputs)
+        return X, y, check_sample_weight(sample_weight, len(X), f"{prefix}sample_weight")
+
+    def _check_validation(self, data):
+        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+            raise ValueError("validation_data: expected (X, y) or (X, y, sample_weight)")
+        return self._check_samples(data[0], data[1], data[2] if len(data) == 3 else None, "validation_data: ")
+
+
+def _check_layers(layers):
+    if isinstance(layers, Dense):
+        layers = [layers]
+    specs = tuple(layers)
+    if not specs:
+        raise ValueError("layers is empty: expected at least one bp.Dense")
+    for i, spec in enumerate(specs):
+        if not isinstance(spec, Dense):
+            raise TypeError(f"layers[{i}]={spec!r}: expected bp.Dense(units, activation)")
+        check_integer(f"layers[{i}].units", spec.units, 1, MAX_SIZE)
+    return specs
+
+
+def _check_loss(loss, specs):
+    check_name("loss", loss, LOSSES)
+    if loss in CROSS_ENTROPIES and specs[-1].activation != "identity":
+        raise ValueError(
+            f"loss={loss!r} takes logits: expected 'identity' as the last layer's activation, "
+            f"got {specs[-1].activation!r} (predict gives probabilities all the same)"
+        )
+    if loss == "softmax_cross_entropy" and specs[-1].units < 2:
+        raise ValueError(
+            "loss='softmax_cross_entropy' needs a last layer of 2 units or more; "
+            "with one yes-or-no output use 'sigmoid_cross_entropy'"
+        )
+    return loss
+
+
+def _check_seed(seed):
+    if seed is None:
+        return int.from_bytes(os.urandom(8), "little")
+    return check_integer("seed", seed, 0, 2**64 - 1)
+
+
+def _is_right(loss, logits, y):
+    if loss == "softmax_cross_entropy":
+        return logits.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
+    return ((logits > 0) == (y > 0.5)).all(axis=1)
+
+
+def _r2(out, y, weight):
+    y = y.astype(np.float64)
+    w = weight[:, None]
+    mean = (w * y).sum(axis=0) / w.sum()
+    spread = (w * (y - mean) ** 2).sum(axis=0)
+    residual = (w * (y - out) ** 2).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.where(spread > 0, 1 - residual / spread, np.nan).mean())
+
+
+def _progress_bar(wanted, epochs, n_rows):
+    from backprop.progress import Bar, NoBar
+
+    return Bar(epochs, n_rows) if wanted else NoBar()

@@ -1,0 +1,79 @@
+"""What each optimizer is: hyper-parameters, formula, source. The code is in csrc/kernels/optimizers.h and in reference.py."""
+
+from dataclasses import dataclass
+
+from backprop.validation import check_flag, check_real
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent, with momentum v when ``momentum`` > 0.
+
+    Plain: w ← w − lr g. With momentum μ: v ← μ v − lr g, w ← w + v. Nesterov: v ← μ v − lr g, w ← w + μ v − lr g.
+
+    Parameters
+    ----------
+    learning_rate : float, default 0.01
+        lr, at least 0.
+    momentum : float, default 0.0
+        μ, in [0, 1).
+    nesterov : bool, default False
+        Look ahead along the momentum; needs momentum > 0.
+
+    References
+    ----------
+    Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
+    """
+
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self):
+        check_real("learning_rate", self.learning_rate, 0)
+        check_real("momentum", self.momentum, 0, below=1)
+        check_flag("nesterov", self.nesterov)
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov=True needs momentum > 0, for example momentum=0.9")
+
+    @property
+    def kind(self):
+        """The core's name of this update."""
+        if self.momentum == 0:
+            return "sgd"
+        return "nesterov" if self.nesterov else "momentum"
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam: m ← β₁ m + (1−β₁) g, v ← β₂ v + (1−β₂) g², w ← w − lr (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε).
+
+    Parameters
+    ----------
+    learning_rate : float, default 0.001
+        lr, at least 0.
+    beta_1, beta_2 : float, default 0.9 and 0.999
+        Decay of the two moments, in [0, 1).
+    epsilon : float, default 1e-8
+        ε, above 0.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
+    """
+
+    learning_rate: float = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self):
+        check_real("learning_rate", self.learning_rate, 0)
+        check_real("beta_1", self.beta_1, 0, below=1)
+        check_real("beta_2", self.beta_2, 0, below=1)
+        check_real("epsilon", self.epsilon, 0, above=True)
+
+    @property
+    def kind(self):
+        """The core's name of this update."""
+        return "adam"

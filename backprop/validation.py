@@ -1,0 +1,218 @@
+"""Every complaint about an input, in one place.
+
+The core is handed arrays that have passed here and checks nothing itself. Each message names the argument, what was given and what
+was expected.
+"""
+
+import difflib
+import math
+import numbers
+
+import numpy as np
+
+# numpy's one-letter codes of the element types that the core's gather converts from
+GATHERED_TYPES = "?bBhHiIlLqQfd"
+INTEGER_TYPES = "bBhHiIlLqQ"
+
+
+def check_name(argument, value, names):
+    """One of `names`, or a ValueError that says which is nearest."""
+    if isinstance(value, str) and value in names:
+        return value
+    near = difflib.get_close_matches(str(value), list(names), n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{argument}={value!r}: expected one of {', '.join(map(repr, names))}{hint}")
+
+
+def check_integer(argument, value, minimum, maximum=None):
+    """An integer (not a bool, not 3.7) in [minimum, maximum], as a Python int."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{argument}={value!r}: expected an integer, got {type(value).__name__}")
+    if value < minimum or (maximum is not None and value > maximum):
+        limit = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+        raise ValueError(f"{argument}={value}: expected an integer, {limit}")
+    return int(value)
+
+
+def check_real(argument, value, minimum, *, above=False, below=None):
+    """A finite number >= minimum (> minimum when `above`), and < below where that is given."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{argument}={value!r}: expected a number, got {type(value).__name__}")
+    low_enough = below is None or value < below
+    high_enough = value > minimum if above else value >= minimum
+    if not (math.isfinite(value) and low_enough and high_enough):
+        limit = f"{'above' if above else 'at least'} {minimum}"
+        limit += "" if below is None else f" and below {below}"
+        raise ValueError(f"{argument}={value!r}: expected a finite number, {limit}")
+    return float(value)
+
+
+def check_flag(argument, value):
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{argument}={value!r}: expected True or False")
+    return bool(value)
+
+
+def check_dtype(dtype):
+    """np.dtype of float32 or float64."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.dtype("float32"), np.dtype("float64")):
+        raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'float64'")
+    return found
+
+
+def check_array(argument, values):
+    """An ndarray of a type that the core converts from, without a copy where it is one already."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{argument} is a masked array, and its mask would be lost: fill it first")
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        raise TypeError(f"{argument} is a sparse matrix: expected a dense array ({argument}.toarray())")
+    if values is None:
+        raise TypeError(f"{argument} is None: expected an array")
+    array = np.asarray(values)
+    if array.dtype.char not in GATHERED_TYPES:
+        raise TypeError(
+            f"{argument} has dtype {array.dtype}: expected float32, float64, bool or an integer type "
+            f"({argument}.astype('float32'))"
+        )
+    if not array.dtype.isnative:
+        raise TypeError(
+            f"{argument} has dtype {array.dtype}, of the other byte order: "
+            f"expected {argument}.astype('{array.dtype.newbyteorder('=')}')"
+        )
+    return array
+
+
+def check_matrix(argument, values, n_columns, what):
+    """A 2-D array with n_columns columns."""
+    array = check_array(argument, values)
+    if array.ndim == 1:
+        hint = f"({argument}.reshape(1, -1) is one sample, {argument}.reshape(-1, 1) one {what})"
+        raise ValueError(f"{argument} has shape {array.shape}: expected (n, {n_columns}) {hint}")
+    if array.ndim != 2:
+        raise ValueError(
+            f"{argument} has shape {array.shape}: expected 2 dimensions, (n, {n_columns}); "
+            f"{argument}.reshape(len({argument}), -1) makes rows of it"
+        )
+    if array.shape[1] != n_columns:
+        raise ValueError(f"{argument} has {array.shape[1]} columns, expected {n_columns} ({what}s)")
+    return array
+
+
+def check_inputs(argument, values, n_inputs, *, allow_empty=False):
+    """X: (n, n_inputs), n at least 1 where something is learnt from it."""
+    array = check_matrix(argument, values, n_inputs, "input")
+    if len(array) == 0 and not allow_empty:
+        raise ValueError(f"{argument} has no rows")
+    return array
+
+
+def check_targets(argument, values, loss, n_rows, n_outputs):
+    """y as the core takes it: integer labels (n,), or targets (n, n_outputs)."""
+    array = check_array(argument, values)
+    if array.ndim == 0 or len(array) != n_rows:
+        raise ValueError(f"{argument} has shape {array.shape}: expected {n_rows} rows, as many as X")
+    if loss == "softmax_cross_entropy":
+        return _class_targets(argument, array, n_outputs)
+    if array.ndim == 1:
+        if n_outputs != 1:
+            raise ValueError(
+                f"{argument} has shape {array.shape}: expected ({n_rows}, {n_outputs}) for {loss}"
+            )
+        array = array.reshape(-1, 1)
+    if array.ndim != 2 or array.shape[1] != n_outputs:
+        raise ValueError(f"{argument} has shape {array.shape}: expected ({n_rows}, {n_outputs})")
+    _check_finite(argument, array)
+    if loss == "sigmoid_cross_entropy" and array.size and (array.min() < 0 or array.max() > 1):
+        raise ValueError(
+            f"{argument} has values from {array.min()} to {array.max()}: "
+            "sigmoid_cross_entropy expects 0, 1 or a probability between them"
+        )
+    return array
+
+
+def _class_targets(argument, array, n_outputs):
+    """Labels in 0..k-1, or rows of probabilities."""
+    if n_outputs < 2:
+        raise ValueError(
+            "softmax_cross_entropy needs a last layer of 2 units or more: with one the probability "
+            "is always 1 (sigmoid_cross_entropy is the loss for one yes-or-no output)"
+        )
+    if array.ndim == 1:
+        if array.dtype.char not in INTEGER_TYPES + "?":
+            raise TypeError(
+                f"{argument} has dtype {array.dtype}: expected integer labels "
+                f"({argument}.astype(int)) or one row of {n_outputs} probabilities a sample"
+            )
+        if array.size and (array.min() < 0 or array.max() >= n_outputs):
+            raise ValueError(
+                f"{argument} has labels from {array.min()} to {array.max()}: "
+                f"expected 0 to {n_outputs - 1}, one for each of the {n_outputs} outputs"
+            )
+        return array
+    if array.ndim != 2 or array.shape[1] != n_outputs:
+        raise ValueError(
+            f"{argument} has shape {array.shape}: expected ({len(array)},) integer labels "
+            f"or ({len(array)}, {n_outputs}) one-hot rows"
+        )
+    _check_finite(argument, array)
+    sums = array.sum(axis=1, dtype=np.float64)
+    if array.size and (array.min() < 0 or np.abs(sums - 1).max() > 1e-3):
+        raise ValueError(
+            f"{argument}: expected rows of probabilities that sum to 1 for softmax_cross_entropy; "
+            f"row {int(np.abs(sums - 1).argmax())} sums to {sums[np.abs(sums - 1).argmax()]:g}"
+        )
+    return array
+
+
+def check_sample_weight(values, n_rows, argument="sample_weight"):
+    """None, or (n,) finite weights >= 0 that are not all 0."""
+    if values is None:
+        return None
+    array = check_array(argument, values)
+    if array.shape != (n_rows,):
+        raise ValueError(f"{argument} has shape {array.shape}: expected ({n_rows},), one a row of X")
+    _check_finite(argument, array)
+    if array.min() < 0 or array.max() == 0:
+        raise ValueError(
+            f"{argument} has values from {array.min()} to {array.max()}: "
+            "expected weights of at least 0, not all of them 0"
+        )
+    return array
+
+
+def check_input_transform(argument, values, n_inputs):
+    """None, or (n_inputs,) finite float64 from a number or an array; never the user's own array."""
+    if values is None:
+        return None
+    array = np.array(check_array(argument, values), dtype=np.float64)
+    if array.shape not in ((), (n_inputs,)):
+        raise ValueError(f"{argument} has shape {array.shape}: expected a number or ({n_inputs},)")
+    _check_finite(argument, array)
+    return np.ascontiguousarray(np.broadcast_to(array, (n_inputs,)))
+
+
+def _check_finite(argument, array):
+    place = first_non_finite(array)
+    if place is not None:
+        index = ", ".join(map(str, place))
+        raise ValueError(f"{argument}[{index}] is {array[place]}: expected finite numbers")
+
+
+def first_non_finite(array):
+    """Index of the first nan or infinity, or None; a piece at a time, for arrays larger than memory."""
+    if array.dtype.kind != "f":
+        return None
+    if array.ndim == 0:
+        return None if np.isfinite(array) else ()
+    rows = max(1, 2**20 // max(1, array[:1].size))
+    for start in range(0, len(array), rows):
+        piece = np.isfinite(array[start : start + rows])
+        if not piece.all():
+            place = np.argwhere(~piece)[0]
+            return (int(place[0]) + start, *map(int, place[1:]))
+    return None

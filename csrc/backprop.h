@@ -1,0 +1,140 @@
+/* The leaf kernels: what they are given and where they write. No kernel allocates, decides or fails.
+ *
+ * (a) Activations, and everything shaped like them, are feature-major: [features][ld], ld >= batch, the columns rounded up to whole
+ *     vectors. A column is a sample. What stands in the columns beyond the batch is computed on and never read.
+ * (b) A layer's parameters are one matrix [n_in + 1][ldw]: its weights, then its bias as the row of an input that is always 1, so that the
+ *     bias and its gradient are one more term and one more row of the same multiplies. ldw >= n_out, the columns rounded up to
+ *     BP_ROW_MULTIPLE; the columns beyond n_out stay 0.
+ * (c) One table of functions for each instruction set and dtype. Pointers are `void *` here and `real *` inside.
+ */
+#ifndef BACKPROP_H
+#define BACKPROP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BP_ROW_MULTIPLE 16  /* elements; whole vectors on every instruction set */
+#define BP_ALIGNMENT 64     /* bytes */
+
+typedef enum { BP_IDENTITY, BP_SIGMOID, BP_TANH, BP_RELU } bp_activation;
+typedef enum { BP_SQUARED_ERROR, BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY } bp_loss;
+typedef enum { BP_SGD, BP_MOMENTUM, BP_NESTEROV, BP_ADAM } bp_optimizer;
+
+/* What is done to a tile of a product while it is in the first-level cache: the one switch of what is fused. */
+typedef enum {
+    BP_STORE,      /* nothing */
+    BP_ACTIVATE,   /* a = f(z) */
+    BP_DERIVATIVE, /* dz = da * f'(z), from a */
+    BP_UPDATE      /* the optimizer's step with this tile of the gradient, which is not kept */
+} bp_epilogue;
+
+/* One step's constants of an optimizer, worked out once a step. The names are those of backprop/reference.py. */
+typedef struct {
+    bp_optimizer optimizer;
+    double learning_rate; /* Adam: lr sqrt(1 - beta_2^t) / (1 - beta_1^t) */
+    double momentum;
+    double beta_1, beta_2;
+    double epsilon; /* Adam: epsilon sqrt(1 - beta_2^t) */
+} bp_step;
+
+/* C[m][n] = sum over k of A(m, k) B[k][n], each sum one chain of multiply-adds in ascending k; then the epilogue. */
+typedef struct {
+    int64_t m, n, k;   /* n: whole vectors */
+    const void *a;     /* IN  [k][lda] when a_is_k_major, else [m][lda] */
+    int64_t lda;
+    int a_is_k_major;
+    const void *b;     /* IN  [k][ldb] */
+    int64_t ldb;
+    void *c;           /* OUT [m][ldc]; with BP_UPDATE unused */
+    int64_t ldc;
+    bp_epilogue epilogue;
+    bp_activation activation;
+    const void *activations; /* IN [m][ldc], for BP_DERIVATIVE */
+    const bp_step *step;     /* for BP_UPDATE, with the three below, each [m][ldc] */
+    void *weights;           /* IN OUT */
+    void *moment1;           /* IN OUT velocity or first moment; NULL for plain SGD */
+    void *moment2;           /* IN OUT second moment; NULL but for Adam */
+    void *panel;             /* scratch of the calling thread: bp_kernels.panel_bytes(k) */
+} bp_multiply;
+
+/* The user's array, as it lies in memory. */
+typedef struct {
+    const char *data;
+    int64_t row_stride, column_stride; /* bytes */
+    int type;                          /* numpy's one-letter type code: one of BP_TYPES */
+} bp_source;
+#define BP_TYPES "?bBhHiIlLqQfd"
+
+/* Targets of one batch, gathered. */
+typedef struct {
+    const void *values;  /* [n_out][ld], or NULL with labels */
+    const void *labels;  /* [ld] class numbers, or NULL */
+    const void *weights; /* [ld] sample weights */
+    double scale;        /* 1 / sum of the batch's sample weights; 0 where that sum is 0 */
+} bp_targets;
+
+typedef struct {
+    const char *instruction_set;
+    size_t itemsize;
+    int64_t lanes, tile_rows, tile_columns;
+
+    size_t (*panel_bytes)(int64_t k);
+    /* how many units of work a product divides into, and units [first, last) of it */
+    int64_t (*multiply_units)(const bp_multiply *job);
+    void (*multiply)(const bp_multiply *job, int64_t first, int64_t last);
+
+    /* the same epilogues on blocks that another multiply (BLAS) has written; columns: whole vectors */
+    void (*activate)(bp_activation activation, void *z /* IN z, OUT a: [rows][ld] */, int64_t ld, int64_t rows, int64_t columns);
+    void (*derivative)(bp_activation activation, void *da /* IN da, OUT dz: [rows][ld] */, const void *a /* [rows][ld] */,
+                       int64_t ld, int64_t rows, int64_t columns);
+    void (*update)(const bp_step *step, const void *gradient /* [rows][ldg] */, int64_t ldg, void *weights /* [rows][ldw] */,
+                   void *moment1, void *moment2, int64_t ldw, int64_t rows, int64_t columns);
+
+    /* columns [first, last) of a batch: (x - offset) scale, transposed to feature-major */
+    void (*gather)(const bp_source *source, const int64_t *rows /* or NULL: start, start + 1, … */, int64_t start,
+                   int64_t first, int64_t last, int64_t features, const double *offset /* or NULL */,
+                   const double *scale /* or NULL */, void *out /* [features][ld] */, int64_t ld);
+    /* out[column][row] = in[row][column] for columns [first, last) */
+    void (*transpose)(const void *in /* [rows][ldi] */, int64_t ldi, int64_t rows, int64_t first, int64_t last,
+                      void *out /* [columns][ldo] */, int64_t ldo);
+
+    /* sample weight times loss of each sample, and da = d cost / da, for columns [first, last) (first: whole vectors) */
+    void (*loss)(bp_loss loss, const void *a /* [n_out][ld] */, const bp_targets *targets, int64_t n_out, int64_t ld,
+                 int64_t first, int64_t last, void *da /* OUT [n_out][ld] */, void *losses /* OUT [ld] */);
+    /* in place: logits to probabilities */
+    void (*probabilities)(bp_loss loss, void *a /* IN OUT [n_out][ld] */, int64_t n_out, int64_t ld, int64_t first, int64_t last);
+    /* fixed tree in float64 */
+    double (*sum)(const void *values, int64_t count);
+    void (*uniform)(uint64_t state, double limit, void *weights /* OUT [rows][ldw] */, int64_t rows, int64_t columns, int64_t ldw);
+    /* elementwise functions on their own, for the tests; count: any */
+    void (*apply)(bp_activation activation, const void *in, void *out, int64_t count);
+    /* multiply-adds without memory, for the benchmarks: returns a number that depends on all of them */
+    double (*peak_probe)(int64_t repeats);
+} bp_kernels;
+
+/* cpu.c: the best first, ending in the plain one; NULL ends the list. */
+const char *const *bp_instruction_sets(void);                       /* that this build holds */
+int bp_instruction_set_runs(const char *name);                      /* on this processor */
+const bp_kernels *bp_find_kernels(const char *name, size_t itemsize); /* NULL where not built or not runnable */
+
+/* random.c */
+uint64_t bp_stream(uint64_t seed, uint64_t purpose, uint64_t index);
+void bp_shuffle(uint64_t state, int64_t *indices /* OUT */, int64_t count);
+static inline uint64_t bp_mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+#define BP_GAMMA UINT64_C(0x9E3779B97F4A7C15)
+
+/* threads.c: a team is the calling thread and workers lent by the process's pool. */
+typedef struct bp_team bp_team;
+typedef void (*bp_task)(void *argument, bp_team *team, int thread);
+int bp_team_run(bp_task task, void *argument, int n_threads); /* 0, or an errno */
+int bp_team_size(const bp_team *team);
+void bp_barrier(bp_team *team);
+
+double bp_seconds(void); /* a clock that only goes forward */
+
+#endif

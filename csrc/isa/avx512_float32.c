@@ -1,0 +1,5 @@
+/* float32 kernels for avx512; setup.py gives this file its own compiler flags. */
+#define BP_NAME "avx512"
+#define BP_STUB bp_kernels_avx512_float32
+#define BP_SIMD "simd/avx512.h"
+#include "kernels/table.h"

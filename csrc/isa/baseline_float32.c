@@ -1,0 +1,5 @@
+/* float32 kernels for baseline; setup.py gives this file its own compiler flags. */
+#define BP_NAME "baseline"
+#define BP_STUB bp_kernels_baseline_float32
+#define BP_SIMD "simd/generic.h"
+#include "kernels/table.h"

@@ -1,0 +1,62 @@
+/* The body of every instruction-set stub: it defines BP_STUB and perhaps BP_FLOAT64, includes its simd header's name as
+ * BP_SIMD, and includes this. All the kernels are compiled once for each, with that stub's flags. */
+#include <string.h>
+
+#include "backprop.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#ifdef BP_FLOAT64
+typedef double real;
+typedef int64_t integer;
+#else
+typedef float real;
+typedef int32_t integer;
+#endif
+
+#include BP_SIMD
+#include "kernels/math.h"
+#include "kernels/activations.h"
+#include "kernels/optimizers.h"
+#include "kernels/multiply.h"
+#include "kernels/losses.h"
+#include "kernels/gather.h"
+
+static double peak_probe(int64_t repeats)
+{
+    vec sums[TILE_ROWS][TILE_VECTORS];
+    const vec one = v_set(1), tiny = v_set((real)1e-7);
+    for (int i = 0; i < TILE_ROWS; ++i)
+        for (int v = 0; v < TILE_VECTORS; ++v)
+            sums[i][v] = v_set((real)(i + v));
+    for (int64_t r = 0; r < repeats; ++r)
+        for (int i = 0; i < TILE_ROWS; ++i)
+            for (int v = 0; v < TILE_VECTORS; ++v)
+                sums[i][v] = v_fma(sums[i][v], one, tiny);
+    double total = 0;
+    for (int i = 0; i < TILE_ROWS; ++i)
+        for (int v = 0; v < TILE_VECTORS; ++v)
+            total += (double)sums[i][v][0];
+    return total;
+}
+
+const bp_kernels BP_STUB = {
+    .instruction_set = BP_NAME,
+    .itemsize = sizeof(real),
+    .lanes = LANES,
+    .tile_rows = TILE_ROWS,
+    .tile_columns = TILE_COLUMNS,
+    .panel_bytes = panel_bytes,
+    .multiply_units = multiply_units,
+    .multiply = multiply,
+    .activate = activate,
+    .derivative = derivative,
+    .update = update,
+    .gather = gather,
+    .transpose = transpose,
+    .loss = loss,
+    .probabilities = probabilities,
+    .sum = sum,
+    .uniform = uniform,
+    .apply = apply,
+    .peak_probe = peak_probe,
+};
