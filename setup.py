@@ -53,6 +53,7 @@ class BuildCore(build_ext):
         for extension in self.extensions:
             if extension.name.endswith(".kernels"):
                 extension.extra_objects = objects
+                extension.depends += objects  # so that it is linked again when one is newer
         super().build_extensions()
 
     def compile_c(self):

@@ -40,8 +40,9 @@ cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
     """
     cdef int64_t first, last
     if not run.with_blas:
-        share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
-        run.kernels.transpose(layer.dz, run.ld, layer.n_out, first, last, layer.dz_transposed, layer.ldw)
+        share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
+        run.kernels.transpose(layer.dz, run.ld, round_up(layer.n_out, BP_ROW_MULTIPLE), first, last, layer.dz_transposed,
+                              layer.ldw)
     if layer.da_in != NULL:
         backward_data(layer, run)
     barrier(run.team)

@@ -48,7 +48,8 @@ cdef class Plan:
         self.losses = take(base, ld_bytes, &used)
         if self.training:
             for i in range(self.n_layers):
-                self.layers[i].dz_transposed = take(base, self.capacity * self.layers[i].ldw * self.run.itemsize, &used)
+                self.layers[i].dz_transposed = take(
+                    base, round_up(self.capacity, BP_ROW_MULTIPLE) * self.layers[i].ldw * self.run.itemsize, &used)
         self.scratch = take(base, self.n_threads * self.scratch_bytes, &used)
         return used
 

@@ -1,91 +1,110 @@
-/* From the user's rows to feature-major columns and back-to-front copies: what moves numbers without changing the layout's meaning. */
+/* What moves numbers: from the user's rows to feature-major columns, and the transpose between two such layouts. */
 
-#define BLOCK 16
+#include "kernels/transpose.h"
 
-/* One block of at most BLOCK samples by BLOCK features: read row by row, written column by column.
- * Narrow types are exact in `real` and scaled there; wide ones are scaled in double, so that a large offset loses nothing. */
-#define GATHER_BLOCK(name, type, wide)                                                                              \
-    static void gather_##name(const bp_source *source, const char *const *row, int64_t rows, int64_t feature,        \
-                              int64_t features, const double *offset, const double *scale, real *out, int64_t ld)    \
-    {                                                                                                               \
-        for (int64_t r = 0; r < rows; ++r) {                                                                        \
-            const char *p = row[r] + feature * source->column_stride;                                               \
-            for (int64_t j = 0; j < features; ++j, p += source->column_stride) {                                    \
-                type x;                                                                                             \
-                memcpy(&x, p, sizeof x);                                                                            \
-                wide value = (wide)x;                                                                               \
-                if (offset)                                                                                         \
-                    value = (value - (wide)offset[feature + j]) * (wide)scale[feature + j];                         \
-                out[(feature + j) * ld + r] = (real)value;                                                          \
-            }                                                                                                       \
-        }                                                                                                           \
+/* At most BLOCK samples by BLOCK features of the user's array, converted and scaled: block[sample][feature].
+ * Narrow types are exact in `real` and scaled there; wide ones are scaled in double, so that a large offset loses nothing.
+ * Whole blocks of neighbouring elements have loops of constant length, which the compiler turns into vectors. */
+#define CONVERT(type, wide, p, value)                    \
+    type element;                                        \
+    memcpy(&element, p, sizeof element);                 \
+    wide value = (wide)element;
+
+#define CONVERT_BLOCK(name, type, wide)                                                                       \
+    static void convert_##name(const char *const *row, int64_t stride, int64_t rows, int64_t features,        \
+                               const double *offset, const double *scale, real *block)                        \
+    {                                                                                                         \
+        if (stride == sizeof(type) && features == BLOCK) {                                                    \
+            for (int64_t r = 0; r < rows; ++r)                                                                \
+                for (int j = 0; j < BLOCK; ++j) {                                                             \
+                    CONVERT(type, wide, row[r] + j * sizeof(type), value)                                     \
+                    block[r * BLOCK + j] = (real)(offset ? (value - (wide)offset[j]) * (wide)scale[j] : value); \
+                }                                                                                             \
+            return;                                                                                           \
+        }                                                                                                     \
+        for (int64_t r = 0; r < rows; ++r)                                                                    \
+            for (int64_t j = 0; j < features; ++j) {                                                          \
+                CONVERT(type, wide, row[r] + j * stride, value)                                               \
+                block[r * BLOCK + j] = (real)(offset ? (value - (wide)offset[j]) * (wide)scale[j] : value);   \
+            }                                                                                                 \
     }
 
 typedef unsigned char boolean;
-GATHER_BLOCK(bool, boolean, real)
-GATHER_BLOCK(byte, signed char, real)
-GATHER_BLOCK(ubyte, unsigned char, real)
-GATHER_BLOCK(short, short, real)
-GATHER_BLOCK(ushort, unsigned short, real)
-GATHER_BLOCK(int, int, double)
-GATHER_BLOCK(uint, unsigned int, double)
-GATHER_BLOCK(long, long, double)
-GATHER_BLOCK(ulong, unsigned long, double)
-GATHER_BLOCK(longlong, long long, double)
-GATHER_BLOCK(ulonglong, unsigned long long, double)
-GATHER_BLOCK(float, float, real)
-GATHER_BLOCK(double, double, double)
+CONVERT_BLOCK(bool, boolean, real)
+CONVERT_BLOCK(byte, signed char, real)
+CONVERT_BLOCK(ubyte, unsigned char, real)
+CONVERT_BLOCK(short, short, real)
+CONVERT_BLOCK(ushort, unsigned short, real)
+CONVERT_BLOCK(int, int, double)
+CONVERT_BLOCK(uint, unsigned int, double)
+CONVERT_BLOCK(long, long, double)
+CONVERT_BLOCK(ulong, unsigned long, double)
+CONVERT_BLOCK(longlong, long long, double)
+CONVERT_BLOCK(ulonglong, unsigned long long, double)
+CONVERT_BLOCK(float, float, real)
+CONVERT_BLOCK(double, double, double)
 
-typedef void (*gather_block)(const bp_source *, const char *const *, int64_t, int64_t, int64_t, const double *, const double *,
-                             real *, int64_t);
+typedef void (*convert_block)(const char *const *, int64_t, int64_t, int64_t, const double *, const double *, real *);
 
-static gather_block gather_for(int type)
+static convert_block converter(int type)
 {
     switch (type) {
-    case '?': return gather_bool;
-    case 'b': return gather_byte;
-    case 'B': return gather_ubyte;
-    case 'h': return gather_short;
-    case 'H': return gather_ushort;
-    case 'i': return gather_int;
-    case 'I': return gather_uint;
-    case 'l': return gather_long;
-    case 'L': return gather_ulong;
-    case 'q': return gather_longlong;
-    case 'Q': return gather_ulonglong;
-    case 'f': return gather_float;
-    default: return gather_double;
+    case '?': return convert_bool;
+    case 'b': return convert_byte;
+    case 'B': return convert_ubyte;
+    case 'h': return convert_short;
+    case 'H': return convert_ushort;
+    case 'i': return convert_int;
+    case 'I': return convert_uint;
+    case 'l': return convert_long;
+    case 'L': return convert_ulong;
+    case 'q': return convert_longlong;
+    case 'Q': return convert_ulonglong;
+    case 'f': return convert_float;
+    default: return convert_double;
     }
+}
+
+static void row_addresses(const bp_source *source, const int64_t *rows, int64_t start, int64_t count, const char **row)
+{
+    for (int64_t r = 0; r < count; ++r)
+        row[r] = source->data + (rows ? rows[start + r] : start + r) * source->row_stride;
 }
 
 static void gather(const bp_source *source, const int64_t *rows, int64_t start, int64_t first, int64_t last, int64_t features,
                    const double *offset, const double *scale, void *out, int64_t ld)
 {
-    const gather_block block = gather_for(source->type);
+    const convert_block convert = converter(source->type);
+    real block[BLOCK * BLOCK];
     for (int64_t column = first; column < last; column += BLOCK) {
         const int64_t count = last - column < BLOCK ? last - column : BLOCK;
-        const char *row[BLOCK];
-        for (int64_t r = 0; r < count; ++r)
-            row[r] = source->data + (rows ? rows[start + column + r] : start + column + r) * source->row_stride;
+        const int64_t next_count = last - column - count < BLOCK ? last - column - count : BLOCK;
+        const char *row[BLOCK], *next_row[BLOCK];
+        row_addresses(source, rows, start + column, count, row);
+        row_addresses(source, rows, start + column + BLOCK, next_count, next_row);
         for (int64_t feature = 0; feature < features; feature += BLOCK) {
             const int64_t wide = features - feature < BLOCK ? features - feature : BLOCK;
-            block(source, row, count, feature, wide, offset, scale, (real *)out + column, ld);
+            convert(row, source->column_stride, count, wide, offset ? offset + feature : NULL, scale ? scale + feature : NULL,
+                    block);
+            transpose_block(block, BLOCK, count, wide, (real *)out + feature * ld + column, ld);
+            for (int64_t r = 0; r < count; ++r)
+                row[r] += BLOCK * source->column_stride;
+            /* shuffled rows come from anywhere: the next ones are on their way while these are converted */
+            for (int64_t r = 0; r < next_count; ++r) {
+                __builtin_prefetch(next_row[r], 0, 2);
+                next_row[r] += BLOCK * source->column_stride;
+            }
         }
     }
 }
 
 static void transpose(const void *in, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out, int64_t ldo)
 {
-    const real *x = in;
-    real *y = out;
     for (int64_t column = first; column < last; column += BLOCK) {
-        const int64_t end = last - column < BLOCK ? last : column + BLOCK;
-        for (int64_t row = 0; row < rows; row += BLOCK) {
-            const int64_t row_end = rows - row < BLOCK ? rows : row + BLOCK;
-            for (int64_t c = column; c < end; ++c)
-                for (int64_t r = row; r < row_end; ++r)
-                    y[c * ldo + r] = x[r * ldi + c];
-        }
+        const int64_t columns = last - column < BLOCK ? last - column : BLOCK;
+        for (int64_t row = 0; row < rows; row += BLOCK)
+            transpose_block((const real *)in + row * ldi + column, ldi, rows - row < BLOCK ? rows - row : BLOCK, columns,
+                            (real *)out + column * ldo + row, ldo);
     }
 }
 

@@ -16,7 +16,7 @@
 static size_t panel_bytes(int64_t k)
 {
     const size_t gradient_tile = TILE_ROWS * TILE_COLUMNS * sizeof(real);
-    return gradient_tile + (size_t)k * TILE_ROWS * sizeof(real);
+    return gradient_tile + ((size_t)k + 1) * TILE_ROWS * sizeof(real) + LANES * sizeof(real);
 }
 
 static int64_t strip_count(int64_t rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS; }
@@ -111,17 +111,28 @@ static void finish_tile(const bp_multiply *job, const real *gradient, int64_t ro
     }
 }
 
-static void pack_panel(real *panel /* [k][rows] */, const real *a, int64_t lda, int a_is_k_major, int64_t rows, int64_t k)
+/* panel[k][rows] from k-major A. Whole vectors, as long as that reads nothing behind A's end: what is copied too much of one row is
+ * overwritten by the next. */
+static void pack_panel(real *panel, const real *a, int64_t lda, int64_t rows, int64_t k)
 {
-    if (a_is_k_major) {
-        for (int64_t kk = 0; kk < k; ++kk)
-            for (int64_t i = 0; i < rows; ++i)
-                panel[kk * rows + i] = a[kk * lda + i];
-    } else {
-        for (int64_t kk = 0; kk < k; ++kk)
-            for (int64_t i = 0; i < rows; ++i)
-                panel[kk * rows + i] = a[i * lda + kk];
-    }
+    const int64_t width = (TILE_ROWS + LANES - 1) / LANES * LANES;
+    int64_t kk = 0;
+    for (const real *end = a + (k - 1) * lda + rows - width; a <= end; ++kk, a += lda, panel += rows)
+        for (int64_t i = 0; i < width; i += LANES)
+            v_store(panel + i, v_load(a + i));
+    for (; kk < k; ++kk, a += lda, panel += rows)
+        for (int64_t i = 0; i < rows; ++i)
+            panel[i] = a[i];
+}
+
+/* The parameters that a tile will update are fetched while its gradient is worked out. */
+static void prefetch_parameters(const bp_multiply *job, int64_t row, int64_t column, int64_t rows, int64_t columns)
+{
+    const char *blocks[] = {job->weights, job->moment1, job->moment2};
+    for (size_t b = 0; b < sizeof blocks / sizeof *blocks; ++b)
+        for (int64_t i = 0; blocks[b] && i < rows; ++i)
+            for (int64_t j = 0; j < columns * (int64_t)sizeof(real); j += BP_ALIGNMENT)
+                __builtin_prefetch(blocks[b] + ((row + i) * job->ldc + column) * (int64_t)sizeof(real) + j, 1, 3);
 }
 
 static void multiply_strip(const bp_multiply *job, int64_t row, int64_t rows, int64_t column, int64_t columns)
@@ -132,7 +143,7 @@ static void multiply_strip(const bp_multiply *job, int64_t row, int64_t rows, in
     int a_is_k_major = job->a_is_k_major;
 
     if (a_is_k_major && columns >= PACK_FROM_TILES * TILE_COLUMNS) {
-        pack_panel(panel, a, lda, a_is_k_major, rows, job->k);
+        pack_panel(panel, a, lda, rows, job->k);
         a = panel;
         lda = rows;
         a_is_k_major = 1;
@@ -142,6 +153,8 @@ static void multiply_strip(const bp_multiply *job, int64_t row, int64_t rows, in
         const int64_t at = column + done;
         real *c = job->epilogue == BP_UPDATE ? gradient : (real *)job->c + row * job->ldc + at;
         const int64_t ldc = job->epilogue == BP_UPDATE ? TILE_COLUMNS : job->ldc;
+        if (job->epilogue == BP_UPDATE)
+            prefetch_parameters(job, row, at, rows, width);
         multiply_tile(rows, width / LANES, job->k, a, lda, a_is_k_major, (const real *)job->b + at, job->ldb, c, ldc);
         finish_tile(job, gradient, row, at, rows, width);
     }
