@@ -1,10 +1,13 @@
-"""Builds the C kernels once for each instruction set, the Cython modules on top, and puts OpenBLAS into the package.
+"""Builds the C kernels once for each instruction set, and the Cython modules on top.
 
-The C files are compiled here rather than by setuptools' own lists of sources, because each needs flags of its own; and the objects
-are linked into one module (`kernels`) only, because they hold the process's one pool of threads.
+OpenBLAS is copied into the package.
 
-Switches, as environment variables of the build: BACKPROP_CHECKED=1 turns Cython's bounds checks back on; BACKPROP_WERROR=1 makes
-warnings of the C code errors.
+The C files are compiled here rather than by setuptools' own lists of sources, because each needs
+flags of its own; and the objects are linked into one module (`kernels`) only, because they hold the
+process's one pool of threads.
+
+Switches, as environment variables of the build: BACKPROP_CHECKED=1 turns Cython's bounds checks
+back on; BACKPROP_WERROR=1 makes warnings of the C code errors.
 """
 
 import os
@@ -30,10 +33,14 @@ if IS_X86_64:
     ]
 CHECKED = os.environ.get("BACKPROP_CHECKED") == "1"
 WERROR = ["-Werror"] if os.environ.get("BACKPROP_WERROR") == "1" else []
+DEBUG = [] if CHECKED else ["-g0"]  # Python's own flags ask for debug information: 4 MB of it
 
 
 def c_sources():
-    """(source, flags) of every C file; the flags of a kernel file are those of its instruction set."""
+    """(source, flags) of every C file.
+
+    The flags of a kernel file are those of its instruction set.
+    """
     for source in sorted(HERE.glob("csrc/*.c")):
         yield source, []
     for name, flags in INSTRUCTION_SET_FLAGS.items():
@@ -68,7 +75,7 @@ class BuildCore(build_ext):
                     [relative],
                     output_dir=self.build_temp,
                     include_dirs=["csrc"],
-                    extra_postargs=C_FLAGS + WERROR + flags,
+                    extra_postargs=C_FLAGS + WERROR + DEBUG + flags,
                 )
             objects.append(str(made))
         return objects
@@ -85,7 +92,7 @@ class BuildCore(build_ext):
 
 
 def openblas_licences():
-    """The licence files that the OpenBLAS wheel ships, which cover it and the compiler's runtime inside it."""
+    """The licences in the OpenBLAS wheel: its own and that of the compiler's runtime inside it."""
     site = Path(scipy_openblas32.__file__).resolve().parent.parent
     found = sorted(site.glob("scipy_openblas32-*.dist-info/**/LICENSE*"))
     if not found:
@@ -99,7 +106,7 @@ def extension(name):
         [f"backprop/_core/{name}.pyx"],
         include_dirs=["csrc", numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=["-std=c11", "-O2", "-ffp-contract=off"],
+        extra_compile_args=["-std=c11", "-O2", "-ffp-contract=off", *DEBUG],
         libraries=["pthread", "m", "dl"] if os.name == "posix" else [],
         depends=["csrc/backprop.h"],
     )

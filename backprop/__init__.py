@@ -1,4 +1,4 @@
-"""Dense neural networks trained straight on numpy arrays, on the CPU, through a typed-Cython and C core.
+"""Dense neural networks trained straight on numpy arrays, on the CPU, in Cython and C.
 
 >>> import backprop as bp
 >>> net = bp.Network(64, [bp.Dense(32, "relu"), bp.Dense(10)], loss="softmax_cross_entropy")

@@ -1,10 +1,13 @@
-"""What each activation is: formula, derivative, source. The code is in csrc/kernels/activations.h and in reference.py."""
+"""What each activation is.
+
+Formula, derivative, source. The code is in csrc/kernels/activations.h and in reference.py.
+"""
 
 from typing import NamedTuple
 
 
 class Activation(NamedTuple):
-    """An activation a = f(z) and its derivative, written with a where that is what the core uses."""
+    """An activation a = f(z) and its derivative, written with a as the core does."""
 
     formula: str
     derivative: str

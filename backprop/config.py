@@ -16,15 +16,22 @@ def available_threads():
 
 
 def show_config():
-    """Print the instruction set, the BLAS and its kernels, and the threads that networks are trained with.
+    """What networks run on here, as text: instruction set, BLAS and its kernels, threads.
 
-    The environment variable ``BACKPROP_ISA`` (for example ``avx2``) takes a lesser instruction set than the best.
+    The environment variable ``BACKPROP_ISA`` (for example ``avx2``) takes a lesser instruction set
+    than the best.
     """
     sets = kernels.instruction_sets()
-    listed = ", ".join(name if runs else f"{name} (not on this processor)" for name, runs in sets.items())
+    listed = ", ".join(
+        name if runs else f"{name} (not on this processor)" for name, runs in sets.items()
+    )
     configuration, core_name = blas.describe()
-    print(f"backprop         {__version__}, numpy {np.__version__}")
-    print(f"instruction set  {kernels.best_instruction_set()}, of {listed}")
-    print(f"BLAS             {configuration}")
-    print(f"BLAS kernels     {core_name}")
-    print(f"threads          up to {available_threads()}, chosen for each network and batch size")
+    return "\n".join(
+        [
+            f"backprop         {__version__}, numpy {np.__version__}",
+            f"instruction set  {kernels.best_instruction_set()}, of {listed}",
+            f"BLAS             {configuration}",
+            f"BLAS kernels     {core_name}",
+            f"threads          up to {available_threads()}, chosen for each network and batch size",
+        ]
+    )

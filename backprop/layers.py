@@ -8,8 +8,6 @@ from backprop.activations import ACTIVATIONS
 from backprop.validation import check_integer, check_name
 
 
-
-
 @dataclass(frozen=True)
 class Dense:
     """A dense layer: a = f(x W + b), W of shape (n_in, units), b of shape (units,).
@@ -36,7 +34,10 @@ class Dense:
 
 
 class Layer:
-    """One layer of a network. ``weights`` (n_in, units) and ``bias`` (units,) are views: writing to them changes the network."""
+    """One layer of a network.
+
+    ``weights`` (n_in, units) and ``bias`` (units,) are views: writing to them changes the network.
+    """
 
     __slots__ = ("_bias", "_spec", "_weights")
 

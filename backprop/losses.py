@@ -1,7 +1,9 @@
-"""What each loss is: formula, derivative, link. The code is in csrc/kernels/losses.h and in reference.py.
+"""What each loss is.
 
-a is the output of the last layer, y the target, both with k outputs. The cost of a batch is the mean of its samples' losses, weighted
-by the sample weights: Σ w loss / Σ w.
+Formula, derivative, link. The code is in csrc/kernels/losses.h and in reference.py.
+
+a is the output of the last layer, y the target, both with k outputs. The cost of a batch is the
+mean of its samples' losses, weighted by the sample weights: Σ w loss / Σ w.
 """
 
 from typing import NamedTuple

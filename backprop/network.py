@@ -1,6 +1,7 @@
 """The network that people hold: checks what it is given, calls the core, keeps the score."""
 
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,8 @@ from backprop.validation import (
     first_non_finite,
 )
 
-# Rows that `loss_and_gradients` takes at a time: their activations, not the whole set's, are in memory.
+# Rows that `loss_and_gradients` takes at a time: their activations, not the whole set's, are in
+# memory.
 GRADIENT_ROWS = 4096
 MAX_SIZE = 2**31 - 1 - 64  # BLAS counts in 32 bits; 64 leaves room to round up
 MATMULS = ("auto", "fused", "blas")
@@ -48,22 +50,24 @@ class Network:
     layers : sequence of Dense
         From the first hidden layer to the last, whose units are the outputs.
     loss : {"squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"}
-        What is minimised; formulas in ``backprop.losses``. The cross-entropies take logits: the last layer is "identity".
+        What is minimised; formulas in ``backprop.losses``. The cross-entropies take logits: the
+        last layer is "identity".
     optimizer : SGD or Adam, default Adam()
         How weights follow their gradients.
     dtype : {"float32", "float64"}
         Of parameters, activations and predictions.
     seed : int, optional
-        Of initial weights and shuffles, 0 to 2⁶⁴ - 1. The same seed gives the same bits on any number of threads. Drawn from
-        the system by default; ``net.seed`` says which.
+        Of initial weights and shuffles, 0 to 2⁶⁴ - 1. The same seed gives the same bits on any
+        number of threads. Drawn from the system by default; ``net.seed`` says which.
     n_threads : int, optional
-        By default as many as the batch's work is worth, at most the processors that this process may use.
+        By default as many as the batch's work is worth, at most the processors that this process
+        may use.
     matmul : {"auto", "fused", "blas"}
-        Which matrix multiplies: the library's own with fused epilogues ("fused"), or OpenBLAS ("blas"), whose bits depend
-        on the number of threads. "auto" is "fused".
+        Which matrix multiplies: the library's own with fused epilogues ("fused"), or OpenBLAS
+        ("blas"), whose bits depend on the number of threads. "auto" is "fused".
     input_offset, input_scale : float or array of shape (n_inputs,), optional
-        The network sees (x - offset) · scale, worked out as a batch is gathered, so that images of uint8 or raw columns
-        need no scaled copy. Part of the model, saved with it.
+        The network sees (x - offset) · scale, worked out as a batch is gathered, so that images of
+        uint8 or raw columns need no scaled copy. Part of the model, saved with it.
 
     Raises
     ------
@@ -74,8 +78,8 @@ class Network:
 
     Notes
     -----
-    Initial weights are uniform in ±√(6 / n_in) before relu (He et al. 2015), ±√(6 / (n_in + n_out)) otherwise (Glorot and
-    Bengio 2010); biases start at 0.
+    Initial weights are uniform in ±√(6 / n_in) before relu (He et al. 2015), ±√(6 / (n_in + n_out))
+    otherwise (Glorot and Bengio 2010); biases start at 0.
     """
 
     def __init__(
@@ -96,11 +100,12 @@ class Network:
         self.loss = _check_loss(loss, self._specs)
         self.dtype = check_dtype(dtype)
         self.seed = _check_seed(seed)
-        self.n_threads = n_threads if n_threads is None else check_integer("n_threads", n_threads, 1, 1024)
+        self.n_threads = (
+            n_threads if n_threads is None else check_integer("n_threads", n_threads, 1, 1024)
+        )
         self.matmul = check_name("matmul", matmul, MATMULS)
         self.input_offset = check_input_transform("input_offset", input_offset, self.n_inputs)
         self.input_scale = check_input_transform("input_scale", input_scale, self.n_inputs)
-        self.epochs_trained = 0
         self._core = Core(
             self.n_inputs,
             [spec.units for spec in self._specs],
@@ -116,7 +121,9 @@ class Network:
         )
         self.optimizer = Adam() if optimizer is None else optimizer
         views = self._core.views("parameters")
-        self.layers = tuple(Layer(spec, *view) for spec, view in zip(self._specs, views, strict=True))
+        self.layers = tuple(
+            Layer(spec, *view) for spec, view in zip(self._specs, views, strict=True)
+        )
 
     @property
     def n_outputs(self):
@@ -130,7 +137,10 @@ class Network:
 
     @property
     def optimizer(self):
-        """SGD or Adam. Another of the same kind keeps the moments; another kind starts with moments of 0."""
+        """SGD or Adam.
+
+        Another of the same kind keeps the moments; another kind starts with moments of 0.
+        """
         return self._optimizer
 
     @optimizer.setter
@@ -149,6 +159,18 @@ class Network:
     @steps.setter
     def steps(self, count):
         self._core.steps = check_integer("steps", count, 0)
+
+    @property
+    def epochs_trained(self):
+        """Epochs completed in all calls of ``fit``.
+
+        With the seed it decides the order of the next.
+        """
+        return self._core.epochs_trained
+
+    @epochs_trained.setter
+    def epochs_trained(self, count):
+        self._core.epochs_trained = check_integer("epochs_trained", count, 0)
 
     def optimizer_state(self):
         """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
@@ -176,15 +198,18 @@ class Network:
         verbose=False,
         callbacks=(),
     ):
-        """Train for some epochs; each is one pass over the rows in batches, the last of which may be smaller.
+        """Train for some epochs.
+
+        Each is one pass over the rows in batches, the last of which may be smaller.
 
         Parameters
         ----------
         X : array of shape (n, n_inputs)
-            float32, float64, bool or any integer type; any strides, read-only or a memory map: converted a batch at a time.
+            float32, float64, bool or any integer type; any strides, read-only or a memory map:
+            converted a batch at a time.
         y : array
-            Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1, (n,) or (n, k), for
-            sigmoid_cross_entropy; numbers, (n,) or (n, k), for squared_error.
+            Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1,
+            (n,) or (n, k), for sigmoid_cross_entropy; numbers, (n,) or (n, k), for squared_error.
         epochs, batch_size : int
             At least 1; a batch_size above n means n.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
@@ -196,7 +221,8 @@ class Network:
         verbose : bool
             A progress bar on standard error.
         callbacks : iterable of callables
-            Each called as ``callback(network, history)`` after an epoch; training stops when one returns True.
+            Each called as ``callback(network, history)`` after an epoch; training stops when one
+            returns True.
 
         Returns
         -------
@@ -207,7 +233,8 @@ class Network:
         FloatingPointError
             When the cost of an epoch is not finite: says whether the inputs were.
         KeyboardInterrupt
-            On Ctrl-C, within 100 ms; the network is left as the last whole or begun step made it, and can go on.
+            On Ctrl-C, within 100 ms; the network is left as the last whole or begun step made it,
+            and can go on.
         ValueError, TypeError
             Naming the argument, what was given and what was expected.
         """
@@ -217,7 +244,7 @@ class Network:
         shuffle = check_flag("shuffle", shuffle)
         if validation_data is not None:
             validation_data = self._check_validation(validation_data)
-        callbacks = tuple(callbacks)
+        callbacks = _check_callbacks(callbacks)
         history = History(n_samples=len(X))
         with _progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
             at_a_time = 1 if callbacks or validation_data or verbose else epochs
@@ -231,13 +258,9 @@ class Network:
         return history
 
     def _fit_epochs(self, X, y, sample_weight, epochs, batch_size, shuffle, history, bar):
-        before = self.epochs_trained
-        try:
-            losses, seconds = self._core.fit(
-                X, y, sample_weight, epochs, batch_size, shuffle, before, bar.rows_done
-            )
-        finally:
-            self.epochs_trained = before + self._core.epochs_done
+        losses, seconds = self._core.fit(
+            X, y, sample_weight, epochs, batch_size, shuffle, True, bar.rows_done
+        )
         history.loss.extend(losses.tolist())
         history.seconds.extend(seconds.tolist())
         if not np.isfinite(losses[-1]):
@@ -246,7 +269,9 @@ class Network:
     def _why_not_finite(self, X, loss, epoch):
         place = first_non_finite(X)
         if place is not None:
-            return f"the loss became {loss} in epoch {epoch}: X[{place[0]}, {place[1]}] is {X[place]}"
+            return (
+                f"the loss became {loss} in epoch {epoch}: X[{place[0]}, {place[1]}] is {X[place]}"
+            )
         rate = self.optimizer.learning_rate
         return (
             f"the loss became {loss} in epoch {epoch}, from finite inputs: training diverged. "
@@ -260,7 +285,9 @@ class Network:
             history.validation_accuracy.append(scores["accuracy"])
 
     def train_step(self, X, y, sample_weight=None):
-        """One step of the optimizer on one batch: all rows of X. Returns the batch's cost before the step.
+        """One step of the optimizer on one batch.
+
+        All rows of X. Returns the batch's cost before the step.
 
         Raises
         ------
@@ -268,7 +295,7 @@ class Network:
             When that cost is not finite.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
-        losses, _ = self._core.fit(X, y, sample_weight, 1, len(X), False, 0, None)
+        losses, _ = self._core.fit(X, y, sample_weight, 1, len(X), False, False, None)
         if not np.isfinite(losses[0]):
             raise FloatingPointError(self._why_not_finite(X, losses[0], self.epochs_trained + 1))
         return float(losses[0])
@@ -279,6 +306,7 @@ class Network:
         Parameters
         ----------
         X : array of shape (n, n_inputs)
+            As for ``fit``; n may be 0.
         logits : bool
             The last layer's pre-activations z instead of probabilities or activations.
 
@@ -290,7 +318,9 @@ class Network:
         X = check_inputs("X", X, self.n_inputs, allow_empty=True)
         logits = check_flag("logits", logits)
         out = np.empty((len(X), self.n_outputs), self.dtype)
-        self._core.infer(X, None, None, out, self.loss in CROSS_ENTROPIES and not logits, not logits)
+        self._core.infer(
+            X, None, None, out, self.loss in CROSS_ENTROPIES and not logits, not logits
+        )
         return out
 
     def evaluate(self, X, y, sample_weight=None):
@@ -299,9 +329,10 @@ class Network:
         Returns
         -------
         dict
-            {"loss", "accuracy"} with a cross-entropy: the share of rows whose every label is right (for probabilities as
-            targets: whose most probable class is). {"loss", "r2"} with squared_error: the coefficient of determination,
-            1 - Σ (y - a)² / Σ (y - mean y)², the mean over outputs; nan where an output's target does not vary.
+            {"loss", "accuracy"} with a cross-entropy: the share of rows whose every label is right
+            (for probabilities as targets: whose most probable class is). {"loss", "r2"} with
+            squared_error: the coefficient of determination, 1 - Σ (y - a)² / Σ (y - mean y)², the
+            mean over outputs; nan where an output's target does not vary.
         """
         return self._score(*self._check_samples(X, y, sample_weight))
 
@@ -323,10 +354,13 @@ class Network:
         -------
         loss : float
         gradients : list of Gradient
-            ``gradients[i].weights`` (n_in, units) and ``gradients[i].bias`` (units,) of layer i: copies.
+            ``gradients[i].weights`` (n_in, units) and ``gradients[i].bias`` (units,) of layer i:
+            copies.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
-        weight = float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
+        weight = (
+            float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
+        )
         total_loss, gradients = 0.0, None
         for start in range(0, len(X), GRADIENT_ROWS):
             rows = slice(start, start + GRADIENT_ROWS)
@@ -342,7 +376,14 @@ class Network:
         return total_loss / weight, gradients
 
     def forward(self, X):
-        """The last layer's activations (the logits, with a cross-entropy) for one batch, kept for ``backward``.
+        """The last layer's activations for one batch, kept for ``backward``.
+
+        With a cross-entropy they are the logits.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_inputs)
+            One batch, as for ``fit``.
 
         Returns
         -------
@@ -354,13 +395,15 @@ class Network:
         return out
 
     def backward(self, d_out):
-        """Back-propagate ∂L/∂out of the batch that ``forward`` was called with, for any loss L of one's own.
+        """Back-propagate ∂L/∂out of the batch that ``forward`` saw, for any loss L of one's own.
 
-        Keeps the gradients of the parameters for ``update`` (sums over the batch: a mean is the caller's to take).
+        Keeps the gradients of the parameters for ``update`` (sums over the batch: a mean is the
+        caller's to take).
 
         Parameters
         ----------
         d_out : array of shape (n, n_outputs)
+            ∂L/∂out, where out is what ``forward`` returned.
 
         Returns
         -------
@@ -380,7 +423,10 @@ class Network:
         return dX
 
     def gradients(self):
-        """The gradients that the last ``backward`` kept: a list of Gradient, writable views (to clip or add to)."""
+        """The gradients that the last ``backward`` kept.
+
+        A list of Gradient, writable views (to clip or add to).
+        """
         return [Gradient(*views) for views in self._core.views("gradient")]
 
     def update(self):
@@ -388,7 +434,10 @@ class Network:
         self._core.update()
 
     def save(self, path):
-        """Write the network to a safetensors file: parameters, optimizer's moments, and all that it was made with."""
+        """Write the network to a safetensors file.
+
+        Parameters, optimizer's moments, and all that it was made with.
+        """
         from backprop import storage
 
         storage.save(self, path)
@@ -405,13 +454,18 @@ class Network:
         lines = [f"{'layer':<7}{'in':>8}{'out':>8}  {'activation':<12}{'parameters':>12}"]
         for i, layer in enumerate(self.layers):
             n_in, units = layer.weights.shape
-            lines.append(f"{i:<7}{n_in:>8}{units:>8}  {layer.activation:<12}{n_in * units + units:>12,}")
-        lines.append(f"{self.n_parameters:,} parameters, {self.dtype}; loss {self.loss}; {self.optimizer}")
+            lines.append(
+                f"{i:<7}{n_in:>8}{units:>8}  {layer.activation:<12}{n_in * units + units:>12,}"
+            )
+        lines.append(
+            f"{self.n_parameters:,} parameters, {self.dtype}; loss {self.loss}; {self.optimizer}"
+        )
         return "\n".join(lines)
 
     def __repr__(self):
         sizes = "-".join(str(n) for n in (self.n_inputs, *(layer.units for layer in self.layers)))
-        return f"Network({sizes}, loss={self.loss!r}, optimizer={self.optimizer!r}, dtype={str(self.dtype)!r})"
+        how = f"loss={self.loss!r}, optimizer={self.optimizer!r}, dtype={str(self.dtype)!r}"
+        return f"Network({sizes}, {how})"
 
     def __getstate__(self):
         return {
@@ -461,13 +515,26 @@ class Network:
 
     def _check_validation(self, data):
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-            raise ValueError("validation_data: expected (X, y) or (X, y, sample_weight)")
-        return self._check_samples(data[0], data[1], data[2] if len(data) == 3 else None, "validation_data: ")
+            given = f"{len(data)} items" if isinstance(data, tuple | list) else type(data).__name__
+            raise ValueError(
+                f"validation_data: expected (X, y) or (X, y, sample_weight), got {given}"
+            )
+        return self._check_samples(
+            data[0], data[1], data[2] if len(data) == 3 else None, "validation_data: "
+        )
+
+
+def _check_callbacks(callbacks):
+    if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := tuple(callbacks))):
+        raise TypeError(f"callbacks={callbacks!r}: expected a list of callables")
+    return callbacks
 
 
 def _check_layers(layers):
     if isinstance(layers, Dense):
         layers = [layers]
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers={layers!r}: expected a list of bp.Dense(units, activation)")
     specs = tuple(layers)
     if not specs:
         raise ValueError("layers is empty: expected at least one bp.Dense")

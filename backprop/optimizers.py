@@ -1,4 +1,7 @@
-"""What each optimizer is: hyper-parameters, formula, source. The code is in csrc/kernels/optimizers.h and in reference.py."""
+"""What each optimizer is.
+
+Hyper-parameters, formula, source. The code is in csrc/kernels/optimizers.h and in reference.py.
+"""
 
 from dataclasses import dataclass
 
@@ -9,7 +12,8 @@ from backprop.validation import check_flag, check_real
 class SGD:
     """Stochastic gradient descent, with momentum v when ``momentum`` > 0.
 
-    Plain: w ← w − lr g. With momentum μ: v ← μ v − lr g, w ← w + v. Nesterov: v ← μ v − lr g, w ← w + μ v − lr g.
+    Plain: w ← w − lr g. With momentum μ: v ← μ v − lr g, w ← w + v. Nesterov: v ← μ v − lr g, w ← w
+    + μ v − lr g.
 
     Parameters
     ----------
@@ -22,7 +26,8 @@ class SGD:
 
     References
     ----------
-    Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
+    Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep
+    learning", ICML 2013.
     """
 
     learning_rate: float = 0.01
@@ -46,7 +51,9 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam: m ← β₁ m + (1−β₁) g, v ← β₂ v + (1−β₂) g², w ← w − lr (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε).
+    """Adam.
+
+    M ← β₁ m + (1−β₁) g, v ← β₂ v + (1−β₂) g², w ← w − lr (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε).
 
     Parameters
     ----------

@@ -24,7 +24,9 @@ class Bar(NoBar):
 
         self._n_rows = n_rows
         self._epochs_done = 0
-        self._bar = tqdm(total=epochs * n_rows, unit=" samples", unit_scale=True, desc=f"epoch 1/{epochs}")
+        self._bar = tqdm(
+            total=epochs * n_rows, unit=" samples", unit_scale=True, desc=f"epoch 1/{epochs}"
+        )
         self._epochs = epochs
 
     def __exit__(self, *_):
@@ -44,4 +46,6 @@ class Bar(NoBar):
         if history.validation_accuracy:
             shown["accuracy"] = f"{history.validation_accuracy[-1]:.2%}"
         self._bar.set_postfix(shown, refresh=False)
-        self._bar.set_description(f"epoch {min(self._epochs_done + 1, self._epochs)}/{self._epochs}")
+        self._bar.set_description(
+            f"epoch {min(self._epochs_done + 1, self._epochs)}/{self._epochs}"
+        )

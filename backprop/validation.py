@@ -1,7 +1,7 @@
 """Every complaint about an input, in one place.
 
-The core is handed arrays that have passed here and checks nothing itself. Each message names the argument, what was given and what
-was expected.
+The core is handed arrays that have passed here and checks nothing itself. Each message names the
+argument, what was given and what was expected.
 """
 
 import difflib
@@ -57,7 +57,7 @@ def check_flag(argument, value):
 def check_dtype(dtype):
     """np.dtype of float32 or float64."""
     try:
-        found = np.dtype(dtype)
+        found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
     if found not in (np.dtype("float32"), np.dtype("float64")):
@@ -70,13 +70,15 @@ def check_array(argument, values):
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"{argument} is a masked array, and its mask would be lost: fill it first")
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
-        raise TypeError(f"{argument} is a sparse matrix: expected a dense array ({argument}.toarray())")
+        raise TypeError(
+            f"{argument} is a sparse matrix: expected a dense array ({argument}.toarray())"
+        )
     if values is None:
         raise TypeError(f"{argument} is None: expected an array")
     array = np.asarray(values)
     if array.dtype.char not in GATHERED_TYPES:
         raise TypeError(
-            f"{argument} has dtype {array.dtype}: expected float32, float64, bool or an integer type "
+            f"{argument} has dtype {array.dtype}: expected float32, float64, bool or integers "
             f"({argument}.astype('float32'))"
         )
     if not array.dtype.isnative:
@@ -115,7 +117,9 @@ def check_targets(argument, values, loss, n_rows, n_outputs):
     """y as the core takes it: integer labels (n,), or targets (n, n_outputs)."""
     array = check_array(argument, values)
     if array.ndim == 0 or len(array) != n_rows:
-        raise ValueError(f"{argument} has shape {array.shape}: expected {n_rows} rows, as many as X")
+        raise ValueError(
+            f"{argument} has shape {array.shape}: expected {n_rows} rows, as many as X"
+        )
     if loss == "softmax_cross_entropy":
         return _class_targets(argument, array, n_outputs)
     if array.ndim == 1:
@@ -175,7 +179,9 @@ def check_sample_weight(values, n_rows, argument="sample_weight"):
         return None
     array = check_array(argument, values)
     if array.shape != (n_rows,):
-        raise ValueError(f"{argument} has shape {array.shape}: expected ({n_rows},), one a row of X")
+        raise ValueError(
+            f"{argument} has shape {array.shape}: expected ({n_rows},), one a row of X"
+        )
     _check_finite(argument, array)
     if array.min() < 0 or array.max() == 0:
         raise ValueError(
@@ -204,7 +210,10 @@ def _check_finite(argument, array):
 
 
 def first_non_finite(array):
-    """Index of the first nan or infinity, or None; a piece at a time, for arrays larger than memory."""
+    """Index of the first nan or infinity, or None.
+
+    A piece at a time, for arrays larger than memory.
+    """
     if array.dtype.kind != "f":
         return None
     if array.ndim == 0:

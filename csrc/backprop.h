@@ -1,11 +1,13 @@
 /* The leaf kernels: what they are given and where they write. No kernel allocates, decides or fails.
  *
- * (a) Activations, and everything shaped like them, are feature-major: [features][ld], ld >= batch, the columns rounded up to whole
- *     vectors. A column is a sample. What stands in the columns beyond the batch is computed on and never read.
- * (b) A layer's parameters are one matrix [n_in + 1][ldw]: its weights, then its bias as the row of an input that is always 1, so that the
- *     bias and its gradient are one more term and one more row of the same multiplies. ldw >= n_out, the columns rounded up to
- *     BP_ROW_MULTIPLE; the columns beyond n_out stay 0.
- * (c) One table of functions for each instruction set and dtype. Pointers are `void *` here and `real *` inside.
+ * (a) Activations, and everything shaped like them, are feature-major: [features][ld], ld >= batch, the
+ *     columns rounded up to whole vectors. A column is a sample. What stands in the columns beyond the batch
+ *     is computed on and never read.
+ * (b) A layer's parameters are one matrix [n_in + 1][ldw]: its weights, then its bias as the row of an input
+ *     that is always 1, so that the bias and its gradient are one more term and one more row of the same
+ *     multiplies. ldw >= n_out, the columns rounded up to BP_ROW_MULTIPLE; the columns beyond n_out stay 0.
+ * (c) One table of functions for each instruction set and dtype. Pointers are `void *` here and `real *`
+ *     inside.
  */
 #ifndef BACKPROP_H
 #define BACKPROP_H
@@ -84,28 +86,34 @@ typedef struct {
     void (*multiply)(const bp_multiply *job, int64_t first, int64_t last);
 
     /* the same epilogues on blocks that another multiply (BLAS) has written; columns: whole vectors */
-    void (*activate)(bp_activation activation, void *z /* IN z, OUT a: [rows][ld] */, int64_t ld, int64_t rows, int64_t columns);
-    void (*derivative)(bp_activation activation, void *da /* IN da, OUT dz: [rows][ld] */, const void *a /* [rows][ld] */,
-                       int64_t ld, int64_t rows, int64_t columns);
-    void (*update)(const bp_step *step, const void *gradient /* [rows][ldg] */, int64_t ldg, void *weights /* [rows][ldw] */,
-                   void *moment1, void *moment2, int64_t ldw, int64_t rows, int64_t columns);
+    void (*activate)(bp_activation activation, void *z /* IN z, OUT a: [rows][ld] */, int64_t ld,
+                     int64_t rows, int64_t columns);
+    void (*derivative)(bp_activation activation, void *da /* IN da, OUT dz: [rows][ld] */,
+                       const void *a /* [rows][ld] */, int64_t ld, int64_t rows, int64_t columns);
+    void (*update)(const bp_step *step, const void *gradient /* [rows][ldg] */, int64_t ldg,
+                   void *weights /* [rows][ldw] */, void *moment1, void *moment2, int64_t ldw, int64_t rows,
+                   int64_t columns);
 
     /* columns [first, last) of a batch: (x - offset) scale, transposed to feature-major */
-    void (*gather)(const bp_source *source, const int64_t *rows /* or NULL: start, start + 1, … */, int64_t start,
-                   int64_t first, int64_t last, int64_t features, const double *offset /* or NULL */,
-                   const double *scale /* or NULL */, void *out /* [features][ld] */, int64_t ld);
+    void (*gather)(const bp_source *source, const int64_t *rows /* or NULL: start, start + 1, … */,
+                   int64_t start, int64_t first, int64_t last, int64_t features,
+                   const double *offset /* or NULL */, const double *scale /* or NULL */,
+                   void *out /* [features][ld] */, int64_t ld);
     /* out[column][row] = in[row][column] for columns [first, last) */
-    void (*transpose)(const void *in /* [rows][ldi] */, int64_t ldi, int64_t rows, int64_t first, int64_t last,
-                      void *out /* [columns][ldo] */, int64_t ldo);
+    void (*transpose)(const void *in /* [rows][ldi] */, int64_t ldi, int64_t rows, int64_t first,
+                      int64_t last, void *out /* [columns][ldo] */, int64_t ldo);
 
     /* sample weight times loss of each sample, and da = d cost / da, for columns [first, last) (first: whole vectors) */
-    void (*loss)(bp_loss loss, const void *a /* [n_out][ld] */, const bp_targets *targets, int64_t n_out, int64_t ld,
-                 int64_t first, int64_t last, void *da /* OUT [n_out][ld] */, void *losses /* OUT [ld] */);
+    void (*loss)(bp_loss loss, const void *a /* [n_out][ld] */, const bp_targets *targets, int64_t n_out,
+                 int64_t ld, int64_t first, int64_t last, void *da /* OUT [n_out][ld] */,
+                 void *losses /* OUT [ld] */);
     /* in place: logits to probabilities */
-    void (*probabilities)(bp_loss loss, void *a /* IN OUT [n_out][ld] */, int64_t n_out, int64_t ld, int64_t first, int64_t last);
+    void (*probabilities)(bp_loss loss, void *a /* IN OUT [n_out][ld] */, int64_t n_out, int64_t ld,
+                          int64_t first, int64_t last);
     /* fixed tree in float64 */
     double (*sum)(const void *values, int64_t count);
-    void (*uniform)(uint64_t state, double limit, void *weights /* OUT [rows][ldw] */, int64_t rows, int64_t columns, int64_t ldw);
+    void (*uniform)(uint64_t state, double limit, void *weights /* OUT [rows][ldw] */, int64_t rows,
+                    int64_t columns, int64_t ldw);
     /* elementwise functions on their own, for the tests; count: any */
     void (*apply)(bp_activation activation, const void *in, void *out, int64_t count);
     /* multiply-adds without memory, for the benchmarks: returns a number that depends on all of them */
@@ -115,7 +123,8 @@ typedef struct {
 /* cpu.c: the best first, ending in the plain one; NULL ends the list. */
 const char *const *bp_instruction_sets(void);                       /* that this build holds */
 int bp_instruction_set_runs(const char *name);                      /* on this processor */
-const bp_kernels *bp_find_kernels(const char *name, size_t itemsize); /* NULL where not built or not runnable */
+const bp_kernels *bp_find_kernels(const char *name,
+                                  size_t itemsize); /* NULL where not built or not runnable */
 
 /* random.c */
 uint64_t bp_stream(uint64_t seed, uint64_t purpose, uint64_t index);

@@ -1,11 +1,12 @@
 #define _POSIX_C_SOURCE 200809L /* clock_gettime under -std=c11 */
 /* Teams of threads for one run of the core.
  *
- * (a) Workers are lent by one pool for the process and go back to it, so that a thousand small networks do not start a thousand threads, and
- *     two runs at once do not wait for each other.
- * (b) A barrier spins briefly, then sleeps: between two phases of a step there are microseconds, but a machine may have fewer
- *     processors than the team has threads.
- * (c) After fork() the child has none of the parent's threads: it starts with an empty pool. (OpenMP's pool would hang there.)
+ * (a) Workers are lent by one pool for the process and go back to it, so that a thousand small networks do
+ *     not start a thousand threads, and two runs at once do not wait for each other.
+ * (b) A barrier spins briefly, then sleeps: between two phases of a step there are microseconds, but a
+ *     machine may have fewer processors than the team has threads.
+ * (c) After fork() the child has none of the parent's threads: it starts with an empty pool. (OpenMP's pool
+ *     would hang there.)
  */
 #include "backprop.h"
 

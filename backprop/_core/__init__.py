@@ -1,1 +1,4 @@
-"""The compiled core: ``kernels`` (the door to C), ``blas``, ``dense`` (forward, backward) and ``network`` (plan, epochs)."""
+"""The compiled core.
+
+``kernels`` (the door to C), ``blas``, ``dense`` (forward, backward) and ``network`` (plan, epochs).
+"""

@@ -1,10 +1,11 @@
 """The only door to BLAS: the OpenBLAS that comes with the package, loaded on first use.
 
-Loaded on first use, because most runs never need its 25 MB; by path and for this module only, because numpy and scipy bring
-copies of their own. Its own detection takes AVX2 kernels on processors that it does not know, so it is told which to take; and it is
-kept to one thread, because the core shares out the work itself.
+Loaded on first use, because most runs never need its 25 MB; by path and for this module only, because numpy
+and scipy bring copies of their own. Its own detection takes AVX2 kernels on processors that it does not know,
+so it is told which to take; and it is kept to one thread, because the core shares out the work itself.
 """
 import os
+import sys
 
 from libc.stdint cimport int64_t
 
@@ -34,7 +35,8 @@ cdef dgemm_function dgemm = NULL
 cdef text_function corename = NULL
 cdef text_function configuration = NULL
 
-LIBRARY = os.path.join(os.path.dirname(__file__), "openblas", "libscipy_openblas.so")
+LIBRARY_NAME = "libscipy_openblas.dylib" if sys.platform == "darwin" else "libscipy_openblas.so"
+LIBRARY = os.path.join(os.path.dirname(__file__), "openblas", LIBRARY_NAME)
 CORE_TYPES = {"avx512": "SkylakeX", "avx2": "Haswell"}
 
 

@@ -24,7 +24,8 @@ cdef struct Layer:
     bp_activation activation_before
 
 
-cdef struct Interrupt:      # shared by the team; written by thread 0 while it multiplies, read by the others after a barrier
+# Shared by the team: written by thread 0 while it multiplies, read by the others after a barrier.
+cdef struct Interrupt:
     bint seen               # Ctrl-C: no more products, straight to the end of the step
     PyObject *raised        # what its handler raised: a reference that the caller of the core takes over
     double next_poll        # when to look again
@@ -32,7 +33,8 @@ cdef struct Interrupt:      # shared by the team; written by thread 0 while it m
     PyObject *progress      # NULL, or called with rows_done at every look
 
 
-cdef struct Run:            # a copy for every thread
+# Every thread has a copy.
+cdef struct Run:
     const bp_kernels *kernels
     int64_t itemsize
     int64_t ld              # elements from one feature of a batch to the next
@@ -46,7 +48,7 @@ cdef struct Run:            # a copy for every thread
     int64_t steps           # of the optimizer, counted by every thread alike
     bp_step step            # the constants of this one
     char *scratch           # of this thread
-    int64_t work_until_poll # multiply-adds until thread 0 looks at the clock
+    int64_t until_poll      # multiply-adds until thread 0 looks at the clock
     Interrupt *interrupt
 
 

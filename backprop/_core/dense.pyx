@@ -1,7 +1,7 @@
 """A dense layer, forward and backward, for all samples of a batch at once.
 
-Shapes are feature-major: activations [features][ld], a column a sample. The bias is the last row of the parameters, met by a last
-row of ones in the activations, so it needs no line of its own below.
+Shapes are feature-major: activations [features][ld], a column a sample. The bias is the last row of the
+parameters, met by a last row of ones in the activations, so it needs no line of its own below.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport Py_INCREF, PyObject
@@ -13,9 +13,12 @@ from backprop._core.kernels cimport (
     barrier, bp_kernels, bp_multiply, round_up, seconds,
 )
 
-# Multiply-adds between two looks at the clock (well under a millisecond), and seconds between two looks for Ctrl-C.
+# Multiply-adds between two looks at the clock (well under a millisecond), and seconds between two looks for
+# Ctrl-C.
 cdef int64_t POLL_WORK = 20_000_000
 cdef double POLL_SECONDS = 0.03
+# What a product costs however small it is, or this thread's share of it empty.
+cdef int64_t WORK_OF_A_CALL = 5000
 
 # Rows of a product that BLAS works out before the epilogue runs on them, still in cache.
 cdef int64_t BLAS_ROWS = 128
@@ -36,13 +39,14 @@ cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept no
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
     """From dz: the dz of the layer before, dz_in = (W dz) · f'(z_in); then the gradient, dW = a_in dzᵀ.
 
-    In this order, because the gradient may be spent on W at once; and with a barrier between, because all threads read W.
+    In this order, because the gradient may be spent on W at once; and with a barrier between, because all
+    threads read W.
     """
     cdef int64_t first, last
     if not run.with_blas:
         share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
-        run.kernels.transpose(layer.dz, run.ld, round_up(layer.n_out, BP_ROW_MULTIPLE), first, last, layer.dz_transposed,
-                              layer.ldw)
+        run.kernels.transpose(layer.dz, run.ld, round_up(layer.n_out, BP_ROW_MULTIPLE), first, last,
+                              layer.dz_transposed, layer.ldw)
     if layer.da_in != NULL:
         backward_data(layer, run)
     barrier(run.team)
@@ -91,11 +95,9 @@ cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil
             multiply_with_blas(job, run, b_is_n_major, first, stop)
         else:
             run.kernels.multiply(job, first, stop)
-        if run.thread == 0:
-            run.work_until_poll -= work * (stop - first)
-            if run.work_until_poll <= 0:
-                poll(run)
+        spend(run, work * (stop - first))
         first = stop
+    spend(run, WORK_OF_A_CALL)
 
 
 cdef void multiply_with_blas(const bp_multiply *job, const Run *run, bint b_is_n_major, int64_t first,
@@ -126,11 +128,18 @@ cdef inline void *offset(void *start, int64_t n_bytes) noexcept nogil:
     return <char *>start + n_bytes if start != NULL else NULL
 
 
+cdef void spend(Run *run, int64_t work) noexcept nogil:
+    """Count work; thread 0 looks at the clock when enough of it is done."""
+    run.until_poll -= work
+    if run.until_poll <= 0 and run.thread == 0:
+        poll(run)
+
+
 cdef void poll(Run *run) noexcept nogil:
     """Look for Ctrl-C, seldom; what its handler raises is kept for the thread that called the core."""
     cdef Interrupt *interrupt = run.interrupt
     cdef double now = seconds()
-    run.work_until_poll = POLL_WORK
+    run.until_poll = POLL_WORK
     if now < interrupt.next_poll:
         return
     interrupt.next_poll = now + POLL_SECONDS

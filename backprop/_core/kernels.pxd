@@ -1,4 +1,7 @@
-"""The door to csrc/: its types, and the few functions that the other modules call. Only kernels.pyx is linked with the C code."""
+"""The door to csrc/.
+
+Its types, and the few functions that the other modules call. Only kernels.pyx is linked with the C code.
+"""
 from libc.stdint cimport int64_t, uint64_t
 
 

@@ -1,4 +1,7 @@
-"""The door to csrc/: the only module linked with it. Chooses the instruction set; wraps what C offers for the modules beside it."""
+"""The door to csrc/.
+
+The only module linked with it. Chooses the instruction set; wraps what C offers for the modules beside it.
+"""
 import os
 
 from libc.stdint cimport int64_t, uint64_t
@@ -26,7 +29,10 @@ def instruction_sets():
 
 
 def best_instruction_set():
-    """The best that runs here, or what the environment variable BACKPROP_ISA asks for; ValueError where that does not run."""
+    """The best that runs here, or what the environment variable BACKPROP_ISA asks for.
+
+    ValueError where that does not run.
+    """
     sets = instruction_sets()
     runs = [name for name, runs_here in sets.items() if runs_here]
     asked = os.environ.get("BACKPROP_ISA")

@@ -1,24 +1,27 @@
 """Back-propagation, told once: a step is gather, forward, loss, backward, update; an epoch is a shuffle and its steps.
 
-(a) Every function below marked nogil is run by all threads of a team at once, each on its share; a barrier stands wherever one thread
-    reads what another wrote. Threads share out elements, never terms of a sum, so the bits do not depend on their number.
-(b) A step allocates nothing, checks nothing and takes no lock. What it needs stands in a Steps, made from a Plan before the first.
-(c) Python objects are met in the class Core only, which is called with arrays that backprop/validation.py has checked.
+(a) Every function below marked nogil is run by all threads of a team at once, each on its share; a barrier
+    stands wherever one thread reads what another wrote. Threads share out elements, never terms of a sum, so
+    the bits do not depend on their number.
+(b) A step allocates nothing, checks nothing and takes no lock. What it needs stands in a Steps, made from a
+    Plan before the first.
+(c) Python objects are met in the class Core only, which is called with arrays that backprop/validation.py has
+    checked.
 """
 import numpy as np
 
 cimport numpy as cnp
 from cpython.ref cimport Py_DECREF, PyObject
-from libc.math cimport INFINITY, isfinite, sqrt
+from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from backprop._core.dense cimport Interrupt, Layer, Run, dense_backward, dense_forward, share
 from backprop._core.kernels cimport (
-    BP_ADAM, BP_IDENTITY, BP_MOMENTUM, BP_NESTEROV, BP_RELU, BP_ROW_MULTIPLE, BP_SGD, BP_SIGMOID, BP_SIGMOID_CROSS_ENTROPY,
-    BP_SOFTMAX_CROSS_ENTROPY, BP_SQUARED_ERROR, BP_TANH, barrier, bp_activation, bp_kernels, bp_loss, bp_optimizer,
-    bp_source, bp_step, bp_targets, bp_team, find_kernels, round_up, run_team, seconds, shuffle, stream,
+    BP_ADAM, BP_IDENTITY, BP_MOMENTUM, BP_NESTEROV, BP_RELU, BP_ROW_MULTIPLE, BP_SGD, BP_SIGMOID,
+    BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY, BP_SQUARED_ERROR, BP_TANH, barrier, bp_kernels, bp_loss,
+    bp_optimizer, bp_source, bp_step, bp_targets, bp_team, find_kernels, round_up, run_team, seconds, shuffle, stream,
 )
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
 
@@ -95,7 +98,8 @@ cdef struct Steps:              # what a team is given: the user's arrays, the p
     bint activate_last
 
 
-# One step, by all threads -------------------------------------------------------------------------------------------------------
+# One step, by all threads
+# -------------------------------------------------------------------------------------------------------
 
 cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
     """The batch's rows, targets and sample weights, transposed into the plan's buffers; each thread some samples."""
@@ -105,7 +109,8 @@ cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
     if s.has_targets and s.targets_are_labels:
         run.kernels.gather(&s.y, s.order, start, first, last, 1, NULL, NULL, s.labels, run.ld)
     elif s.has_targets:
-        run.kernels.gather(&s.y, s.order, start, first, last, s.layers[s.n_layers - 1].n_out, NULL, NULL, s.targets, run.ld)
+        run.kernels.gather(&s.y, s.order, start, first, last, s.layers[s.n_layers - 1].n_out, NULL, NULL, s.targets,
+                           run.ld)
     if s.weighted:
         run.kernels.gather(&s.sample_weights, s.order, start, first, last, 1, NULL, NULL, s.weights, run.ld)
 
@@ -136,8 +141,8 @@ cdef void output_derivative(Steps *s, Run *run) noexcept nogil:
     cdef const Layer *layer = &s.layers[s.n_layers - 1]
     cdef int64_t first, last
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
-    run.kernels.derivative(layer.activation, layer.dz + first * run.itemsize, layer.a_out + first * run.itemsize, run.ld,
-                           layer.n_out, last - first)
+    run.kernels.derivative(layer.activation, layer.dz + first * run.itemsize, layer.a_out + first * run.itemsize,
+                           run.ld, layer.n_out, last - first)
 
 
 cdef void backward(Steps *s, Run *run) noexcept nogil:
@@ -176,7 +181,8 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     barrier(run.team)
 
 
-# Optimizer's constants ----------------------------------------------------------------------------------------------------------
+# Optimizer's constants
+# ----------------------------------------------------------------------------------------------------------
 
 cdef double power(double base, int64_t exponent) noexcept nogil:
     """By squaring: the same bits on every machine, which libm's pow does not promise."""
@@ -208,7 +214,8 @@ cdef void next_step(Steps *s, Run *run) noexcept nogil:
     step_constants(&s.optimizer, run.steps, &run.step)
 
 
-# Whole runs, by all threads -----------------------------------------------------------------------------------------------------
+# Whole runs, by all threads
+# -----------------------------------------------------------------------------------------------------
 
 cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run[0] = s.run
@@ -280,7 +287,10 @@ cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
 
 
 cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogil:
-    """One batch: gather, forward, loss, backward; the gradients are kept. s.total_weight is given: it may be a larger batch's."""
+    """One batch.
+
+    Gather, forward, loss, backward; the gradients are kept. s.total_weight is given: it may be a larger batch's.
+    """
     cdef Steps *s = <Steps *>argument
     cdef Run run
     own_run(s, team, thread, &run)
@@ -298,7 +308,10 @@ cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogi
 
 
 cdef void differentiate_from_output(void *argument, bp_team *team, int thread) noexcept nogil:
-    """After a forward run of the same batch: s.x holds d loss / d output; leaves the gradients, and d loss / d input in s.out."""
+    """After a forward run of the same batch.
+
+    S.x holds d loss / d output; leaves the gradients, and d loss / d input in s.out.
+    """
     cdef Steps *s = <Steps *>argument
     cdef Run run
     cdef int64_t first, last
@@ -335,7 +348,8 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
         s.optimizer.steps = run.steps
 
 
-# The object that backprop/network.py holds --------------------------------------------------------------------------------------
+# The object that backprop/network.py holds
+# --------------------------------------------------------------------------------------
 
 cdef class Core:
     """Parameters, moments, plans, and the runs over them."""
@@ -350,7 +364,7 @@ cdef class Core:
     cdef int threads_available
     cdef bint with_blas, busy
     cdef readonly uint64_t seed
-    cdef readonly int64_t epochs_done   # of the last call of fit
+    cdef public int64_t epochs_trained
     cdef readonly object dtype
     cdef object parameters, moment1, moment2, gradient, input_gradient, offset, scale
     cdef int64_t forward_rows   # of the batch that backward may follow; 0: none
@@ -405,10 +419,12 @@ cdef class Core:
         cdef double fan = layer.n_in if layer.activation == BP_RELU else layer.n_in + layer.n_out
         self.kernels.uniform(state, sqrt(6 / fan), layer.parameters, layer.n_in, layer.n_out, layer.ldw)
 
-    def configure_optimizer(self, kind, double learning_rate, double momentum, double beta_1, double beta_2, double epsilon):
+    def configure_optimizer(self, kind, double learning_rate, double momentum, double beta_1, double beta_2,
+                            double epsilon):
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0."""
         cdef bp_optimizer code = OPTIMIZERS[kind]
         cdef int i
+        self._check_idle()
         if self.moment1 is None or code != self.optimizer.kind:
             self.moment1 = self._block() if code != BP_SGD else None
             self.moment2 = self._block() if code == BP_ADAM else None
@@ -416,9 +432,13 @@ cdef class Core:
             for i in range(self.n_layers):
                 self.layers[i].moment1 = self._place(self.moment1, i) if self.moment1 is not None else NULL
                 self.layers[i].moment2 = self._place(self.moment2, i) if self.moment2 is not None else NULL
-            self.training_plan = self.inference_plan = None
+            self._plans_follow()
         self.optimizer.kind, self.optimizer.learning_rate, self.optimizer.momentum = code, learning_rate, momentum
         self.optimizer.beta_1, self.optimizer.beta_2, self.optimizer.epsilon = beta_1, beta_2, epsilon
+
+    cdef _plans_follow(self):
+        if self.training_plan is not None:
+            self.training_plan.follow(self.layers)
 
     @property
     def steps(self):
@@ -429,7 +449,7 @@ cdef class Core:
         self.optimizer.steps = count
 
     def views(self, which):
-        """(weights [n_in][n_out], bias [n_out]) of every layer, as views of "parameters", "moment1", "moment2" or "gradient"."""
+        """(weights [n_in][n_out], bias [n_out]) of every layer: views of "parameters", "moment1", …"""
         block = getattr_block(self, which)
         found, start = [], 0
         for i in range(self.n_layers):
@@ -480,15 +500,20 @@ cdef class Core:
         s.layers, s.n_layers, s.loss = plan.layers, plan.n_layers, self.loss_kind
         s.run, s.scratch, s.scratch_bytes = plan.run, plan.scratch, plan.scratch_bytes
         s.targets, s.labels, s.weights, s.losses = plan.targets, plan.labels, plan.sample_weights, plan.losses
+        if plan.weighted:
+            plan.fill_sample_weights()
         s.optimizer, s.seed = self.optimizer, self.seed
         s.activate_last = True
         if self.offset is not None:
             s.offset = <const double *>address(self.offset)
             s.scale = <const double *>address(self.scale)
 
-    cdef _start(self):
+    cdef _check_idle(self):
         if self.busy:
             raise RuntimeError("this network is in use by another thread: give each thread a network of its own")
+
+    cdef _start(self):
+        self._check_idle()
         self.busy = True
 
     cdef _finish(self, Interrupt *interrupt):
@@ -500,8 +525,11 @@ cdef class Core:
             interrupt.raised = NULL
             raise raised
 
-    def fit(self, x, y, sample_weights, int64_t n_epochs, int64_t batch_size, bint shuffled, int64_t first_epoch, progress):
-        """Train; returns (losses, seconds) of the epochs that were completed. y: labels (n,) or targets (n, n_out)."""
+    def fit(self, x, y, sample_weights, int64_t n_epochs, int64_t batch_size, bint shuffled, bint counted, progress):
+        """Train; returns (losses, seconds) of the epochs that were completed. y: labels (n,) or targets (n, n_out).
+
+        `counted`: the epochs count as trained, also when Ctrl-C ends this call.
+        """
         cdef Steps s
         cdef Interrupt interrupt
         self._start()
@@ -510,13 +538,13 @@ cdef class Core:
         except BaseException:
             self.busy = False
             raise
-        self.forward_rows = self.epochs_done = 0
+        self.forward_rows = 0
         self._prepare(&s, &interrupt, plan, batch_size)
-        take_arrays(&s, x, y, sample_weights)
+        take_arrays(&s, plan, x, y, sample_weights)
         order = np.empty(s.n_rows, dtype=np.int64) if shuffled else None
         losses, times = np.zeros(n_epochs), np.zeros(n_epochs)
         s.order = <int64_t *>address(order) if shuffled else NULL
-        s.first_epoch, s.n_epochs = first_epoch, n_epochs
+        s.first_epoch, s.n_epochs = self.epochs_trained, n_epochs
         s.epoch_losses, s.epoch_seconds = <double *>address(losses), <double *>address(times)
         s.run.fuse_update = True
         interrupt.progress = <PyObject *>progress if progress is not None else NULL
@@ -524,7 +552,9 @@ cdef class Core:
             with nogil:
                 run_team(train_epochs, &s, s.run.n_threads)
         finally:
-            self.optimizer.steps, self.epochs_done = s.optimizer.steps, s.epochs_done
+            self.optimizer.steps = s.optimizer.steps
+            if counted:
+                self.epochs_trained += s.epochs_done
             self._finish(&interrupt)
         return losses[:s.epochs_done], times[:s.epochs_done]
 
@@ -539,7 +569,7 @@ cdef class Core:
             self.busy = False
             raise
         self._prepare(&s, &interrupt, plan, self.inference_plan.capacity)
-        take_arrays(&s, x, y, sample_weights)
+        take_arrays(&s, plan, x, y, sample_weights)
         s.out = address(out) if out is not None else NULL
         s.probabilities, s.activate_last = probabilities, activate_last
         try:
@@ -555,10 +585,13 @@ cdef class Core:
             self.gradient = self._block()
             for i in range(self.n_layers):
                 self.layers[i].gradient = self._place(self.gradient, i)
-            self.training_plan = None  # its copies of the layers do not know of it
+            self._plans_follow()
 
     def differentiate(self, x, y, sample_weights, double total_weight):
-        """The gradients of Σ weight·loss / total_weight over these rows, kept in views("gradient"); returns Σ weight·loss."""
+        """The gradients of Σ weight·loss / total_weight over these rows, kept in views("gradient").
+
+        Returns Σ weight·loss.
+        """
         cdef Steps s
         cdef Interrupt interrupt
         self._start()
@@ -570,7 +603,7 @@ cdef class Core:
             raise
         self.forward_rows = 0
         self._prepare(&s, &interrupt, plan, len(x))
-        take_arrays(&s, x, y, sample_weights)
+        take_arrays(&s, plan, x, y, sample_weights)
         s.total_weight = total_weight
         try:
             with nogil:
@@ -591,7 +624,7 @@ cdef class Core:
             self.busy = False
             raise
         self._prepare(&s, &interrupt, plan, len(x))
-        take_arrays(&s, x, None, None)
+        take_arrays(&s, plan, x, None, None)
         s.out = address(out)
         self.forward_rows = 0
         try:
@@ -605,10 +638,10 @@ cdef class Core:
         """d loss / d output of the batch that `forward` saw: keeps the gradients, writes d loss / d input."""
         cdef Steps s
         cdef Interrupt interrupt
+        if self.forward_rows == 0:
+            raise RuntimeError("backward follows forward: call forward(X) with the same rows first")
         if self.forward_rows != len(d_out):
-            raise RuntimeError("backward follows forward: call forward(X) with the same rows first"
-                               if self.forward_rows == 0 else
-                               f"d_out has {len(d_out)} rows, but forward was called with {self.forward_rows}")
+            raise RuntimeError(f"d_out has {len(d_out)} rows, but forward was called with {self.forward_rows}")
         self._start()
         cdef Plan plan = self.training_plan
         try:
@@ -618,7 +651,7 @@ cdef class Core:
             self.busy = False
             raise
         self._prepare(&s, &interrupt, plan, self.forward_rows)
-        take_arrays(&s, d_out, None, None)
+        take_arrays(&s, plan, d_out, None, None)
         s.out = address(dx)
         plan.layers[0].da_in = address(self.input_gradient)
         try:
@@ -632,7 +665,7 @@ cdef class Core:
         """The optimizer's step with the gradients that `backward` kept."""
         cdef Steps s
         cdef Interrupt interrupt
-        if self.training_plan is None or self.gradient is None:
+        if self.gradient is None or self.training_plan is None:
             raise RuntimeError("update follows backward: there are no gradients yet")
         self._start()
         self._prepare(&s, &interrupt, self.training_plan, 1)
@@ -652,7 +685,7 @@ cdef getattr_block(Core core, which):
     return block
 
 
-cdef take_arrays(Steps *s, x, y, sample_weights):
+cdef take_arrays(Steps *s, Plan plan, x, y, sample_weights):
     """x (n, n_in); y None, labels (n,) of integers, or targets (n, n_out); sample_weights None or (n,)."""
     s.x = source_of(x)
     s.n_rows = len(x)
@@ -661,7 +694,7 @@ cdef take_arrays(Steps *s, x, y, sample_weights):
         s.targets_are_labels = y.ndim == 1
         s.y = source_of(y)
     if sample_weights is not None:
-        s.weighted = True
+        s.weighted = plan.weighted = True
         s.sample_weights = source_of(sample_weights)
 
 

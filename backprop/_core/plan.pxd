@@ -18,10 +18,13 @@ cdef class Plan:
     cdef char *labels               # [ld]
     cdef char *sample_weights       # [ld]
     cdef char *losses               # [ld]
+    cdef bint weighted              # whether sample_weights hold the user's, not ones
     cdef object arena
 
     cdef int64_t lay_out(self, char *base)
     cdef void fill_constants(self) noexcept
+    cdef void fill_sample_weights(self) noexcept
+    cdef void follow(self, const Layer *layers) noexcept
 
 
 cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers, int64_t capacity, int n_threads,

@@ -1,7 +1,8 @@
 """Everything that is decided before the first batch: sizes, threads, the backend, and one arena laid out.
 
-(a) The arena of a plan holds one batch: activations, their derivatives and scratch. Parameters and moments have an arena of their own in the
-    network, because they outlive any batch size and users hold views of them.
+(a) The arena of a plan holds one batch: activations, their derivatives and scratch. Parameters and moments
+    have an arena of their own in the network, because they outlive any batch size and users hold views of
+    them.
 (b) The same code measures the arena and hands out its pieces (`lay_out`), so the two cannot differ.
 """
 import numpy as np
@@ -16,7 +17,8 @@ from backprop._core.kernels cimport BP_ALIGNMENT, BP_ROW_MULTIPLE, bp_kernels, r
 
 cnp.import_array()
 
-# Rows this far apart (or a multiple of it) fall into one set of the first-level cache and push each other out.
+# Rows this far apart (or a multiple of it) fall into one set of the first-level cache and push each other
+# out.
 cdef int64_t CACHE_SET_BYTES = 4096
 
 
@@ -56,11 +58,23 @@ cdef class Plan:
     cdef void fill_constants(self) noexcept:
         """The rows of ones that meet the bias, and sample weights of 1; all else starts at 0."""
         cdef int i
-        fill(self.layers[0].a_in + self.layers[0].n_in * self.run.ld * self.run.itemsize, self.run.ld, self.run.itemsize)
+        cdef int64_t ld_bytes = self.run.ld * self.run.itemsize
+        fill(self.layers[0].a_in + self.layers[0].n_in * ld_bytes, self.run.ld, self.run.itemsize)
         for i in range(self.n_layers):
-            fill(self.layers[i].a_out + self.layers[i].n_out * self.run.ld * self.run.itemsize, self.run.ld,
-                 self.run.itemsize)
+            fill(self.layers[i].a_out + self.layers[i].n_out * ld_bytes, self.run.ld, self.run.itemsize)
+        self.fill_sample_weights()
+
+    cdef void fill_sample_weights(self) noexcept:
+        """Ones: a sample without a weight counts once."""
         fill(self.sample_weights, self.run.ld, self.run.itemsize)
+        self.weighted = False
+
+    cdef void follow(self, const Layer *layers) noexcept:
+        """Take over where the network's moments and gradients lie, which may come later than the plan."""
+        cdef int i
+        for i in range(self.n_layers):
+            self.layers[i].moment1, self.layers[i].moment2 = layers[i].moment1, layers[i].moment2
+            self.layers[i].gradient = layers[i].gradient
 
 
 cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers, int64_t capacity, int n_threads,

@@ -1,4 +1,7 @@
-"""The leaf kernels, callable from Python: for tests and benchmarks only. Arrays are contiguous unless said otherwise."""
+"""The leaf kernels, callable from Python.
+
+For tests and benchmarks only. Arrays are contiguous unless said otherwise.
+"""
 import numpy as np
 
 cimport numpy as cnp
@@ -12,14 +15,19 @@ from backprop._core.kernels cimport (
 from backprop._core.plan cimport address
 
 from backprop._core.blas import load as load_blas
-from backprop._core.kernels import best_instruction_set, instruction_sets  # noqa: F401  for the tests
+from backprop._core import kernels as _kernels
 from backprop._core.network import ACTIVATIONS, LOSSES, OPTIMIZERS
 
 cnp.import_array()
 
 
 cdef const bp_kernels *kernels_for(dtype, instruction_set) except NULL:
-    return find_kernels(instruction_set or best_instruction_set(), np.dtype(dtype).itemsize)
+    return find_kernels(instruction_set or _kernels.best_instruction_set(), np.dtype(dtype).itemsize)
+
+
+def instruction_sets():
+    """{name: whether this processor runs it}, best first."""
+    return _kernels.instruction_sets()
 
 
 def tile_shape(dtype, instruction_set=None):
@@ -52,7 +60,8 @@ def apply(activation, values, instruction_set=None):
 cdef class Product:
     """A product C = A B with its epilogue, set up once and run as often as wanted.
 
-    a: (m, k), or (k, m) with a_is_k_major; b: (k, n), n a multiple of 16; c: (m, n), or the weights with "update".
+    a: (m, k), or (k, m) with a_is_k_major; b: (k, n), n a multiple of 16; c: (m, n), or the weights with
+    "update".
     """
 
     cdef bp_multiply job
@@ -123,7 +132,10 @@ def update(step, gradient, weights, moment1=None, moment2=None, instruction_set=
 
 def gather(cnp.ndarray source, dtype, int64_t columns, rows=None, offset=None, scale=None, int64_t start=0, count=None,
            instruction_set=None):
-    """(features, columns) of dtype: rows [start, start + count) of `source`, or those that `rows` names; any strides."""
+    """(features, columns) of dtype.
+
+    Rows [start, start + count) of `source`, or those that `rows` names; any strides.
+    """
     cdef const bp_kernels *k = kernels_for(dtype, instruction_set)
     cdef bp_source s
     s.data = <const char *>cnp.PyArray_DATA(source)
@@ -146,7 +158,10 @@ def transpose(values, instruction_set=None):
 
 
 def loss(name, a, targets, weights, double scale, instruction_set=None):
-    """(weight·loss of each column, da); a (n_out, columns), columns a multiple of 16; targets like a, or labels (columns,)."""
+    """(weight·loss of each column, da).
+
+    A (n_out, columns), columns a multiple of 16; targets like a, or labels (columns,).
+    """
     cdef const bp_kernels *k = kernels_for(a.dtype, instruction_set)
     cdef bp_targets t
     t.values = address(targets) if targets.ndim == 2 else NULL

@@ -32,7 +32,8 @@ INLINE void activate_as(bp_activation activation, real *z, int64_t ld, int64_t r
         }
 }
 
-INLINE void derivative_as(bp_activation activation, real *da, const real *a, int64_t ld, int64_t rows, int64_t columns)
+INLINE void derivative_as(bp_activation activation, real *da, const real *a, int64_t ld, int64_t rows,
+                          int64_t columns)
 {
     for (int64_t row = 0; row < rows; ++row)
         for (int64_t column = 0; column < columns; column += LANES) {
@@ -52,7 +53,8 @@ static void activate(bp_activation activation, void *z, int64_t ld, int64_t rows
     }
 }
 
-static void derivative(bp_activation activation, void *da, const void *a, int64_t ld, int64_t rows, int64_t columns)
+static void derivative(bp_activation activation, void *da, const void *a, int64_t ld, int64_t rows,
+                       int64_t columns)
 {
     switch (activation) {
     case BP_IDENTITY: return;

@@ -3,30 +3,33 @@
 #include "kernels/transpose.h"
 
 /* At most BLOCK samples by BLOCK features of the user's array, converted and scaled: block[sample][feature].
- * Narrow types are exact in `real` and scaled there; wide ones are scaled in double, so that a large offset loses nothing.
- * Whole blocks of neighbouring elements have loops of constant length, which the compiler turns into vectors. */
-#define CONVERT(type, wide, p, value)                    \
-    type element;                                        \
-    memcpy(&element, p, sizeof element);                 \
+ * Narrow types are exact in `real` and scaled there; wide ones are scaled in double, so that a large offset
+ * loses nothing.
+ * Whole blocks of neighbouring elements have loops of constant length, which the compiler turns into vectors.
+ * */
+#define CONVERT(type, wide, p, value)    \
+    type element;                        \
+    memcpy(&element, p, sizeof element); \
     wide value = (wide)element;
 
-#define CONVERT_BLOCK(name, type, wide)                                                                       \
-    static void convert_##name(const char *const *row, int64_t stride, int64_t rows, int64_t features,        \
-                               const double *offset, const double *scale, real *block)                        \
-    {                                                                                                         \
-        if (stride == sizeof(type) && features == BLOCK) {                                                    \
-            for (int64_t r = 0; r < rows; ++r)                                                                \
-                for (int j = 0; j < BLOCK; ++j) {                                                             \
-                    CONVERT(type, wide, row[r] + j * sizeof(type), value)                                     \
-                    block[r * BLOCK + j] = (real)(offset ? (value - (wide)offset[j]) * (wide)scale[j] : value); \
-                }                                                                                             \
-            return;                                                                                           \
-        }                                                                                                     \
-        for (int64_t r = 0; r < rows; ++r)                                                                    \
-            for (int64_t j = 0; j < features; ++j) {                                                          \
-                CONVERT(type, wide, row[r] + j * stride, value)                                               \
-                block[r * BLOCK + j] = (real)(offset ? (value - (wide)offset[j]) * (wide)scale[j] : value);   \
-            }                                                                                                 \
+#define CONVERT_BLOCK(name, type, wide)                                                                     \
+    static void convert_##name(const char *const *row, int64_t stride, int64_t rows, int64_t features,      \
+                               const double *offset, const double *scale, real *block)                      \
+    {                                                                                                       \
+        if (stride == sizeof(type) && features == BLOCK) {                                                  \
+            for (int64_t r = 0; r < rows; ++r)                                                              \
+                for (int j = 0; j < BLOCK; ++j) {                                                           \
+                    CONVERT(type, wide, row[r] + j * sizeof(type), value)                                   \
+                    block[r * BLOCK + j] =                                                                  \
+                        (real)(offset ? (value - (wide)offset[j]) * (wide)scale[j] : value);                \
+                }                                                                                           \
+            return;                                                                                         \
+        }                                                                                                   \
+        for (int64_t r = 0; r < rows; ++r)                                                                  \
+            for (int64_t j = 0; j < features; ++j) {                                                        \
+                CONVERT(type, wide, row[r] + j * stride, value)                                             \
+                block[r * BLOCK + j] = (real)(offset ? (value - (wide)offset[j]) * (wide)scale[j] : value); \
+            }                                                                                               \
     }
 
 typedef unsigned char boolean;
@@ -44,7 +47,8 @@ CONVERT_BLOCK(ulonglong, unsigned long long, double)
 CONVERT_BLOCK(float, float, real)
 CONVERT_BLOCK(double, double, double)
 
-typedef void (*convert_block)(const char *const *, int64_t, int64_t, int64_t, const double *, const double *, real *);
+typedef void (*convert_block)(const char *const *, int64_t, int64_t, int64_t, const double *, const double *,
+                              real *);
 
 static convert_block converter(int type)
 {
@@ -65,14 +69,15 @@ static convert_block converter(int type)
     }
 }
 
-static void row_addresses(const bp_source *source, const int64_t *rows, int64_t start, int64_t count, const char **row)
+static void row_addresses(const bp_source *source, const int64_t *rows, int64_t start, int64_t count,
+                          const char **row)
 {
     for (int64_t r = 0; r < count; ++r)
         row[r] = source->data + (rows ? rows[start + r] : start + r) * source->row_stride;
 }
 
-static void gather(const bp_source *source, const int64_t *rows, int64_t start, int64_t first, int64_t last, int64_t features,
-                   const double *offset, const double *scale, void *out, int64_t ld)
+static void gather(const bp_source *source, const int64_t *rows, int64_t start, int64_t first, int64_t last,
+                   int64_t features, const double *offset, const double *scale, void *out, int64_t ld)
 {
     const convert_block convert = converter(source->type);
     real block[BLOCK * BLOCK];
@@ -84,8 +89,8 @@ static void gather(const bp_source *source, const int64_t *rows, int64_t start, 
         row_addresses(source, rows, start + column + BLOCK, next_count, next_row);
         for (int64_t feature = 0; feature < features; feature += BLOCK) {
             const int64_t wide = features - feature < BLOCK ? features - feature : BLOCK;
-            convert(row, source->column_stride, count, wide, offset ? offset + feature : NULL, scale ? scale + feature : NULL,
-                    block);
+            convert(row, source->column_stride, count, wide, offset ? offset + feature : NULL,
+                    scale ? scale + feature : NULL, block);
             transpose_block(block, BLOCK, count, wide, (real *)out + feature * ld + column, ld);
             for (int64_t r = 0; r < count; ++r)
                 row[r] += BLOCK * source->column_stride;
@@ -98,12 +103,14 @@ static void gather(const bp_source *source, const int64_t *rows, int64_t start, 
     }
 }
 
-static void transpose(const void *in, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out, int64_t ldo)
+static void transpose(const void *in, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out,
+                      int64_t ldo)
 {
     for (int64_t column = first; column < last; column += BLOCK) {
         const int64_t columns = last - column < BLOCK ? last - column : BLOCK;
         for (int64_t row = 0; row < rows; row += BLOCK)
-            transpose_block((const real *)in + row * ldi + column, ldi, rows - row < BLOCK ? rows - row : BLOCK, columns,
+            transpose_block((const real *)in + row * ldi + column, ldi,
+                            rows - row < BLOCK ? rows - row : BLOCK, columns,
                             (real *)out + column * ldo + row, ldo);
     }
 }

@@ -1,7 +1,7 @@
 /* Losses and their derivatives with respect to the last layer's output, side by side.
  *
- * A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are stable for any finite
- * logits: exp is only taken of numbers that are not positive.
+ * A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
+ * stable for any finite logits: exp is only taken of numbers that are not positive.
  */
 
 /* y of output j: from the matrix, or 1 where the sample's label is j */
@@ -13,7 +13,8 @@ INLINE vec v_target(const real *values, const real *labels, int64_t ld, int64_t 
 }
 
 /* ½ Σ (a - y)², and a - y */
-INLINE vec v_squared_error(const real *a, const bp_targets *t, int64_t n_out, int64_t ld, int64_t column, vec weight, real *da)
+INLINE vec v_squared_error(const real *a, const bp_targets *t, int64_t n_out, int64_t ld, int64_t column,
+                           vec weight, real *da)
 {
     vec sum = v_set(0);
     for (int64_t j = 0; j < n_out; ++j) {
@@ -25,8 +26,8 @@ INLINE vec v_squared_error(const real *a, const bp_targets *t, int64_t n_out, in
 }
 
 /* Σ max(a, 0) - a y + log(1 + exp(-|a|)), and sigmoid(a) - y */
-INLINE vec v_sigmoid_cross_entropy(const real *a, const bp_targets *t, int64_t n_out, int64_t ld, int64_t column, vec weight,
-                                   real *da)
+INLINE vec v_sigmoid_cross_entropy(const real *a, const bp_targets *t, int64_t n_out, int64_t ld,
+                                   int64_t column, vec weight, real *da)
 {
     vec sum = v_set(0);
     for (int64_t j = 0; j < n_out; ++j) {
@@ -40,6 +41,9 @@ INLINE vec v_sigmoid_cross_entropy(const real *a, const bp_targets *t, int64_t n
     return sum;
 }
 
+/* a - max, kept finite: the difference of two finite logits may overflow, and 0 times infinity would be nan */
+INLINE vec v_below_top(vec a, vec top) { return v_clamp(a - top, -REAL_MAX, REAL_MAX); }
+
 /* exp(a - max) into e, and the sum of it */
 INLINE vec v_softmax_terms(const real *a, int64_t n_out, int64_t ld, int64_t column, vec *highest, real *e)
 {
@@ -50,7 +54,7 @@ INLINE vec v_softmax_terms(const real *a, int64_t n_out, int64_t ld, int64_t col
     }
     vec sum = v_set(0);
     for (int64_t j = 0; j < n_out; ++j) {
-        const vec term = v_exp(v_load(a + j * ld + column) - top);
+        const vec term = v_exp(v_below_top(v_load(a + j * ld + column), top));
         sum = sum + term;
         v_store(e + j * ld + column, term);
     }
@@ -59,8 +63,8 @@ INLINE vec v_softmax_terms(const real *a, int64_t n_out, int64_t ld, int64_t col
 }
 
 /* Σ y (log Σ exp a - a), and softmax(a) Σ y - y */
-INLINE vec v_softmax_cross_entropy(const real *a, const bp_targets *t, int64_t n_out, int64_t ld, int64_t column, vec weight,
-                                   real *da)
+INLINE vec v_softmax_cross_entropy(const real *a, const bp_targets *t, int64_t n_out, int64_t ld,
+                                   int64_t column, vec weight, real *da)
 {
     vec top;
     const vec sum = v_softmax_terms(a, n_out, ld, column, &top, da), log_sum = v_log(sum);
@@ -73,22 +77,27 @@ INLINE vec v_softmax_cross_entropy(const real *a, const bp_targets *t, int64_t n
     const vec share = mass / sum;
     for (int64_t j = 0; j < n_out; ++j) {
         const vec y = v_target(t->values, t->labels, ld, j, column);
-        loss = v_fma(y, log_sum - (v_load(a + j * ld + column) - top), loss);
+        loss = v_fma(y, log_sum - v_below_top(v_load(a + j * ld + column), top), loss);
         v_store(da + j * ld + column, v_fma(v_load(da + j * ld + column), share, -y) * weight);
     }
     return loss;
 }
 
-static void loss(bp_loss which, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld, int64_t first, int64_t last,
-                 void *da, void *losses)
+static void loss(bp_loss which, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld,
+                 int64_t first, int64_t last, void *da, void *losses)
 {
     for (int64_t column = first; column < last; column += LANES) {
-        const vec raw = v_load((const real *)targets->weights + column), weight = raw * v_set((real)targets->scale);
+        const vec raw = v_load((const real *)targets->weights + column),
+                  weight = raw * v_set((real)targets->scale);
         vec value = v_set(0);
         switch (which) {
         case BP_SQUARED_ERROR: value = v_squared_error(a, targets, n_out, ld, column, weight, da); break;
-        case BP_SIGMOID_CROSS_ENTROPY: value = v_sigmoid_cross_entropy(a, targets, n_out, ld, column, weight, da); break;
-        case BP_SOFTMAX_CROSS_ENTROPY: value = v_softmax_cross_entropy(a, targets, n_out, ld, column, weight, da); break;
+        case BP_SIGMOID_CROSS_ENTROPY:
+            value = v_sigmoid_cross_entropy(a, targets, n_out, ld, column, weight, da);
+            break;
+        case BP_SOFTMAX_CROSS_ENTROPY:
+            value = v_softmax_cross_entropy(a, targets, n_out, ld, column, weight, da);
+            break;
         }
         v_store((real *)losses + column, raw * value);
     }

@@ -1,7 +1,8 @@
 /* exp, expm1-based tanh, sigmoid and the two logarithms of the losses, for whole vectors and without a branch.
  *
- * Every function is the same sequence of operations at every vector width, so a value does not depend on the lane it is in.
- * nan goes in and comes out. The polynomials are Taylor series, long enough for their reduced interval.
+ * Every function is the same sequence of operations at every vector width, so a value does not depend on the
+ * lane it is in. nan goes in and comes out. The polynomials are Taylor series, long enough for their reduced
+ * interval.
  */
 
 #ifdef BP_FLOAT64
@@ -32,8 +33,8 @@
 #define ROUNDER ((real)1.5 * (real)((uint64_t)1 << MANTISSA_BITS))
 
 static const real inverse_factorials[] = {
-    1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
-    1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800,
+    1.0,        1.0,         1.0 / 2,      1.0 / 6,       1.0 / 24,       1.0 / 120,       1.0 / 720,
+    1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800,
 };
 
 /* x itself for nan: a comparison with nan is false */

@@ -1,7 +1,7 @@
 /* The optimizers' steps on a block of parameters and its gradient, in place. The formulas are those of backprop/reference.py. */
 
-INLINE void update_as(bp_optimizer optimizer, const bp_step *step, const real *gradient, int64_t ldg, real *weights,
-                      real *moment1, real *moment2, int64_t ldw, int64_t rows, int64_t columns)
+INLINE void update_as(bp_optimizer optimizer, const bp_step *step, const real *gradient, int64_t ldg,
+                      real *weights, real *moment1, real *moment2, int64_t ldw, int64_t rows, int64_t columns)
 {
     const vec rate = v_set((real)step->learning_rate), momentum = v_set((real)step->momentum);
     const vec beta_1 = v_set((real)step->beta_1), rest_1 = v_set((real)(1 - step->beta_1));
@@ -33,13 +33,21 @@ INLINE void update_as(bp_optimizer optimizer, const bp_step *step, const real *g
         }
 }
 
-static void update(const bp_step *step, const void *gradient, int64_t ldg, void *weights, void *moment1, void *moment2,
-                   int64_t ldw, int64_t rows, int64_t columns)
+static void update(const bp_step *step, const void *gradient, int64_t ldg, void *weights, void *moment1,
+                   void *moment2, int64_t ldw, int64_t rows, int64_t columns)
 {
     switch (step->optimizer) {
-    case BP_SGD: update_as(BP_SGD, step, gradient, ldg, weights, moment1, moment2, ldw, rows, columns); return;
-    case BP_MOMENTUM: update_as(BP_MOMENTUM, step, gradient, ldg, weights, moment1, moment2, ldw, rows, columns); return;
-    case BP_NESTEROV: update_as(BP_NESTEROV, step, gradient, ldg, weights, moment1, moment2, ldw, rows, columns); return;
-    case BP_ADAM: update_as(BP_ADAM, step, gradient, ldg, weights, moment1, moment2, ldw, rows, columns); return;
+    case BP_SGD:
+        update_as(BP_SGD, step, gradient, ldg, weights, moment1, moment2, ldw, rows, columns);
+        return;
+    case BP_MOMENTUM:
+        update_as(BP_MOMENTUM, step, gradient, ldg, weights, moment1, moment2, ldw, rows, columns);
+        return;
+    case BP_NESTEROV:
+        update_as(BP_NESTEROV, step, gradient, ldg, weights, moment1, moment2, ldw, rows, columns);
+        return;
+    case BP_ADAM:
+        update_as(BP_ADAM, step, gradient, ldg, weights, moment1, moment2, ldw, rows, columns);
+        return;
     }
 }

@@ -1,5 +1,6 @@
 /* The body of every instruction-set stub: it defines BP_STUB and perhaps BP_FLOAT64, includes its simd header's name as
  * BP_SIMD, and includes this. All the kernels are compiled once for each, with that stub's flags. */
+#include <float.h>
 #include <string.h>
 
 #include "backprop.h"
@@ -8,9 +9,11 @@
 #ifdef BP_FLOAT64
 typedef double real;
 typedef int64_t integer;
+#define REAL_MAX DBL_MAX
 #else
 typedef float real;
 typedef int32_t integer;
+#define REAL_MAX FLT_MAX
 #endif
 
 #include BP_SIMD
@@ -32,11 +35,13 @@ static double peak_probe(int64_t repeats)
         for (int i = 0; i < TILE_ROWS; ++i)
             for (int v = 0; v < TILE_VECTORS; ++v)
                 sums[i][v] = v_fma(sums[i][v], one, tiny);
-    double total = 0;
+    vec total = v_set(0); /* of every lane: a compiler leaves out what nobody asks for */
     for (int i = 0; i < TILE_ROWS; ++i)
         for (int v = 0; v < TILE_VECTORS; ++v)
-            total += (double)sums[i][v][0];
-    return total;
+            total = total + sums[i][v];
+    real lanes[LANES];
+    v_store(lanes, total);
+    return sum(lanes, LANES);
 }
 
 const bp_kernels BP_STUB = {

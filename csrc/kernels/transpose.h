@@ -41,7 +41,8 @@ INLINE void v_transpose(vec x[LANES])
 }
 
 /* out[column][row] = in[row][column]; rows and columns at most BLOCK */
-static void transpose_block(const real *in, int64_t ldi, int64_t rows, int64_t columns, real *out, int64_t ldo)
+static void transpose_block(const real *in, int64_t ldi, int64_t rows, int64_t columns, real *out,
+                            int64_t ldo)
 {
     if (rows < BLOCK || columns < BLOCK) {
         for (int64_t column = 0; column < columns; ++column)

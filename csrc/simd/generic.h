@@ -1,7 +1,8 @@
 /* Vectors of 128 bits through the compiler's vector extension: NEON on aarch64, SSE2 on baseline x86-64.
  *
- * Every simd header gives the same names (see avx512.h for the widest): `vec`, LANES, TILE_ROWS, TILE_VECTORS and the v_* operations.
- * Arithmetic (+ - * /) on `vec` and on the same-sized integer vector `ivec` is the compiler's own.
+ * Every simd header gives the same names (see avx512.h for the widest): `vec`, LANES, TILE_ROWS, TILE_VECTORS
+ * and the v_* operations. Arithmetic (+ - * /) on `vec` and on the same-sized integer vector `ivec` is the
+ * compiler's own.
  */
 #include <string.h>
 #ifdef __aarch64__

@@ -1,0 +1,7 @@
+"""The only door to BLAS."""
+
+LIBRARY: str
+CORE_TYPES: dict[str, str]
+
+def load() -> None: ...
+def describe() -> tuple[str, str]: ...

@@ -1,0 +1,74 @@
+"""The object that backprop.Network holds. It checks nothing: backprop/validation.py has."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ACTIVATIONS: dict[str, int]
+LOSSES: dict[str, int]
+OPTIMIZERS: dict[str, int]
+
+_Array = NDArray[np.generic]
+_Block = Literal["parameters", "moment1", "moment2", "gradient"]
+
+class Core:
+    def __new__(
+        cls,
+        n_inputs: int,
+        units: Sequence[int],
+        activations: Sequence[str],
+        loss: str,
+        dtype: np.dtype[np.generic],
+        seed: int,
+        threads_asked: int,
+        threads_available: int,
+        with_blas: bool,
+        instruction_set: str,
+        offset: NDArray[np.float64] | None,
+        scale: NDArray[np.float64] | None,
+    ) -> Core: ...
+    @property
+    def dtype(self) -> np.dtype[np.generic]: ...
+    @property
+    def seed(self) -> int: ...
+    steps: int
+    epochs_trained: int
+    def configure_optimizer(
+        self,
+        kind: str,
+        learning_rate: float,
+        momentum: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+    ) -> None: ...
+    def views(self, which: _Block) -> list[tuple[_Array, _Array]]: ...
+    def plan_threads(self, batch: int) -> int: ...
+    def fit(
+        self,
+        x: _Array,
+        y: _Array,
+        sample_weights: _Array | None,
+        n_epochs: int,
+        batch_size: int,
+        shuffled: bool,
+        counted: bool,
+        progress: Callable[[int], None] | None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+    def infer(
+        self,
+        x: _Array,
+        y: _Array | None,
+        sample_weights: _Array | None,
+        out: _Array | None,
+        probabilities: bool,
+        activate_last: bool,
+    ) -> tuple[float, float]: ...
+    def differentiate(
+        self, x: _Array, y: _Array, sample_weights: _Array | None, total_weight: float
+    ) -> float: ...
+    def forward(self, x: _Array, out: _Array) -> None: ...
+    def backward(self, d_out: _Array, dx: _Array) -> None: ...
+    def update(self) -> None: ...

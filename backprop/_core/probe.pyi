@@ -1,0 +1,77 @@
+"""The leaf kernels, callable from Python: for tests and benchmarks only."""
+
+from typing import Any, Literal, final
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+_Array = NDArray[np.generic]
+
+@final
+class Product:
+    def __init__(
+        self,
+        a: _Array,
+        b: _Array,
+        c: _Array,
+        *,
+        a_is_k_major: bool = False,
+        epilogue: Literal["store", "activate", "derivative", "update"] = "store",
+        activation: str = "identity",
+        activations: _Array | None = None,
+        step: dict[str, Any] | None = None,
+        moment1: _Array | None = None,
+        moment2: _Array | None = None,
+        instruction_set: str | None = None,
+    ) -> None: ...
+    def units(self) -> int: ...
+    def run(self, first: int = 0, last: int | None = None) -> None: ...
+
+def tile_shape(dtype: DTypeLike, instruction_set: str | None = None) -> tuple[int, int, int]: ...
+def multiply_add_peak(
+    dtype: DTypeLike = "float32", seconds_to_run: float = 0.2, instruction_set: str | None = None
+) -> float: ...
+def apply(activation: str, values: _Array, instruction_set: str | None = None) -> _Array: ...
+def blas_multiply(
+    a: _Array, b: _Array, c: _Array, a_is_k_major: bool = False, b_is_n_major: bool = False
+) -> None: ...
+def update(
+    step: dict[str, Any],
+    gradient: _Array,
+    weights: _Array,
+    moment1: _Array | None = None,
+    moment2: _Array | None = None,
+    instruction_set: str | None = None,
+) -> None: ...
+def gather(
+    source: _Array,
+    dtype: DTypeLike,
+    columns: int,
+    rows: NDArray[np.int64] | None = None,
+    offset: NDArray[np.float64] | None = None,
+    scale: NDArray[np.float64] | None = None,
+    start: int = 0,
+    count: int | None = None,
+    instruction_set: str | None = None,
+) -> _Array: ...
+def transpose(values: _Array, instruction_set: str | None = None) -> _Array: ...
+def loss(
+    name: str,
+    a: _Array,
+    targets: _Array,
+    weights: _Array,
+    scale: float,
+    instruction_set: str | None = None,
+) -> tuple[_Array, _Array]: ...
+def probabilities(name: str, logits: _Array, instruction_set: str | None = None) -> _Array: ...
+def total(values: _Array, instruction_set: str | None = None) -> float: ...
+def uniform(
+    dtype: DTypeLike,
+    state: int,
+    limit: float,
+    rows: int,
+    columns: int,
+    instruction_set: str | None = None,
+) -> _Array: ...
+def random_stream(seed: int, purpose: int, index: int) -> int: ...
+def permutation(state: int, count: int) -> NDArray[np.int64]: ...
