@@ -15,7 +15,7 @@
 
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 #define BLOCK_BYTES (384 * 1024) /* of B; second-level caches have 512 KiB and more */
-#define STRETCH_BYTES 1536       /* of k: a strip of A is then 18 KiB, half of a first-level cache */
+#define STRETCH_BYTES 1536 /* of k: a strip of A is then 18 KiB, half of a first-level cache */
 #define PACK_FROM_TILES 3 /* tiles side by side from which copying A into a panel pays */
 
 static size_t panel_bytes(int64_t k)
