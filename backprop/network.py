@@ -253,7 +253,7 @@ class Network:
                 if validation_data:
                     self._validate(validation_data, history)
                 bar.after_epoch(history)
-                if any([callback(self, history) for callback in callbacks]):
+                if any([_says_stop(callback(self, history)) for callback in callbacks]):
                     break
         return history
 
@@ -528,6 +528,11 @@ def _check_callbacks(callbacks):
     if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := tuple(callbacks))):
         raise TypeError(f"callbacks={callbacks!r}: expected a list of callables")
     return callbacks
+
+
+def _says_stop(answer):
+    """Only True does: a callback may return anything else, such as the scores that it printed."""
+    return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
 def _check_layers(layers):

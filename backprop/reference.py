@@ -447,7 +447,7 @@ class Network:
                     history.validation_accuracy.append(result["accuracy"])
             if verbose:
                 print(f"epoch {self.epochs_trained}: loss {history.loss[-1]:.6g}")
-            stops = [callback(self, history) for callback in callbacks]
+            stops = [callback(self, history) is True for callback in callbacks]
             if any(stops):
                 break
         return history

@@ -62,17 +62,18 @@ typedef struct {
 /* The user's array, as it lies in memory. */
 typedef struct {
     const char *data;
+    int64_t n_rows; /* that will be asked for in all, in the order that `gather` is given */
     int64_t row_stride, column_stride; /* bytes */
-    int type;                          /* numpy's one-letter type code: one of BP_TYPES */
+    int type; /* numpy's one-letter type code: one of BP_TYPES */
 } bp_source;
 #define BP_TYPES "?bBhHiIlLqQfd"
 
 /* Targets of one batch, gathered. */
 typedef struct {
-    const void *values;  /* [n_out][ld], or NULL with labels */
-    const void *labels;  /* [ld] class numbers, or NULL */
+    const void *values; /* [n_out][ld], or NULL with labels */
+    const void *labels; /* [ld] class numbers, or NULL */
     const void *weights; /* [ld] sample weights */
-    double scale;        /* 1 / sum of the batch's sample weights; 0 where that sum is 0 */
+    double scale; /* 1 / sum of the batch's sample weights; 0 where that sum is 0 */
 } bp_targets;
 
 typedef struct {
@@ -121,8 +122,8 @@ typedef struct {
 } bp_kernels;
 
 /* cpu.c: the best first, ending in the plain one; NULL ends the list. */
-const char *const *bp_instruction_sets(void);                       /* that this build holds */
-int bp_instruction_set_runs(const char *name);                      /* on this processor */
+const char *const *bp_instruction_sets(void); /* that this build holds */
+int bp_instruction_set_runs(const char *name); /* on this processor */
 const bp_kernels *bp_find_kernels(const char *name,
                                   size_t itemsize); /* NULL where not built or not runnable */
 

@@ -63,6 +63,7 @@ cdef extern from "backprop.h" nogil:
 
     ctypedef struct bp_source:
         const char *data
+        int64_t n_rows
         int64_t row_stride
         int64_t column_stride
         int type

@@ -701,6 +701,7 @@ cdef take_arrays(Steps *s, Plan plan, x, y, sample_weights):
 cdef bp_source source_of(cnp.ndarray array):
     cdef bp_source source
     source.data = <const char *>cnp.PyArray_DATA(array)
+    source.n_rows = len(array)
     source.row_stride = cnp.PyArray_STRIDES(array)[0]
     source.column_stride = cnp.PyArray_STRIDES(array)[1] if cnp.PyArray_NDIM(array) == 2 else 0
     source.type = ord(array.dtype.char)

@@ -143,6 +143,7 @@ def gather(cnp.ndarray source, dtype, int64_t columns, rows=None, offset=None, s
     s.type = ord(source.dtype.char)
     out = np.full((source.shape[1], columns), -77, dtype)
     n_rows = len(source) if rows is None else len(rows)
+    s.n_rows = n_rows
     k.gather(&s, <const int64_t *>address(rows) if rows is not None else NULL, start, 0,
              n_rows - start if count is None else count, source.shape[1],
              <const double *>address(offset) if offset is not None else NULL,

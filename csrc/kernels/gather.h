@@ -4,32 +4,30 @@
 
 /* At most BLOCK samples by BLOCK features of the user's array, converted and scaled: block[sample][feature].
  * Narrow types are exact in `real` and scaled there; wide ones are scaled in double, so that a large offset
- * loses nothing.
- * Whole blocks of neighbouring elements have loops of constant length, which the compiler turns into vectors.
- * */
-#define CONVERT(type, wide, p, value)    \
-    type element;                        \
-    memcpy(&element, p, sizeof element); \
-    wide value = (wide)element;
-
-#define CONVERT_BLOCK(name, type, wide)                                                                     \
-    static void convert_##name(const char *const *row, int64_t stride, int64_t rows, int64_t features,      \
-                               const double *offset, const double *scale, real *block)                      \
-    {                                                                                                       \
-        if (stride == sizeof(type) && features == BLOCK) {                                                  \
-            for (int64_t r = 0; r < rows; ++r)                                                              \
-                for (int j = 0; j < BLOCK; ++j) {                                                           \
-                    CONVERT(type, wide, row[r] + j * sizeof(type), value)                                   \
-                    block[r * BLOCK + j] =                                                                  \
-                        (real)(offset ? (value - (wide)offset[j]) * (wide)scale[j] : value);                \
-                }                                                                                           \
-            return;                                                                                         \
-        }                                                                                                   \
-        for (int64_t r = 0; r < rows; ++r)                                                                  \
-            for (int64_t j = 0; j < features; ++j) {                                                        \
-                CONVERT(type, wide, row[r] + j * stride, value)                                             \
-                block[r * BLOCK + j] = (real)(offset ? (value - (wide)offset[j]) * (wide)scale[j] : value); \
-            }                                                                                               \
+ * loses nothing. Whole blocks of neighbouring elements have a loop of constant length over an array of its own,
+ * which the compiler turns into vectors. */
+#define CONVERT_BLOCK(name, type, wide)                                                                \
+    static void convert_##name(const char *const *row, int64_t stride, int64_t rows, int64_t features, \
+                               const double *offset, const double *scale, real *block)                 \
+    {                                                                                                  \
+        type x[BLOCK];                                                                                 \
+        for (int64_t r = 0; r < rows; ++r, block += BLOCK) {                                           \
+            if (stride == sizeof(type) && features == BLOCK)                                           \
+                memcpy(x, row[r], sizeof x);                                                           \
+            else                                                                                       \
+                for (int64_t j = 0; j < features; ++j)                                                 \
+                    memcpy(x + j, row[r] + j * stride, sizeof(type));                                  \
+            if (features == BLOCK && !offset)                                                          \
+                for (int j = 0; j < BLOCK; ++j)                                                        \
+                    block[j] = (real)x[j];                                                             \
+            else if (features == BLOCK)                                                                \
+                for (int j = 0; j < BLOCK; ++j)                                                        \
+                    block[j] = (real)(((wide)x[j] - (wide)offset[j]) * (wide)scale[j]);                \
+            else                                                                                       \
+                for (int64_t j = 0; j < features; ++j)                                                 \
+                    block[j] =                                                                         \
+                        (real)(offset ? ((wide)x[j] - (wide)offset[j]) * (wide)scale[j] : (wide)x[j]); \
+        }                                                                                              \
     }
 
 typedef unsigned char boolean;
@@ -76,6 +74,18 @@ static void row_addresses(const bp_source *source, const int64_t *rows, int64_t 
         row[r] = source->data + (rows ? rows[start + r] : start + r) * source->row_stride;
 }
 
+#define LOOK_AHEAD (4 * BLOCK)
+
+/* Into the second-level cache; where the elements of a row lie far apart nothing is gained, and nothing is done. */
+INLINE void prefetch_bytes(const char *start, int64_t count)
+{
+    if (count > BLOCK * (int64_t)sizeof(double))
+        return;
+    for (int64_t at = 0; at < count; at += BP_ALIGNMENT)
+        __builtin_prefetch(start + at, 0, 2);
+    __builtin_prefetch(start + count - 1, 0, 2);
+}
+
 static void gather(const bp_source *source, const int64_t *rows, int64_t start, int64_t first, int64_t last,
                    int64_t features, const double *offset, const double *scale, void *out, int64_t ld)
 {
@@ -83,10 +93,11 @@ static void gather(const bp_source *source, const int64_t *rows, int64_t start, 
     real block[BLOCK * BLOCK];
     for (int64_t column = first; column < last; column += BLOCK) {
         const int64_t count = last - column < BLOCK ? last - column : BLOCK;
-        const int64_t next_count = last - column - count < BLOCK ? last - column - count : BLOCK;
+        const int64_t ahead = start + column + LOOK_AHEAD, left = source->n_rows - ahead;
+        const int64_t next_count = left < 0 ? 0 : left < BLOCK ? left : BLOCK;
         const char *row[BLOCK], *next_row[BLOCK];
         row_addresses(source, rows, start + column, count, row);
-        row_addresses(source, rows, start + column + BLOCK, next_count, next_row);
+        row_addresses(source, rows, ahead, next_count, next_row);
         for (int64_t feature = 0; feature < features; feature += BLOCK) {
             const int64_t wide = features - feature < BLOCK ? features - feature : BLOCK;
             convert(row, source->column_stride, count, wide, offset ? offset + feature : NULL,
@@ -94,9 +105,9 @@ static void gather(const bp_source *source, const int64_t *rows, int64_t start, 
             transpose_block(block, BLOCK, count, wide, (real *)out + feature * ld + column, ld);
             for (int64_t r = 0; r < count; ++r)
                 row[r] += BLOCK * source->column_stride;
-            /* shuffled rows come from anywhere: the next ones are on their way while these are converted */
+            /* shuffled rows come from anywhere: those of soon, or of the next batch, are fetched now */
             for (int64_t r = 0; r < next_count; ++r) {
-                __builtin_prefetch(next_row[r], 0, 2);
+                prefetch_bytes(next_row[r], wide * source->column_stride);
                 next_row[r] += BLOCK * source->column_stride;
             }
         }
