@@ -1,4 +1,6 @@
 """The compiled core.
 
-``kernels`` (the door to C), ``blas``, ``dense`` (forward, backward) and ``network`` (plan, epochs).
+``kernels`` is the door to C, ``blas`` to BLAS; ``dense`` has forward and backward, ``steps`` the
+training step and the epochs, ``plan`` what is decided before the first batch, ``network`` the
+object that Python holds.
 """

@@ -1,0 +1,269 @@
+"""Back-propagation, told once: a step is gather, forward, loss, backward, update; an epoch is a shuffle and its steps.
+
+(a) Every function below is run by all threads of a team at once, each on its share; a barrier stands wherever one
+    thread reads what another wrote. Threads share out elements, never terms of a sum, so the bits do not depend on
+    their number.
+(b) A step allocates nothing, checks nothing and takes no lock. What it needs stands in a Steps, made from a Plan
+    before the first.
+"""
+from libc.math cimport isfinite, sqrt
+from libc.stdint cimport int64_t
+
+from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, share
+from backprop._core.kernels cimport (
+    BP_ADAM, BP_ROW_MULTIPLE, barrier, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
+)
+
+# The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
+cdef enum:
+    FOR_SHUFFLE = 2
+
+
+# One step, by all threads
+# -------------------------------------------------------------------------------------------------------
+
+cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
+    """The batch's rows, targets and sample weights, transposed into the plan's buffers; each thread some samples."""
+    cdef int64_t first, last
+    share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
+    run.kernels.gather(&s.x, s.order, start, first, last, s.layers[0].n_in, s.offset, s.scale, s.layers[0].a_in, run.ld)
+    if s.has_targets and s.targets_are_labels:
+        run.kernels.gather(&s.y, s.order, start, first, last, 1, NULL, NULL, s.labels, run.ld)
+    elif s.has_targets:
+        run.kernels.gather(&s.y, s.order, start, first, last, s.layers[s.n_layers - 1].n_out, NULL, NULL, s.targets,
+                           run.ld)
+    if s.weighted:
+        run.kernels.gather(&s.sample_weights, s.order, start, first, last, 1, NULL, NULL, s.weights, run.ld)
+
+
+cdef void forward(Steps *s, Run *run) noexcept nogil:
+    """Layer by layer; a barrier after each."""
+    cdef int i
+    for i in range(s.n_layers):
+        dense_forward(&s.layers[i], run, s.activate_last or i + 1 < s.n_layers)
+        barrier(run.team)
+
+
+cdef void loss(Steps *s, Run *run, double scale) noexcept nogil:
+    """Each sample's loss, and the derivative of the cost: da = d cost / da of the last layer, in its dz."""
+    cdef const Layer *last_layer = &s.layers[s.n_layers - 1]
+    cdef bp_targets targets
+    cdef int64_t first, last
+    targets.values = NULL if s.targets_are_labels else s.targets
+    targets.labels = s.labels if s.targets_are_labels else NULL
+    targets.weights = s.weights
+    targets.scale = scale
+    share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
+    run.kernels.loss(s.loss, last_layer.a_out, &targets, last_layer.n_out, run.ld, first, last, last_layer.dz, s.losses)
+
+
+cdef void output_derivative(Steps *s, Run *run) noexcept nogil:
+    """The chain rule's first product: dz = da · f'(z) of the last layer."""
+    cdef const Layer *layer = &s.layers[s.n_layers - 1]
+    cdef int64_t first, last
+    share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
+    run.kernels.derivative(layer.activation, layer.dz + first * run.itemsize, layer.a_out + first * run.itemsize,
+                           run.ld, layer.n_out, last - first)
+
+
+cdef void backward(Steps *s, Run *run) noexcept nogil:
+    """From the last layer to the first: each turns its dz into the dz of the layer before and its gradient."""
+    cdef int i
+    for i in range(s.n_layers - 1, -1, -1):
+        dense_backward(&s.layers[i], run)
+
+
+cdef void set_count(Steps *s, Run *run, int64_t start) noexcept nogil:
+    run.count = min(s.batch_size, s.n_rows - start)
+    run.columns = round_up(run.count, BP_ROW_MULTIPLE)
+
+
+cdef double batch_weight(Steps *s, Run *run) noexcept nogil:
+    """Σ of the sample weights; every thread works it out for itself."""
+    return run.kernels.sum(s.weights, run.count) if s.weighted else <double>run.count
+
+
+cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
+    cdef double weight
+    set_count(s, run, start)
+    gather(s, run, start)
+    barrier(run.team)
+    forward(s, run)
+    weight = batch_weight(s, run)
+    loss(s, run, 1 / weight if weight > 0 else 0)
+    output_derivative(s, run)
+    barrier(run.team)
+    if run.thread == 0:
+        s.total_loss += run.kernels.sum(s.losses, run.count)
+        s.total_weight += weight
+    if run.fuse_update:
+        next_step(s, run)
+    backward(s, run)
+    barrier(run.team)
+
+
+# Optimizer's constants
+# ----------------------------------------------------------------------------------------------------------
+
+cdef double power(double base, int64_t exponent) noexcept nogil:
+    """By squaring: the same bits on every machine, which libm's pow does not promise."""
+    cdef double result = 1
+    while exponent > 0 and base > 0:
+        if exponent & 1:
+            result *= base
+        base *= base
+        exponent >>= 1
+    return result if exponent == 0 else 0
+
+
+cdef void step_constants(const Optimizer *optimizer, int64_t t, bp_step *step) noexcept nogil:
+    """Of step t, counted from 1: Adam's bias corrections go into the rate and epsilon."""
+    cdef double correction_2
+    step.optimizer = optimizer.kind
+    step.learning_rate = optimizer.learning_rate
+    step.momentum = optimizer.momentum
+    step.beta_1, step.beta_2, step.epsilon = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
+    if optimizer.kind == BP_ADAM:
+        correction_2 = sqrt(1 - power(optimizer.beta_2, t))
+        step.learning_rate *= correction_2 / (1 - power(optimizer.beta_1, t))
+        step.epsilon *= correction_2
+
+
+cdef void next_step(Steps *s, Run *run) noexcept nogil:
+    """Every thread counts steps in its own Run, so that none waits for another's count."""
+    run.steps += 1
+    step_constants(&s.optimizer, run.steps, &run.step)
+
+
+# Whole runs, by all threads
+# -----------------------------------------------------------------------------------------------------
+
+cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
+    run[0] = s.run
+    run.team, run.thread = team, thread
+    run.scratch = s.scratch + thread * s.scratch_bytes
+    run.interrupt = s.interrupt
+    run.steps = s.optimizer.steps
+
+
+cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil:
+    """Epochs until all are done, Ctrl-C, or a cost that is not a finite number."""
+    cdef Steps *s = <Steps *>argument
+    cdef Run run
+    cdef int64_t epoch, start
+    cdef double began = seconds(), now
+    own_run(s, team, thread, &run)
+    for epoch in range(s.n_epochs):
+        if thread == 0:
+            s.total_loss = s.total_weight = 0
+            if s.order != NULL:
+                shuffle(stream(s.seed, FOR_SHUFFLE, s.first_epoch + epoch), s.order, s.n_rows)
+        barrier(team)
+        for start from 0 <= start < s.n_rows by s.batch_size:
+            train_step(s, &run, start)
+            if s.interrupt.seen:
+                break
+            if thread == 0:
+                s.interrupt.rows_done += run.count
+        if thread == 0:
+            now = seconds()
+            s.epoch_seconds[epoch] = now - began
+            began = now
+            s.optimizer.steps = run.steps
+            s.epoch_losses[epoch] = s.total_loss / s.total_weight if s.total_weight > 0 else 0
+            if not s.interrupt.seen:
+                s.epochs_done += 1
+        barrier(team)
+        if s.interrupt.seen or not isfinite(s.epoch_losses[epoch]):
+            return
+
+
+cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
+    """Outputs and, with targets, the total loss of all rows; batch_size rows at a time."""
+    cdef Steps *s = <Steps *>argument
+    cdef Run run
+    cdef int64_t start, first, last
+    cdef const Layer *layer = &s.layers[s.n_layers - 1]
+    own_run(s, team, thread, &run)
+    for start from 0 <= start < s.n_rows by s.batch_size:
+        set_count(s, &run, start)
+        gather(s, &run, start)
+        barrier(team)
+        forward(s, &run)
+        if s.has_targets:
+            loss(s, &run, 0)
+            barrier(team)
+            if thread == 0:
+                s.total_loss += run.kernels.sum(s.losses, run.count)
+                s.total_weight += batch_weight(s, &run)
+        if s.out != NULL:
+            share(run.columns, BP_ROW_MULTIPLE, &run, &first, &last)
+            if s.probabilities:
+                run.kernels.probabilities(s.loss, layer.a_out, layer.n_out, run.ld, first, last)
+            run.kernels.transpose(layer.a_out, run.ld, layer.n_out, first, min(last, run.count),
+                                  s.out + start * layer.n_out * run.itemsize, layer.n_out)
+        barrier(team)
+        if s.interrupt.seen:
+            return
+
+
+cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogil:
+    """One batch.
+
+    Gather, forward, loss, backward; the gradients are kept. s.total_weight is given: it may be a larger batch's.
+    """
+    cdef Steps *s = <Steps *>argument
+    cdef Run run
+    own_run(s, team, thread, &run)
+    set_count(s, &run, 0)
+    gather(s, &run, 0)
+    barrier(team)
+    forward(s, &run)
+    loss(s, &run, 1 / s.total_weight if s.total_weight > 0 else 0)
+    output_derivative(s, &run)
+    barrier(team)
+    if thread == 0:
+        s.total_loss += run.kernels.sum(s.losses, run.count)
+    backward(s, &run)
+    barrier(team)
+
+
+cdef void differentiate_from_output(void *argument, bp_team *team, int thread) noexcept nogil:
+    """After a forward run of the same batch.
+
+    S.x holds d loss / d output; leaves the gradients, and d loss / d input in s.out.
+    """
+    cdef Steps *s = <Steps *>argument
+    cdef Run run
+    cdef int64_t first, last
+    cdef const Layer *last_layer = &s.layers[s.n_layers - 1]
+    own_run(s, team, thread, &run)
+    set_count(s, &run, 0)
+    share(run.count, BP_ROW_MULTIPLE, &run, &first, &last)
+    run.kernels.gather(&s.x, NULL, 0, first, last, last_layer.n_out, NULL, NULL, last_layer.dz, run.ld)
+    output_derivative(s, &run)
+    barrier(team)
+    backward(s, &run)
+    barrier(team)
+    run.kernels.transpose(s.layers[0].da_in, run.ld, s.layers[0].n_in, first, last, s.out, s.layers[0].n_in)
+
+
+cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
+    """The optimizer's step with the gradients that were kept."""
+    cdef Steps *s = <Steps *>argument
+    cdef Run run
+    cdef int i
+    cdef const Layer *layer
+    cdef int64_t first, last, at
+    own_run(s, team, thread, &run)
+    next_step(s, &run)
+    for i in range(s.n_layers):
+        layer = &s.layers[i]
+        share(layer.n_in + 1, 1, &run, &first, &last)
+        at = first * layer.ldw * run.itemsize
+        run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at,
+                           layer.moment1 + at if layer.moment1 != NULL else NULL,
+                           layer.moment2 + at if layer.moment2 != NULL else NULL, layer.ldw, last - first,
+                           round_up(layer.n_out, BP_ROW_MULTIPLE))
+    if thread == 0:
+        s.optimizer.steps = run.steps
