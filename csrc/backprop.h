@@ -22,7 +22,7 @@ typedef enum { BP_IDENTITY, BP_SIGMOID, BP_TANH, BP_RELU } bp_activation;
 typedef enum { BP_SQUARED_ERROR, BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY } bp_loss;
 typedef enum { BP_SGD, BP_MOMENTUM, BP_NESTEROV, BP_ADAM } bp_optimizer;
 
-/* What is done to a tile of a product while it is in the first-level cache: the one switch of what is fused. */
+/* What is done to a tile of a product while it is in cache: the one switch of what is fused. */
 typedef enum {
     BP_STORE,      /* nothing */
     BP_ACTIVATE,   /* a = f(z) */
@@ -30,7 +30,7 @@ typedef enum {
     BP_UPDATE      /* the optimizer's step with this tile of the gradient, which is not kept */
 } bp_epilogue;
 
-/* One step's constants of an optimizer, worked out once a step. The names are those of backprop/reference.py. */
+/* One step's constants of an optimizer, worked out once a step; names as in backprop/reference.py. */
 typedef struct {
     bp_optimizer optimizer;
     double learning_rate; /* Adam: lr sqrt(1 - beta_2^t) / (1 - beta_1^t) */
@@ -39,7 +39,7 @@ typedef struct {
     double epsilon; /* Adam: epsilon sqrt(1 - beta_2^t) */
 } bp_step;
 
-/* C[m][n] = sum over k of A(m, k) B[k][n], each sum one chain of multiply-adds in ascending k; then the epilogue. */
+/* C[m][n] = sum over k of A(m, k) B[k][n], each one chain of multiply-adds in ascending k; then the epilogue. */
 typedef struct {
     int64_t m, n, k;   /* n: whole vectors */
     const void *a;     /* IN  [k][lda] when a_is_k_major, else [m][lda] */
@@ -104,7 +104,7 @@ typedef struct {
     void (*transpose)(const void *in /* [rows][ldi] */, int64_t ldi, int64_t rows, int64_t first,
                       int64_t last, void *out /* [columns][ldo] */, int64_t ldo);
 
-    /* sample weight times loss of each sample, and da = d cost / da, for columns [first, last) (first: whole vectors) */
+    /* sample weight times loss of each sample, and da = d cost / da; first: a multiple of the lanes */
     void (*loss)(bp_loss loss, const void *a /* [n_out][ld] */, const bp_targets *targets, int64_t n_out,
                  int64_t ld, int64_t first, int64_t last, void *da /* OUT [n_out][ld] */,
                  void *losses /* OUT [ld] */);

@@ -1,4 +1,5 @@
-/* SplitMix64 (Steele, Lea and Flood, 2014): a counter and a mixer, so that any draw of any stream can be had on its own. */
+/* SplitMix64 (Steele, Lea and Flood, 2014): a counter and a mixer, so that any draw of any stream can be had
+ * on its own. */
 #include "backprop.h"
 
 __extension__ typedef unsigned __int128 uint128;

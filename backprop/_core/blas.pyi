@@ -1,5 +1,6 @@
 """The only door to BLAS."""
 
+LIBRARY_NAME: str
 LIBRARY: str
 CORE_TYPES: dict[str, str]
 

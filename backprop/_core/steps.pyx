@@ -19,8 +19,7 @@ cdef enum:
     FOR_SHUFFLE = 2
 
 
-# One step, by all threads
-# -------------------------------------------------------------------------------------------------------
+# One step, by all threads --------------------------------------------------------------------------------------------
 
 cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
     """The batch's rows, targets and sample weights, transposed into the plan's buffers; each thread some samples."""
@@ -102,8 +101,7 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     barrier(run.team)
 
 
-# Optimizer's constants
-# ----------------------------------------------------------------------------------------------------------
+# Optimizer's constants -----------------------------------------------------------------------------------------------
 
 cdef double power(double base, int64_t exponent) noexcept nogil:
     """By squaring: the same bits on every machine, which libm's pow does not promise."""
@@ -135,8 +133,7 @@ cdef void next_step(Steps *s, Run *run) noexcept nogil:
     step_constants(&s.optimizer, run.steps, &run.step)
 
 
-# Whole runs, by all threads
-# -----------------------------------------------------------------------------------------------------
+# Whole runs, by all threads ------------------------------------------------------------------------------------------
 
 cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run[0] = s.run
@@ -208,9 +205,9 @@ cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
 
 
 cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogil:
-    """One batch.
+    """One batch without an update: gather, forward, loss, backward; the gradients are kept.
 
-    Gather, forward, loss, backward; the gradients are kept. s.total_weight is given: it may be a larger batch's.
+    s.total_weight is given: it may be that of a larger batch.
     """
     cdef Steps *s = <Steps *>argument
     cdef Run run
@@ -229,9 +226,9 @@ cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogi
 
 
 cdef void differentiate_from_output(void *argument, bp_team *team, int thread) noexcept nogil:
-    """After a forward run of the same batch.
+    """Backward alone, after a forward run of the same batch.
 
-    S.x holds d loss / d output; leaves the gradients, and d loss / d input in s.out.
+    s.x holds d loss / d output; the gradients are kept, and d loss / d input is left in s.out.
     """
     cdef Steps *s = <Steps *>argument
     cdef Run run

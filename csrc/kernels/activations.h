@@ -1,4 +1,4 @@
-/* Activations and their derivatives, side by side. The derivative is worked out from a = f(z), so z need not be kept. */
+/* Activations and their derivatives, side by side; the derivative from a = f(z), so that z need not be kept. */
 
 INLINE vec v_activation(bp_activation activation, vec z)
 {

@@ -1,11 +1,11 @@
-/* What moves numbers: from the user's rows to feature-major columns, and the transpose between two such layouts. */
+/* What moves numbers: from the user's rows to feature-major columns, and from one such layout to its transpose. */
 
 #include "kernels/transpose.h"
 
 /* At most BLOCK samples by BLOCK features of the user's array, converted and scaled: block[sample][feature].
  * Narrow types are exact in `real` and scaled there; wide ones are scaled in double, so that a large offset
- * loses nothing. Whole blocks of neighbouring elements have a loop of constant length over an array of its own,
- * which the compiler turns into vectors. */
+ * loses nothing. Whole blocks of neighbouring elements have a loop of constant length over an array of its
+ * own, which the compiler turns into vectors. */
 #define CONVERT_BLOCK(name, type, wide)                                                                \
     static void convert_##name(const char *const *row, int64_t stride, int64_t rows, int64_t features, \
                                const double *offset, const double *scale, real *block)                 \
@@ -76,7 +76,7 @@ static void row_addresses(const bp_source *source, const int64_t *rows, int64_t 
 
 #define LOOK_AHEAD (4 * BLOCK)
 
-/* Into the second-level cache; where the elements of a row lie far apart nothing is gained, and nothing is done. */
+/* Into the second-level cache; nothing where the elements of a row lie far apart, for nothing is gained there. */
 INLINE void prefetch_bytes(const char *start, int64_t count)
 {
     if (count > BLOCK * (int64_t)sizeof(double))

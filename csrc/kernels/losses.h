@@ -41,7 +41,7 @@ INLINE vec v_sigmoid_cross_entropy(const real *a, const bp_targets *t, int64_t n
     return sum;
 }
 
-/* a - max, kept finite: the difference of two finite logits may overflow, and 0 times infinity would be nan */
+/* a - max, kept finite: the difference of finite logits may overflow, and 0 times infinity is nan */
 INLINE vec v_below_top(vec a, vec top) { return v_clamp(a - top, -REAL_MAX, REAL_MAX); }
 
 /* exp(a - max) into e, and the sum of it */

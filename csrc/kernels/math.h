@@ -1,4 +1,4 @@
-/* exp, expm1-based tanh, sigmoid and the two logarithms of the losses, for whole vectors and without a branch.
+/* exp, tanh, sigmoid and the two logarithms of the losses, for whole vectors and without a branch.
  *
  * Every function is the same sequence of operations at every vector width, so a value does not depend on the
  * lane it is in. nan goes in and comes out. The polynomials are Taylor series, long enough for their reduced

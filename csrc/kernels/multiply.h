@@ -1,4 +1,4 @@
-/* Matrix products by tiles of sums that stay in registers, with an epilogue on each tile while it is in the first-level cache.
+/* Matrix products by tiles of sums that stay in registers, with an epilogue on each of them.
  *
  * (a) B is read where it lies, TILE_COLUMNS wide; A gives one value at a time, broadcast. With feature-major
  *     activations the weights serve as A forward (k-major) and backward (row-major) as they stand: nothing is
@@ -45,7 +45,8 @@ static int64_t multiply_units(const bp_multiply *job)
     return strip_count(job->m) * ((job->n + width - 1) / width);
 }
 
-/* One tile: c[rows][vectors] (+)= sum over k >= 1 of a(row, k) b[k][vectors]. rows and vectors are constants where this is inlined. */
+/* One tile: c[rows][vectors] (+)= sum over k >= 1 of a(row, k) b[k][vectors]. rows and vectors are constants
+ * where this is inlined. */
 INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const real *a, int64_t row_stride,
                  int64_t k_stride, const real *b, int64_t ldb, real *c, int64_t ldc)
 {
@@ -70,7 +71,7 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
             v_store(c + i * ldc + v * LANES, sums[i][v]);
 }
 
-/* k-major A (row_stride 1) and row-major A (k_stride 1) are separate code: the constants stand in its addresses. */
+/* k-major A (row_stride 1) and row-major A (k_stride 1) are separate code, with the constants in its addresses. */
 #define TILE_OF(rows, vectors)                                     \
     if (a_is_k_major)                                              \
         tile(rows, vectors, resume, k, a, 1, lda, b, ldb, c, ldc); \
@@ -133,13 +134,14 @@ static void finish_tile(const bp_multiply *job, const real *gradient, int64_t ro
     }
 }
 
-/* panel[k][rows] from k-major A. Whole vectors, as long as that reads nothing behind A's end: what is copied too much of one row is
- * overwritten by the next. */
+/* panel[k][rows] from k-major A. Whole vectors, as long as that reads nothing behind A's end: what is copied
+ * too much of one row is overwritten by the next. */
 static void pack_panel(real *panel, const real *a, int64_t lda, int64_t rows, int64_t k)
 {
     const int64_t width = (TILE_ROWS + LANES - 1) / LANES * LANES;
+    const int64_t last = (k - 1) * lda + rows - width; /* the last place from where that many may be read */
     int64_t kk = 0;
-    for (const real *end = a + (k - 1) * lda + rows - width; a <= end; ++kk, a += lda, panel += rows)
+    for (; kk * lda <= last; ++kk, a += lda, panel += rows)
         for (int64_t i = 0; i < width; i += LANES)
             v_store(panel + i, v_load(a + i));
     for (; kk < k; ++kk, a += lda, panel += rows)

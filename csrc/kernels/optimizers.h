@@ -1,4 +1,4 @@
-/* The optimizers' steps on a block of parameters and its gradient, in place. The formulas are those of backprop/reference.py. */
+/* The optimizers' steps on a block of parameters and its gradient, in place; formulas as in backprop/reference.py. */
 
 INLINE void update_as(bp_optimizer optimizer, const bp_step *step, const real *gradient, int64_t ldg,
                       real *weights, real *moment1, real *moment2, int64_t ldw, int64_t rows, int64_t columns)

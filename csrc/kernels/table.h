@@ -1,5 +1,6 @@
-/* The body of every instruction-set stub: it defines BP_STUB and perhaps BP_FLOAT64, includes its simd header's name as
- * BP_SIMD, and includes this. All the kernels are compiled once for each, with that stub's flags. */
+/* The body of every instruction-set stub: it defines BP_STUB and perhaps BP_FLOAT64, includes its simd
+ * header's name as BP_SIMD, and includes this. All the kernels are compiled once for each, with that stub's
+ * flags. */
 #include <float.h>
 #include <string.h>
 

@@ -20,7 +20,8 @@ INLINE vec v_mix(vec a, vec b, const integer *lanes)
 }
 #endif
 
-/* Square of LANES vectors: at each level the two off-diagonal quarters of every square of 2·half lanes change places. */
+/* Square of LANES vectors: at each level the two off-diagonal quarters of every square of 2·half lanes change
+ * places. */
 INLINE void v_transpose(vec x[LANES])
 {
 #pragma GCC unroll 4
