@@ -19,7 +19,7 @@ def check_name(argument, value, names):
     """One of `names`, or a ValueError that says which is nearest."""
     if isinstance(value, str) and value in names:
         return value
-    near = difflib.get_close_matches(str(value), list(names), n=1, cutoff=0.4)
+    near = difflib.get_close_matches(str(value).lower(), list(names), n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{argument}={value!r}: expected one of {', '.join(map(repr, names))}{hint}")
 
@@ -38,13 +38,17 @@ def check_real(argument, value, minimum, *, above=False, below=None):
     """A finite number >= minimum (> minimum when `above`), and < below where that is given."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{argument}={value!r}: expected a number, got {type(value).__name__}")
-    low_enough = below is None or value < below
-    high_enough = value > minimum if above else value >= minimum
-    if not (math.isfinite(value) and low_enough and high_enough):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    low_enough = below is None or number < below
+    high_enough = number > minimum if above else number >= minimum
+    if not (math.isfinite(number) and low_enough and high_enough):
         limit = f"{'above' if above else 'at least'} {minimum}"
         limit += "" if below is None else f" and below {below}"
         raise ValueError(f"{argument}={value!r}: expected a finite number, {limit}")
-    return float(value)
+    return number
 
 
 def check_flag(argument, value):
@@ -60,7 +64,7 @@ def check_dtype(dtype):
         found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    if found not in (np.dtype("float32"), np.dtype("float64")):
+    if found is None or found not in (np.dtype("float32"), np.dtype("float64")):
         raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'float64'")
     return found
 
@@ -75,7 +79,10 @@ def check_array(argument, values):
         )
     if values is None:
         raise TypeError(f"{argument} is None: expected an array")
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{argument} cannot be made an array of numbers: {error}") from error
     if array.dtype.char not in GATHERED_TYPES:
         raise TypeError(
             f"{argument} has dtype {array.dtype}: expected float32, float64, bool or integers "

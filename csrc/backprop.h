@@ -129,7 +129,10 @@ const bp_kernels *bp_find_kernels(const char *name,
 
 /* random.c */
 uint64_t bp_stream(uint64_t seed, uint64_t purpose, uint64_t index);
-void bp_shuffle(uint64_t state, int64_t *indices /* OUT */, int64_t count);
+/* Swaps [first, last) of the shuffle of `count` indices, from the last to the first; 1 <= first. All of them,
+ * from `count` down to 1, make the permutation of indices that start as 0, 1, 2, … */
+void bp_shuffle(uint64_t state, int64_t *indices /* IN OUT [count] */, int64_t count, int64_t first,
+                int64_t last);
 static inline uint64_t bp_mix(uint64_t z)
 {
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);

@@ -55,4 +55,6 @@ cdef struct Run:
 cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, int64_t batch) noexcept nogil
 cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
+cdef void spend(Run *run, int64_t work) noexcept nogil
+cdef int64_t portion_of(int64_t work) noexcept nogil
 cdef void share(int64_t total, int64_t multiple, const Run *run, int64_t *first, int64_t *last) noexcept nogil

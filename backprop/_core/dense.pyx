@@ -17,8 +17,9 @@ from backprop._core.kernels cimport (
 # Ctrl-C.
 cdef int64_t POLL_WORK = 20_000_000
 cdef double POLL_SECONDS = 0.03
-# What a product costs however small it is, or this thread's share of it empty.
-cdef int64_t WORK_OF_A_CALL = 5000
+# What a product costs however small it is, or this thread's share of it empty; and the barrier after it.
+cdef int64_t WORK_OF_A_CALL = 20_000
+cdef int64_t WORK_OF_A_BARRIER = 500_000
 
 # Rows of a product that BLAS works out before the epilogue runs on them, still in cache.
 cdef int64_t BLAS_ROWS = 128
@@ -42,15 +43,23 @@ cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
     In this order, because the gradient may be spent on W at once; and with a barrier between, because all
     threads read W.
     """
-    cdef int64_t first, last
     if not run.with_blas:
-        share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
-        run.kernels.transpose(layer.dz, run.ld, round_up(layer.n_out, BP_ROW_MULTIPLE), first, last,
-                              layer.dz_transposed, layer.ldw)
+        transpose_dz(layer, run)
     if layer.da_in != NULL:
         backward_data(layer, run)
     barrier(run.team)
     backward_weights(layer, run)
+
+
+cdef void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
+    """dz as the gradient's product wants it: a sample's outputs side by side."""
+    cdef int64_t first, last, stop, rows = round_up(layer.n_out, BP_ROW_MULTIPLE), portion = portion_of(rows)
+    share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
+    while first < last and not run.interrupt.seen:
+        stop = min(last, first + portion)
+        run.kernels.transpose(layer.dz, run.ld, rows, first, stop, layer.dz_transposed, layer.ldw)
+        spend(run, rows * (stop - first))
+        first = stop
 
 
 cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
@@ -97,7 +106,7 @@ cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil
             run.kernels.multiply(job, first, stop)
         spend(run, work * (stop - first))
         first = stop
-    spend(run, WORK_OF_A_CALL)
+    spend(run, WORK_OF_A_CALL if run.n_threads == 1 else WORK_OF_A_BARRIER)
 
 
 cdef void multiply_with_blas(const bp_multiply *job, const Run *run, bint b_is_n_major, int64_t first,
@@ -133,6 +142,11 @@ cdef void spend(Run *run, int64_t work) noexcept nogil:
     run.until_poll -= work
     if run.until_poll <= 0 and run.thread == 0:
         poll(run)
+
+
+cdef int64_t portion_of(int64_t work) noexcept nogil:
+    """How many columns of so much work each go between two looks for Ctrl-C; whole vectors."""
+    return max(1, POLL_WORK // BP_ROW_MULTIPLE // work) * BP_ROW_MULTIPLE
 
 
 cdef void poll(Run *run) noexcept nogil:

@@ -12,7 +12,7 @@ cdef extern from "backprop.h" nogil:
     int bp_instruction_set_runs(const char *name)
     const bp_kernels *bp_find_kernels(const char *name, size_t itemsize)
     uint64_t bp_stream(uint64_t seed, uint64_t purpose, uint64_t index)
-    void bp_shuffle(uint64_t state, int64_t *indices, int64_t count)
+    void bp_shuffle(uint64_t state, int64_t *indices, int64_t count, int64_t first, int64_t last)
     int bp_team_run(bp_task task, void *argument, int n_threads)
     void bp_barrier(bp_team *team)
     double bp_seconds()
@@ -71,8 +71,8 @@ cdef uint64_t stream(uint64_t seed, uint64_t purpose, uint64_t index) noexcept n
     return bp_stream(seed, purpose, index)
 
 
-cdef void shuffle(uint64_t state, int64_t *indices, int64_t count) noexcept nogil:
-    bp_shuffle(state, indices, count)
+cdef void shuffle(uint64_t state, int64_t *indices, int64_t count, int64_t first, int64_t last) noexcept nogil:
+    bp_shuffle(state, indices, count, first, last)
 
 
 cdef int64_t round_up(int64_t count, int64_t multiple) noexcept nogil:

@@ -365,8 +365,8 @@ cdef class Core:
         try:
             with nogil:
                 run_team(update, &s, s.run.n_threads)
+            self.optimizer.steps += 1
         finally:
-            self.optimizer.steps = s.optimizer.steps
             self._finish(&interrupt)
 
 

@@ -196,6 +196,6 @@ def random_stream(uint64_t seed, uint64_t purpose, uint64_t index):
 
 
 def permutation(uint64_t state, int64_t count):
-    out = np.empty(count, np.int64)
-    shuffle(state, <int64_t *>address(out), count)
+    out = np.arange(count)
+    shuffle(state, <int64_t *>address(out), count, 1, count)
     return out

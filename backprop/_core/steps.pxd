@@ -46,7 +46,9 @@ cdef struct Steps:              # what a team is given: the user's arrays, the p
     double *epoch_losses        # [n_epochs]
     double *epoch_seconds       # [n_epochs]
     int64_t epochs_done
-    # both
+    # of all runs
+    bint stopped                # by Ctrl-C: see end_step
+    bint ended                  # see end_epoch
     double total_loss
     double total_weight
     # inference

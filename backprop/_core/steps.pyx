@@ -7,9 +7,9 @@
     before the first.
 """
 from libc.math cimport isfinite, sqrt
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
-from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, share
+from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, portion_of, share, spend
 from backprop._core.kernels cimport (
     BP_ADAM, BP_ROW_MULTIPLE, barrier, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
 )
@@ -18,21 +18,29 @@ from backprop._core.kernels cimport (
 cdef enum:
     FOR_SHUFFLE = 2
 
+# Rows that are shuffled between two looks for Ctrl-C, and what a swap costs in multiply-adds: a wait for memory.
+cdef int64_t SHUFFLE_PORTION = 100_000
+cdef int64_t SHUFFLE_WORK = 1000
+
 
 # One step, by all threads --------------------------------------------------------------------------------------------
 
 cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
     """The batch's rows, targets and sample weights, transposed into the plan's buffers; each thread some samples."""
-    cdef int64_t first, last
+    cdef int64_t first, last, stop, n_in = s.layers[0].n_in, n_out = s.layers[s.n_layers - 1].n_out
+    cdef int64_t portion = portion_of(n_in + n_out)
     share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
-    run.kernels.gather(&s.x, s.order, start, first, last, s.layers[0].n_in, s.offset, s.scale, s.layers[0].a_in, run.ld)
-    if s.has_targets and s.targets_are_labels:
-        run.kernels.gather(&s.y, s.order, start, first, last, 1, NULL, NULL, s.labels, run.ld)
-    elif s.has_targets:
-        run.kernels.gather(&s.y, s.order, start, first, last, s.layers[s.n_layers - 1].n_out, NULL, NULL, s.targets,
-                           run.ld)
-    if s.weighted:
-        run.kernels.gather(&s.sample_weights, s.order, start, first, last, 1, NULL, NULL, s.weights, run.ld)
+    while first < last and not run.interrupt.seen:
+        stop = min(last, first + portion)
+        run.kernels.gather(&s.x, s.order, start, first, stop, n_in, s.offset, s.scale, s.layers[0].a_in, run.ld)
+        if s.has_targets and s.targets_are_labels:
+            run.kernels.gather(&s.y, s.order, start, first, stop, 1, NULL, NULL, s.labels, run.ld)
+        elif s.has_targets:
+            run.kernels.gather(&s.y, s.order, start, first, stop, n_out, NULL, NULL, s.targets, run.ld)
+        if s.weighted:
+            run.kernels.gather(&s.sample_weights, s.order, start, first, stop, 1, NULL, NULL, s.weights, run.ld)
+        spend(run, (n_in + n_out) * (stop - first))
+        first = stop
 
 
 cdef void forward(Steps *s, Run *run) noexcept nogil:
@@ -44,23 +52,28 @@ cdef void forward(Steps *s, Run *run) noexcept nogil:
 
 
 cdef void loss(Steps *s, Run *run, double scale) noexcept nogil:
-    """Each sample's loss, and the derivative of the cost: da = d cost / da of the last layer, in its dz."""
-    cdef const Layer *last_layer = &s.layers[s.n_layers - 1]
+    """Each sample's loss; and in the last layer's dz the chain rule's first product.
+
+    The derivative of the cost, da = d cost / da, times that of the activation: dz = da · f'(z).
+    """
+    cdef const Layer *layer = &s.layers[s.n_layers - 1]
     cdef bp_targets targets
-    cdef int64_t first, last
+    cdef int64_t first, last, stop, portion = portion_of(8 * layer.n_out)
     targets.values = NULL if s.targets_are_labels else s.targets
     targets.labels = s.labels if s.targets_are_labels else NULL
     targets.weights = s.weights
     targets.scale = scale
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
-    run.kernels.loss(s.loss, last_layer.a_out, &targets, last_layer.n_out, run.ld, first, last, last_layer.dz, s.losses)
+    while first < last and not run.interrupt.seen:
+        stop = min(last, first + portion)
+        run.kernels.loss(s.loss, layer.a_out, &targets, layer.n_out, run.ld, first, stop, layer.dz, s.losses)
+        output_derivative(layer, run, first, stop)
+        spend(run, 8 * layer.n_out * (stop - first))
+        first = stop
 
 
-cdef void output_derivative(Steps *s, Run *run) noexcept nogil:
-    """The chain rule's first product: dz = da · f'(z) of the last layer."""
-    cdef const Layer *layer = &s.layers[s.n_layers - 1]
-    cdef int64_t first, last
-    share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
+cdef void output_derivative(const Layer *layer, const Run *run, int64_t first, int64_t last) noexcept nogil:
+    """dz = da · f'(z) of the last layer, in place, for the samples [first, last)."""
     run.kernels.derivative(layer.activation, layer.dz + first * run.itemsize, layer.a_out + first * run.itemsize,
                            run.ld, layer.n_out, last - first)
 
@@ -90,14 +103,19 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     forward(s, run)
     weight = batch_weight(s, run)
     loss(s, run, 1 / weight if weight > 0 else 0)
-    output_derivative(s, run)
     barrier(run.team)
     if run.thread == 0:
         s.total_loss += run.kernels.sum(s.losses, run.count)
         s.total_weight += weight
-    if run.fuse_update:
-        next_step(s, run)
+    next_step(s, run)
     backward(s, run)
+    end_step(s, run)
+
+
+cdef void end_step(Steps *s, Run *run) noexcept nogil:
+    """All threads learn here, and only here, whether to stop: between a barrier and their looking it cannot change."""
+    if run.thread == 0:
+        s.stopped = run.interrupt.seen
     barrier(run.team)
 
 
@@ -148,31 +166,53 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
     cdef Steps *s = <Steps *>argument
     cdef Run run
     cdef int64_t epoch, start
-    cdef double began = seconds(), now
+    cdef double began = seconds()
     own_run(s, team, thread, &run)
     for epoch in range(s.n_epochs):
         if thread == 0:
             s.total_loss = s.total_weight = 0
             if s.order != NULL:
-                shuffle(stream(s.seed, FOR_SHUFFLE, s.first_epoch + epoch), s.order, s.n_rows)
-        barrier(team)
+                shuffle_rows(s, &run, stream(s.seed, FOR_SHUFFLE, s.first_epoch + epoch))
+        end_step(s, &run)
         for start from 0 <= start < s.n_rows by s.batch_size:
+            if s.stopped:
+                return
             train_step(s, &run, start)
-            if s.interrupt.seen:
-                break
             if thread == 0:
+                s.optimizer.steps = run.steps
                 s.interrupt.rows_done += run.count
         if thread == 0:
-            now = seconds()
-            s.epoch_seconds[epoch] = now - began
-            began = now
-            s.optimizer.steps = run.steps
-            s.epoch_losses[epoch] = s.total_loss / s.total_weight if s.total_weight > 0 else 0
-            if not s.interrupt.seen:
-                s.epochs_done += 1
+            end_epoch(s, epoch, &began)
         barrier(team)
-        if s.interrupt.seen or not isfinite(s.epoch_losses[epoch]):
+        if s.ended:
             return
+
+
+cdef void end_epoch(Steps *s, int64_t epoch, double *began) noexcept nogil:
+    """Keep the score, and decide for all threads whether there is a next epoch."""
+    cdef double now = seconds()
+    s.epoch_seconds[epoch] = now - began[0]
+    s.epoch_losses[epoch] = s.total_loss / s.total_weight if s.total_weight > 0 else 0
+    began[0] = now
+    s.ended = s.stopped or not isfinite(s.epoch_losses[epoch])
+    if not s.stopped:
+        s.epochs_done += 1
+
+
+cdef void shuffle_rows(Steps *s, Run *run, uint64_t state) noexcept nogil:
+    """A new order of the rows; by thread 0."""
+    cdef int64_t first, i, last = s.n_rows
+    for first from 0 <= first < s.n_rows by SHUFFLE_PORTION:
+        if run.interrupt.seen:
+            return
+        for i in range(first, min(s.n_rows, first + SHUFFLE_PORTION)):
+            s.order[i] = i
+        spend(run, SHUFFLE_PORTION)
+    while last > 1 and not run.interrupt.seen:
+        first = max(1, last - SHUFFLE_PORTION)
+        shuffle(state, s.order, s.n_rows, first, last)
+        spend(run, SHUFFLE_WORK * (last - first))
+        last = first
 
 
 cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
@@ -199,8 +239,8 @@ cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
                 run.kernels.probabilities(s.loss, layer.a_out, layer.n_out, run.ld, first, last)
             run.kernels.transpose(layer.a_out, run.ld, layer.n_out, first, min(last, run.count),
                                   s.out + start * layer.n_out * run.itemsize, layer.n_out)
-        barrier(team)
-        if s.interrupt.seen:
+        end_step(s, &run)
+        if s.stopped:
             return
 
 
@@ -217,7 +257,6 @@ cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogi
     barrier(team)
     forward(s, &run)
     loss(s, &run, 1 / s.total_weight if s.total_weight > 0 else 0)
-    output_derivative(s, &run)
     barrier(team)
     if thread == 0:
         s.total_loss += run.kernels.sum(s.losses, run.count)
@@ -238,7 +277,7 @@ cdef void differentiate_from_output(void *argument, bp_team *team, int thread) n
     set_count(s, &run, 0)
     share(run.count, BP_ROW_MULTIPLE, &run, &first, &last)
     run.kernels.gather(&s.x, NULL, 0, first, last, last_layer.n_out, NULL, NULL, last_layer.dz, run.ld)
-    output_derivative(s, &run)
+    output_derivative(last_layer, &run, first, round_up(last, BP_ROW_MULTIPLE))
     barrier(team)
     backward(s, &run)
     barrier(team)
@@ -262,5 +301,3 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
                            layer.moment1 + at if layer.moment1 != NULL else NULL,
                            layer.moment2 + at if layer.moment2 != NULL else NULL, layer.ldw, last - first,
                            round_up(layer.n_out, BP_ROW_MULTIPLE))
-    if thread == 0:
-        s.optimizer.steps = run.steps
