@@ -38,8 +38,9 @@ OPTIMIZERS = {"sgd": BP_SGD, "momentum": BP_MOMENTUM, "nesterov": BP_NESTEROV, "
 cdef enum:
     FOR_WEIGHTS = 1
 
-# A second thread pays from this many floating-point operations of a step on, for each thread.
-cdef double WORK_PER_THREAD = 2e6
+# Floating-point operations of a step for each thread, from which on another one pays: a fifth of a millisecond. Less
+# would do on an idle machine; on a busy one every barrier may wait for a thread that is not running.
+cdef double WORK_PER_THREAD = 2e7
 # Activations that inference keeps at a time: what a second-level cache holds.
 cdef int64_t INFERENCE_BYTES = 512 * 1024
 
