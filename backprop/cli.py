@@ -1,0 +1,226 @@
+"""The command line: `backprop train`, `predict`, `info` and `config`. What they do is in
+`commands`.
+
+Every error of the user's is one line on stderr and exit code 2; Ctrl-C is exit code 130.
+"""
+
+import argparse
+import os
+import sys
+
+from backprop._version import __version__
+
+_INTERRUPTED = (
+    130  # 128 + SIGINT and 128 + SIGPIPE: what a shell reports of a program that the signal ended
+)
+_BROKEN_PIPE = 141
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options):
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options
+        )
+
+    def error(self, message):
+        self.exit(2, f"backprop: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv=None):
+    """Run the command line `argv` (default: the program's own) and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a console that lacks "×" gets \xd7, not a traceback
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(argv)
+    try:
+        from backprop import commands
+
+        code = getattr(commands, options.command)(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader has gone (`backprop predict … | head`); the flush at exit must not complain
+        # about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except KeyboardInterrupt:
+        print("backprop: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except (ValueError, OSError, ArithmeticError, MemoryError, ImportError) as error:
+        print(f"backprop: error: {_describe(error)}", file=sys.stderr)
+        return 2
+
+
+def _describe(error):
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.strerror}: {str(error.filename)!r}"
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, FloatingPointError):
+        return f"{text}; a smaller --learning-rate may help"
+    return f"out of memory: {text}" if isinstance(error, MemoryError) else text
+
+
+def _parser():
+    parser = _Parser(
+        prog="backprop", description="Train dense neural networks on the CPU and predict with them."
+    )
+    parser.add_argument("--version", action="version", version=f"backprop {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_train(commands)
+    _add_predict(commands)
+    info = commands.add_parser(
+        "info", help="show what is in a model file", description="Show what is in a model file."
+    )
+    info.add_argument(
+        "model", metavar="MODEL", help="a file that `backprop train` or Network.save wrote"
+    )
+    text = "show the instruction set, the BLAS and the threads that are used"
+    commands.add_parser("config", help=text, description=text.capitalize() + ".")
+    return parser
+
+
+def _add_train(commands):
+    train = commands.add_parser(
+        "train",
+        help="train a network on a data file and write a model file",
+        description="Train a network on a data file, score it on held-out rows, write a model.",
+        epilog="examples:\n  backprop train\n  backprop train mnist.npz --epochs 10\n"
+        "  backprop train diamonds.csv --target price --output diamonds.safetensors",
+    )
+    add = train.add_argument
+    add(
+        "data",
+        nargs="?",
+        default="digits",
+        metavar="FILE",
+        help="CSV, .npz or Parquet; or digits, which ships with it",
+    )
+    add("--target", metavar="COLUMN", help="the column to predict (CSV and Parquet)")
+    add(
+        "--drop",
+        type=_names,
+        default=(),
+        metavar="COLUMNS",
+        help="columns not to learn from, separated by commas",
+    )
+    add(
+        "--task",
+        choices=("auto", "classification", "regression"),
+        default="auto",
+        help="default: from the target",
+    )
+    add(
+        "--hidden",
+        type=_hidden,
+        default=(256, 128),
+        metavar="UNITS",
+        help="default: 256,128; none: no hidden layer",
+    )
+    add(
+        "--activation",
+        choices=("relu", "tanh", "sigmoid", "identity"),
+        default="relu",
+        help="default: relu",
+    )
+    add("--epochs", type=_positive, metavar="N", help="default: 10 to 60, fewer the more rows")
+    add("--batch-size", type=_positive, metavar="N", help="default: 32 below 10,000 rows, else 128")
+    add(
+        "--optimizer",
+        choices=("adam", "sgd"),
+        default="adam",
+        help="default: adam; sgd has Nesterov momentum 0.9",
+    )
+    add("--learning-rate", type=_rate, metavar="RATE", help="default: 0.001 for adam, 0.01 for sgd")
+    add(
+        "--label-smoothing",
+        type=_fraction,
+        default=0.1,
+        metavar="SHARE",
+        help="classification: SHARE of the label spread evenly over the classes; default: 0.1",
+    )
+    add(
+        "--validation",
+        type=_fraction,
+        default=0.2,
+        metavar="SHARE",
+        help="share of rows to hold out; default: 0.2",
+    )
+    add(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="of weights, shuffles and the rows held out; default: 0",
+    )
+    add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
+    add("--threads", type=_positive, metavar="N", help="default: as many as help")
+    add("--matmul", choices=("auto", "fused", "blas"), default="auto", help="default: auto")
+    add("--output", default="model.safetensors", metavar="FILE", help="default: model.safetensors")
+    add("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_predict(commands):
+    predict = commands.add_parser(
+        "predict",
+        help="predict with a model file",
+        description="Write a CSV with one prediction for each row of a data file.\n"
+        "If the file has the target too, the score is printed on stderr.",
+    )
+    predict.add_argument(
+        "model", metavar="MODEL", help="a file that `backprop train` or Network.save wrote"
+    )
+    predict.add_argument(
+        "data",
+        metavar="FILE",
+        help="CSV, .npz or Parquet with the columns of the training; or digits",
+    )
+    predict.add_argument("--output", metavar="FILE", help="default: standard output")
+    predict.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="also a column for each class with its probability",
+    )
+    predict.add_argument("--threads", type=_positive, metavar="N", help="default: as many as help")
+
+
+def _positive(text):
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def _seed(text):
+    if not text.isdecimal() or int(text) >= 1 << 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**64 - 1")
+    return int(text)
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+def _fraction(text):
+    if not 0 <= _number(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 0 to below 1")
+    return float(text)
+
+
+def _rate(text):
+    if not 0 < _number(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return float(text)
+
+
+def _hidden(text):
+    return (
+        ()
+        if text.strip().lower() == "none"
+        else tuple(_positive(part.strip()) for part in text.split(","))
+    )
+
+
+def _names(text):
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,0 +1,264 @@
+"""The columns of a table and the target of a training: what is learned of each, and its encoding.
+
+Decisions, and why:
+
+A. A value that is not finite, or beyond 1e100, counts as missing: its square is no float64.
+B. A missing number becomes the mean, and, where the training rows had missing ones, a column of 0/1
+   says so: that a value is missing is often the information. A missing or unknown category is all
+   zeros, which no category is.
+C. A number more than one standard deviation beyond all of the training is moved to there: it is
+   mostly an error of measurement, and a network continues as a steep straight line outside of what
+   it has seen. (Two such rows of 53,940 take the held-out R² of the diamonds from 0.98 to 0.94.)
+"""
+
+from collections import Counter
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from backprop.tables import TableError, as_numbers, count, first_not_number, label, labels
+
+LARGEST = 1e100
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """A column of numbers, standardised; a 0/1 column beside it if training had missing values."""
+
+    name: str
+    mean: float
+    std: float
+    lowest: float
+    highest: float
+    n_missing: int
+
+    kind = "numeric"
+
+    @property
+    def width(self):
+        return 1 + (self.n_missing > 0)
+
+    @classmethod
+    def fit(cls, name, values):
+        values = finite(values)
+        there = values[~np.isnan(values)]
+        n_missing = len(values) - len(there)
+        return cls(name, *mean_and_std(there), float(there.min()), float(there.max()), n_missing)
+
+    def encode(self, values, out, notes):
+        """Write the standardised values, and whether they are missing, into the columns `out`."""
+        values = finite(numbers_of(self.name, values))
+        missing = np.isnan(values)
+        inside = np.clip(values, self.lowest - self.std, self.highest + self.std)
+        out[:, 0] = np.where(missing, 0.0, (inside - self.mean) / self.std)
+        n_beyond = int((inside != values).sum() - missing.sum())
+        if n_beyond:
+            values_are = "value is" if n_beyond == 1 else "values are"
+            notes.append(
+                f"{self.name}: {n_beyond:,} {values_are} far outside the training's "
+                f"{self.lowest:.6g} to {self.highest:.6g}, taken as just outside"
+            )
+        if self.n_missing:
+            out[:, 1] = missing
+        elif missing.any():
+            n_missing = count(missing.sum(), "missing value")
+            notes.append(f"{self.name}: {n_missing} replaced by the mean of the training")
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """A column of text: a 0/1 column a category, and one for missing if training had missing."""
+
+    name: str
+    categories: tuple
+    n_missing: int
+
+    kind = "text"
+
+    @property
+    def width(self):
+        return len(self.categories) + (self.n_missing > 0)
+
+    @classmethod
+    def fit(cls, name, values):
+        categories = tuple(sorted({value for value in values if value is not None}))
+        return cls(name, categories, sum(value is None for value in values))
+
+    def encode(self, values, out, notes):
+        """Write a 1 for each row into the column of its category; `out` holds zeros."""
+        if values.dtype != object:
+            values = labels(values)
+        index = {category: i for i, category in enumerate(self.categories)}
+        index[None] = len(self.categories) if self.n_missing else -1
+        codes = np.fromiter((index.get(value, -2) for value in values), np.intp, len(values))
+        known = np.flatnonzero(codes >= 0)
+        out[known, codes[known]] = 1.0
+        unseen = Counter(values[codes == -2].tolist())
+        if unseen:
+            shown = ", ".join(repr(value) for value, _ in unseen.most_common(3)) + (
+                ", …" if len(unseen) > 3 else ""
+            )
+            notes.append(
+                f"{self.name}: {count(unseen.total(), 'value')} not seen in training ({shown}), "
+                "taken as none"
+            )
+        if (codes == -1).any():
+            notes.append(
+                f"{self.name}: {count((codes == -1).sum(), 'missing value')}, of which training "
+                "had none"
+            )
+
+
+@dataclass(frozen=True)
+class DroppedColumn:
+    """A column that the network does not see, and why."""
+
+    name: str
+    reason: str
+
+    kind = "dropped"
+    width = 0
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """The target of a classification: class i is called ``classes[i]``.
+
+    `numeric` says that the names stand for numbers, so that "3.0" is another way to write "3".
+    With label smoothing s (Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer
+    Vision") the network learns (1 − s)·y + s/k for the one-hot row y of k classes, which keeps the
+    logits from growing without bound; `probabilities` takes the map back.
+    """
+
+    name: str
+    classes: tuple
+    numeric: bool = False
+    smoothing: float = 0.0
+
+    kind = "classification"
+
+    @property
+    def n_outputs(self):
+        return len(self.classes)
+
+    def encode(self, values):
+        """Class numbers; -1 for a class that training did not have and for a missing one."""
+        index = {name: i for i, name in enumerate(self.classes)}
+        if self.numeric and values.dtype == object:
+            numbers = as_numbers(values)  # "3.0" is the class "3"
+            values = values if numbers is None else numbers
+        if values.dtype == object:
+            return np.fromiter((index.get(name, -1) for name in values), np.int64, len(values))
+        distinct, where = np.unique(values, return_inverse=True)
+        return np.array([index.get(label(value), -1) for value in distinct], np.int64)[where]
+
+    def targets(self, values, dtype):
+        """What `Network.fit` takes for a column without missing values: labels or smoothed rows."""
+        codes = self.encode(values)
+        if self.smoothing == 0:
+            return codes
+        rows = np.full((len(codes), self.n_outputs), self.smoothing / self.n_outputs, dtype)
+        rows[np.arange(len(codes)), codes] += 1 - self.smoothing
+        return rows
+
+    def describe(self):
+        """One phrase."""
+        return f"classification into {len(self.classes)} classes ({listed(self.classes)})"
+
+    def probabilities(self, outputs):
+        """The probability of each class, from the outputs of a network trained on `targets`."""
+        unsmoothed = (outputs - self.smoothing / self.n_outputs) / (1 - self.smoothing)
+        unsmoothed = np.clip(unsmoothed, 0, 1)
+        return unsmoothed / unsmoothed.sum(axis=1, keepdims=True)
+
+    def decode(self, outputs):
+        """The name of the most probable class of each row of `outputs`."""
+        return np.array(self.classes, object)[np.argmax(outputs, axis=1)]
+
+
+@dataclass(frozen=True)
+class ValueTarget:
+    """The target of a regression: the network learns ``(value - mean) / std``."""
+
+    name: str
+    mean: float
+    std: float
+
+    kind = "regression"
+    n_outputs = 1
+
+    def encode(self, values):
+        """Standardised values, NaN where missing."""
+        return (finite(self.numbers(values)) - self.mean) / self.std
+
+    def numbers(self, values):
+        """`numbers_of` this target."""
+        return numbers_of(self.name, values)
+
+    def targets(self, values, dtype):
+        """What `Network.fit` takes for a column without missing values."""
+        return self.encode(values).astype(dtype)
+
+    def describe(self):
+        """One phrase."""
+        return f"regression (mean {self.mean:.6g}, standard deviation {self.std:.6g})"
+
+    def decode(self, outputs):
+        """Values in the unit of the target, in the dtype of `outputs`."""
+        return (outputs[:, 0].astype(np.float64) * self.std + self.mean).astype(outputs.dtype)
+
+
+def from_state(state):
+    """A column or target from its entry in `Preprocessing.to_dict`."""
+    parts = (NumericColumn, TextColumn, DroppedColumn, ClassTarget, ValueTarget)
+    kind = {part.kind: part for part in parts}[state["kind"]]
+    values = {key: value for key, value in state.items() if key != "kind"}
+    for field in fields(kind):
+        if field.type is tuple:
+            values[field.name] = tuple(values[field.name])
+        elif not isinstance(
+            values[field.name], (int, float) if field.type is float else field.type
+        ):
+            raise TypeError(f"{field.name} is {values[field.name]!r}")
+    return kind(**values)
+
+
+def present(values):
+    """Which values of a column are there: neither missing nor, among numbers, infinite."""
+    if values.dtype == object:
+        return np.fromiter((value is not None for value in values), bool, len(values))
+    return ~np.isnan(finite(values))
+
+
+def numbers_of(name, values):
+    """A column as float64; `TableError` when it is text that is not numbers."""
+    if values.dtype != object:
+        return values
+    numbers = as_numbers(values)
+    if numbers is None:
+        row, value = first_not_number(values)
+        raise TableError(f"column {name!r} has to be numbers; row {row + 1} has {value!r}")
+    return numbers
+
+
+def finite(values):
+    """The numbers with NaN for what is missing, infinite or beyond all bounds."""
+    return np.where(np.abs(values) <= LARGEST, values, np.nan)
+
+
+def mean_and_std(values):
+    """Mean and standard deviation, the latter 1 where the values are equal but for rounding."""
+    mean, std = float(np.mean(values)), float(np.std(values))
+    return mean, 1.0 if is_rounding(std, mean) else std
+
+
+def is_rounding(std, mean):
+    """Whether a standard deviation is that of equal values: 0 but for rounding."""
+    return std <= 1e-12 * np.abs(mean) + 1e-100
+
+
+def listed(names, most=20):
+    """The first of the names, and how many there are when these are not all."""
+    names = list(names)
+    more = f", … ({len(names):,} in all)" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

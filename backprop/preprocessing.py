@@ -1,0 +1,353 @@
+"""From a table or an array to the numbers a network sees, and from its outputs to the target.
+
+Decisions, and why:
+
+A. What a column *is* (numbers, text, a row number, an identifier) is read off the whole table;
+   every number that is *learned* from it (mean, spread, categories) comes from the training rows
+   only, or held-out scores would flatter. `columns` has what is learned.
+B. Arrays are not copied: the network subtracts and multiplies while it gathers a batch
+   (``input_offset`` and ``input_scale``). Each column's mean is subtracted. The columns of images
+   share one unit and so one scale, or a pixel that is almost always 0 would be blown up: uint8 is
+   divided by its range, arrays of more than one dimension a sample by their standard deviation;
+   other arrays are divided by that of each column.
+"""
+
+import re
+from collections import Counter
+from dataclasses import asdict
+
+import numpy as np
+
+from backprop.columns import (
+    LARGEST,
+    ClassTarget,
+    DroppedColumn,
+    NumericColumn,
+    TextColumn,
+    ValueTarget,
+    finite,
+    from_state,
+    is_rounding,
+    listed,
+    mean_and_std,
+    numbers_of,
+    present,
+)
+from backprop.tables import TableError, as_numbers, first_not_number, label
+
+_ELEMENTS_PER_CHUNK = 1 << 20
+_MOST_CLASSES_OF_NUMBERS = 20
+_ROW_NUMBER_NAME = re.compile(
+    r"unnamed: \d+|__index_level_\d+__|.*id|index|no|#|row(number|names?|_number|_names?)?"
+)
+
+
+class Preprocessing:
+    """How to turn a table or an array into inputs, and a target into labels and back.
+
+    Learned from training rows by `fit` or `fit_array`.
+
+    Parameters
+    ----------
+    task : {"auto", "classification", "regression"}
+        "auto" decides from the target, as `choose_task` does.
+    drop : iterable of str
+        Columns not to use.
+    label_smoothing : float
+        For classification; see `ClassTarget`.
+    max_categories : int
+        A text column with more categories than this is dropped.
+
+    Attributes
+    ----------
+    columns : tuple of NumericColumn, TextColumn and DroppedColumn
+        In the order of the table; empty when fitted to an array.
+    target : ClassTarget or ValueTarget
+    n_inputs : int
+        Columns of what `transform` returns.
+    sample_shape : tuple of int
+        The shape of one sample of the array; empty when fitted to a table.
+    input_offset, input_scale : numpy.ndarray or None
+        What a `Network` needs to standardise an array; None when fitted to a table.
+    """
+
+    def __init__(self, task="auto", drop=(), label_smoothing=0.0, max_categories=256):
+        self.task = task
+        self.drop = tuple(drop)
+        self.label_smoothing = label_smoothing
+        self.max_categories = max_categories
+        self.columns = ()
+        self.target = None
+        self.n_inputs = 0
+        self.sample_shape = ()
+        self.input_offset = self.input_scale = None
+
+    def fit(self, table, target, rows=None):
+        """Learn from the `rows` (default: all) of a `Table` to predict its column `target`."""
+        for name in self.drop:
+            table.column(name)
+            if name == target:
+                raise TableError(f"column {name!r} is the target and cannot be dropped")
+        rows = slice(None) if rows is None else rows
+        self.target = self._fit_target(target, table.column(target)[rows])
+        self.columns = tuple(
+            self._fit_column(table, name, rows) for name in table.names if name != target
+        )
+        self.n_inputs = sum(column.width for column in self.columns)
+        if not self.n_inputs:
+            reasons = "; ".join(f"{column.name}: {column.reason}" for column in self.columns)
+            raise TableError(
+                f"{table.source} has no column to learn from "
+                f"({reasons or 'it has only the target'})"
+            )
+        return self
+
+    def fit_array(self, X, y, rows=None, sample_shape=(), name=None):
+        """Learn from the `rows` (default: all) of an array (samples, columns) and the column y."""
+        self.target = self._fit_target(name, y if rows is None else y[rows])
+        self.n_inputs = X.shape[1]
+        self.sample_shape = tuple(sample_shape) or X.shape[1:]
+        mean, spread, value_range = _statistics(X, rows)
+        if X.dtype == np.uint8:
+            spread = np.full_like(mean, value_range)
+        elif len(self.sample_shape) > 1:
+            spread = np.full_like(mean, np.sqrt(np.mean(spread**2)))
+        self.input_offset = mean
+        self.input_scale = 1.0 / np.where(is_rounding(spread, mean), 1.0, spread)
+        return self
+
+    def transform(self, data, rows=None, dtype=np.float32, notes=None):
+        """The inputs of the network for `rows` (all by default) of a `Table` or an array.
+
+        Parameters
+        ----------
+        data : Table or numpy.ndarray
+            A table must have the columns of the training; others are ignored. An array is returned
+            as it is, or its `rows`, which is a copy.
+        rows : array of int, optional
+            Which rows; all by default.
+        dtype : dtype
+            Of the result, for a table.
+        notes : list, optional
+            A line is appended for every column with missing values or categories that training did
+            not have.
+
+        Returns
+        -------
+        numpy.ndarray, shape (number of rows, n_inputs)
+        """
+        notes = [] if notes is None else notes
+        if not self.columns:
+            return self._transform_array(data, rows)
+        rows = slice(None) if rows is None else rows
+        used = [column for column in self.columns if column.kind != "dropped"]
+        values = [data.column(column.name)[rows] for column in used]
+        X = np.zeros((len(values[0]), self.n_inputs), dtype)
+        start = 0
+        for column, column_values in zip(used, values, strict=True):
+            column.encode(column_values, X[:, start : start + column.width], notes)
+            start += column.width
+        return X
+
+    def text_columns(self):
+        """Names of the columns, target included, that must be read as text."""
+        names = [column.name for column in self.columns if column.kind == "text"]
+        is_text = self.target.kind == "classification" and not self.target.numeric
+        return [*names, self.target.name] if is_text else names
+
+    def describe(self):
+        """Pairs (what, text) for people: the target and what happens to the columns."""
+        numeric = [column for column in self.columns if column.kind == "numeric"]
+        text = [column for column in self.columns if column.kind == "text"]
+        lines = [("target", f"{self.target.name}: {self.target.describe()}")]
+        if self.sample_shape:
+            lines.append(("inputs", "×".join(map(str, self.sample_shape)) + " numbers a sample"))
+        if numeric:
+            lines.append(("numeric", listed(column.name for column in numeric)))
+        if text:
+            lines.append(("text", listed(f"{c.name} ({len(c.categories)})" for c in text)))
+        missing = [
+            f"{column.name} ({column.n_missing:,})" for column in numeric + text if column.n_missing
+        ]
+        if missing:
+            lines.append(("missing", listed(missing) + "; imputed, each with an indicator column"))
+        dropped = {}
+        for column in self.columns:
+            if column.kind == "dropped":
+                dropped.setdefault(column.reason, []).append(column.name)
+        lines += [("dropped", f"{listed(names)}: {reason}") for reason, names in dropped.items()]
+        return lines
+
+    def to_dict(self):
+        """Everything learned, in JSON types, but `input_offset` and `input_scale`: the
+        network's."""
+        return {
+            "columns": [{"kind": column.kind, **asdict(column)} for column in self.columns],
+            "target": {"kind": self.target.kind, **asdict(self.target)},
+            "n_inputs": self.n_inputs,
+            "sample_shape": list(self.sample_shape),
+        }
+
+    @classmethod
+    def from_dict(cls, state):
+        """The preprocessing that `to_dict` described; ValueError for any other dictionary."""
+        new = cls()
+        try:
+            new.columns = tuple(from_state(column) for column in state["columns"])
+            new.target = from_state(state["target"])
+            new.task = new.target.kind
+            new.n_inputs = int(state["n_inputs"])
+            new.sample_shape = tuple(int(n) for n in state["sample_shape"])
+            widths = sum(column.width for column in new.columns)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"the description of the preprocessing is damaged: {error!r}"
+            ) from error
+        if new.columns and widths != new.n_inputs:
+            raise ValueError(
+                f"the preprocessing describes {widths} columns and claims {new.n_inputs}"
+            )
+        return new
+
+    def _fit_target(self, name, values):
+        values = values[present(values)]
+        if len(values) == 0:
+            raise TableError(f"the target {name or 'y'!r} has no value in the training rows")
+        task = choose_task(values) if self.task == "auto" else self.task
+        name = name or {"classification": "class", "regression": "value"}[task]
+        if task == "regression":
+            return ValueTarget(name, *mean_and_std(numbers_of(name, values)))
+        numeric = values.dtype != object
+        return ClassTarget(name, _class_names(name, values), numeric, self.label_smoothing)
+
+    def _fit_column(self, table, name, rows):
+        everything = table.column(name)
+        values = everything[rows]
+        is_text = everything.dtype == object
+        reason = "as asked" if name in self.drop else _uselessness(name, everything, values)
+        if reason is None and is_text:
+            n_categories = len({value for value in values if value is not None})
+            if n_categories > self.max_categories:
+                reason = (
+                    f"text with {n_categories:,} different values, of which at most "
+                    f"{self.max_categories} are learned" + _almost_numbers(everything)
+                )
+        if reason is not None:
+            return DroppedColumn(name, reason)
+        return TextColumn.fit(name, values) if is_text else NumericColumn.fit(name, values)
+
+    def _transform_array(self, X, rows):
+        if X.ndim != 2 or X.shape[1] != self.n_inputs:
+            shape = "×".join(map(str, self.sample_shape))
+            raise TableError(
+                f"the model was trained on {self.n_inputs} columns ({shape}); got an array "
+                f"{X.shape}"
+            )
+        X = X if rows is None else X[rows]
+        if X.dtype.kind == "f":
+            for start, chunk in _chunks(X, None):
+                _require_finite(chunk, start)
+        return X
+
+
+def choose_task(values):
+    """Decide what is to be learned from a target column without missing values.
+
+    Text is "classification". Whole numbers are when there are two different ones, or at most 20
+    that occur ten times each on average; all other numbers are "regression".
+    """
+    if values.dtype == object:
+        return "classification"
+    distinct = np.unique(values)
+    n = len(distinct)
+    few = n <= 2 or (n <= _MOST_CLASSES_OF_NUMBERS and len(values) >= 10 * n)
+    return "classification" if few and (distinct % 1 == 0).all() else "regression"
+
+
+def _class_names(name, values):
+    classes = sorted(set(values)) if values.dtype == object else np.unique(values).tolist()
+    if len(classes) == 1:
+        only = label(classes[0])
+        raise TableError(f"the target {name!r} is {only!r} in every training row: nothing to learn")
+    if len(classes) > max(10, len(values) // 2):
+        is_text = values.dtype == object
+        hint = _almost_numbers(values) if is_text else "; --task regression predicts numbers"
+        raise TableError(
+            f"the target {name!r} has {len(classes):,} different values in {len(values):,} rows, "
+            f"too many to be classes{hint}"
+        )
+    return tuple(map(label, classes))
+
+
+def _uselessness(name, everything, values):
+    """Why a column cannot help, or None; `values` are the training rows of `everything`."""
+    if everything.dtype == object:
+        there = [value for value in values if value is not None]
+        n_everywhere = Counter(value for value in everything if value is not None)
+        if len(n_everywhere) == n_everywhere.total() > 2:
+            return "text that is different in every row" + _almost_numbers(everything)
+    else:
+        if _counts_rows(name, everything):
+            return "counts the rows"
+        there = finite(values)
+        there = there[~np.isnan(there)]
+    if len(there) == 0:
+        return "no value in the training rows"
+    if len(there) == len(values) and all(value == there[0] for value in there):
+        return f"always {label(there[0])}"
+    return None
+
+
+def _counts_rows(name, values):
+    """Whether a column that is called like a row number is one: 0, 1, 2, … or 1, 2, 3, …"""
+    if (
+        not _ROW_NUMBER_NAME.fullmatch(name.strip().lower())
+        or len(values) < 2
+        or values[0] not in (0, 1)
+    ):
+        return False
+    return np.array_equal(values, np.arange(values[0], values[0] + len(values)))
+
+
+def _almost_numbers(values):
+    """A hint for a text column most of whose values are numbers: the first that is not."""
+    some = [value for value in values[:1000] if value is not None]
+    numbers = sum(as_numbers([value]) is not None for value in some)
+    if 2 * numbers <= len(some):
+        return ""
+    row, value = first_not_number(values)
+    return f" (mostly numbers, but row {row + 1} has {value!r})"
+
+
+def _chunks(X, rows):
+    """Pairs (first row, float64 copy) of consecutive pieces of X, or of its `rows`."""
+    step = max(1, _ELEMENTS_PER_CHUNK // X.shape[1])
+    for start in range(0, len(X) if rows is None else len(rows), step):
+        piece = X[start : start + step] if rows is None else X[rows[start : start + step]]
+        yield start, piece.astype(np.float64)
+
+
+def _statistics(X, rows):
+    """Mean and standard deviation of every column, and the range of all, in small pieces."""
+    n = len(X) if rows is None else len(rows)
+    total, lowest, highest = np.zeros(X.shape[1]), np.inf, -np.inf
+    for start, chunk in _chunks(X, rows):
+        _require_finite(chunk, start)
+        total += chunk.sum(axis=0)
+        lowest, highest = min(lowest, chunk.min()), max(highest, chunk.max())
+    mean, squares = total / n, np.zeros(X.shape[1])
+    for _, chunk in _chunks(X, rows):
+        chunk -= mean
+        squares += np.einsum("ij,ij->j", chunk, chunk)
+    return mean, np.sqrt(squares / n), highest - lowest
+
+
+def _require_finite(chunk, start):
+    good = np.abs(chunk) <= LARGEST
+    if not good.all():
+        row, column = np.argwhere(~good)[0]
+        raise TableError(
+            f"the inputs have a value that is not finite: {chunk[row, column]} in row "
+            f"{start + row + 1}, column "
+            f"{column + 1}"
+        )

@@ -1,0 +1,363 @@
+"""Model files: training continues as if never interrupted, and no file is left half-written."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+import backprop as bp
+from backprop import storage
+from backprop.preprocessing import Preprocessing
+from backprop.storage import ModelFileError, load, save
+from backprop.tables import Table
+
+OPTIMIZERS = [
+    bp.SGD(0.1),
+    bp.SGD(0.1, momentum=0.9),
+    bp.SGD(0.1, momentum=0.9, nesterov=True),
+    bp.Adam(0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-7),
+]
+X = np.random.default_rng(0).normal(size=(50, 3))
+Y = np.random.default_rng(1).integers(0, 4, 50)
+
+
+def network(optimizer=None, **options):
+    layers = [bp.Dense(5, "tanh"), bp.Dense(4)]
+    options = {"loss": "softmax_cross_entropy", "seed": 7, **options}
+    return bp.Network(3, layers, optimizer=optimizer or bp.Adam(), **options)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def rewrite(path):
+    """Save a network, let a function change tensors or description, write the file anew."""
+
+    def with_changes(change_tensors=lambda _: None, change_description=lambda _: None):
+        trained = network()
+        trained.fit(X, Y, epochs=1)
+        save(trained, path)
+        with safe_open(path, "numpy") as file:
+            description = json.loads(file.metadata()["backprop"])
+        tensors = load_file(path)
+        change_tensors(tensors)
+        change_description(description)
+        save_file(tensors, path, {"backprop": json.dumps(description)})
+        return path
+
+    return with_changes
+
+
+def complaint(path):
+    with pytest.raises(ModelFileError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(str(path))
+    return message
+
+
+def assert_same(one, other):
+    assert one.epochs_trained == other.epochs_trained
+    assert one.steps == other.steps
+    for name, tensor in storage._tensors(one).items():
+        np.testing.assert_array_equal(tensor, storage._tensors(other)[name], err_msg=name)
+
+
+# ---- there and back -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_training_continues_to_the_same_bits(path, optimizer, dtype):
+    whole, half = network(optimizer, dtype=dtype), network(optimizer, dtype=dtype)
+    whole.fit(X, Y, epochs=5, batch_size=16)
+    half.fit(X, Y, epochs=2, batch_size=16)
+    save(half, path)
+    again, preprocessing = load(path)
+    assert preprocessing is None
+    assert_same(again, half)
+    again.fit(X, Y, epochs=3, batch_size=16)
+    assert_same(again, whole)
+
+
+def test_everything_comes_back(path):
+    offset, scale = np.array([0.1, -1e-30, 3.0]), np.array([1 / 3, 1e30, 0.7])
+    before = network(
+        bp.SGD(1 / 3, momentum=0.7), matmul="blas", input_offset=offset, input_scale=scale
+    )
+    before.epochs_trained, before.steps = 12, 345
+    before.save(path)
+    after = bp.Network.load(path)
+    for name in ("n_inputs", "n_outputs", "loss", "optimizer", "dtype", "seed", "matmul"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert [(at.units, at.activation) for at in after.layers] == [(5, "tanh"), (4, "identity")]
+    np.testing.assert_array_equal(after.input_offset, offset)
+    np.testing.assert_array_equal(after.input_scale, scale)
+    assert_same(after, before)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "sigmoid_cross_entropy"])
+def test_other_losses_and_a_drawn_seed(path, loss):
+    before = bp.Network(3, [bp.Dense(2)], loss=loss)
+    before.save(path)
+    after = bp.Network.load(path)
+    assert (after.loss, after.seed) == (loss, before.seed)
+    np.testing.assert_array_equal(after.predict(X), before.predict(X))
+
+
+def test_the_largest_seed_and_numbers_of_numpy(path):
+    before = network(bp.Adam(np.float32(1e-3)), seed=np.uint64(2**64 - 1))
+    before.save(path)
+    after = bp.Network.load(path)
+    assert after.seed == 2**64 - 1
+    assert after.optimizer.learning_rate == np.float32(1e-3)
+
+
+def test_preprocessing_comes_back(path):
+    words = np.array(["a", "b", "a", None], object)
+    data = Table(("x", "word", "y"), (np.array([1.0, np.nan, 3, 4]), words, np.arange(4.0) / 3))
+    before = Preprocessing().fit(data, "y")
+    save(bp.Network(before.n_inputs, [bp.Dense(1)]), path, before)
+    _, after = load(path)
+    assert after.to_dict() == before.to_dict()
+    np.testing.assert_array_equal(after.transform(data), before.transform(data))
+
+
+def test_other_programs_can_read_the_weights(path):
+    before = network()
+    before.save(path)
+    tensors = load_file(path)
+    np.testing.assert_array_equal(tensors["layers.0.weights"], before.layers[0].weights)
+    assert set(tensors) == {
+        f"{owner}{i}.{part}"
+        for owner in ("layers.", "optimizer.moment1.", "optimizer.moment2.")
+        for i in (0, 1)
+        for part in ("weights", "bias")
+    }
+
+
+def test_threads_are_those_asked_for(path):
+    network(n_threads=2).save(path)
+    assert load(path)[0].n_threads is None
+    assert load(path, n_threads=1)[0].n_threads == 1
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_kinds_of_paths(path, kind):
+    network().save(kind(path))
+    assert bp.Network.load(kind(path)).n_inputs == 3
+
+
+def test_saving_twice_gives_the_same_bytes(path):
+    trained = network()
+    trained.save(path)
+    first = path.read_bytes()
+    bp.Network.load(path).save(path)
+    assert path.read_bytes() == first
+
+
+# ---- writing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("culprit", ["replace", "fsync"])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(path, monkeypatch, culprit):
+    network().save(path)
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, culprit, fail)
+    with pytest.raises(OSError, match="No space left"):
+        network(seed=8).save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_an_interrupted_write_leaves_no_file(path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        network().save(path)
+    assert os.listdir(path.parent) == []
+
+
+def test_a_file_replaced_while_it_is_read(path):
+    """A loaded network does not depend on the file any more."""
+    network(seed=1).save(path)
+    loaded = bp.Network.load(path)
+    weights = loaded.layers[0].weights.copy()
+    network(seed=2).save(path)
+    np.testing.assert_array_equal(loaded.layers[0].weights, weights)
+
+
+def test_a_symbolic_link_stays_one(path):
+    path.symlink_to("target.safetensors")
+    network().save(path)
+    assert path.is_symlink()
+    assert bp.Network.load(path.with_name("target.safetensors")).n_inputs == 3
+
+
+def test_a_device_is_written_to_and_not_replaced():
+    network().save(os.devnull)
+    assert not Path(os.devnull).is_file()
+
+
+def test_where_nothing_can_be_written(tmp_path):
+    with pytest.raises(IsADirectoryError, match="it is a directory"):
+        network().save(tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no directory"):
+        network().save(tmp_path / "nowhere" / "model.safetensors")
+
+
+@pytest.mark.skipif(not hasattr(os, "umask"), reason="needs POSIX permissions")
+def test_others_may_read_what_the_umask_lets_them(path):
+    before = os.umask(0o022)
+    try:
+        network().save(path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+# ---- files that cannot be used ------------------------------------------------------------------
+
+
+def test_no_file_and_a_directory(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "nothing")
+    with pytest.raises(OSError, match=r"directory|denied"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\x80\x04.", os.urandom(1000)])
+def test_not_a_model(path, content):
+    path.write_bytes(content)
+    assert "not a model file" in complaint(path)
+
+
+def test_a_pickle_is_not_run(path):
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(path.with_name("boom")),)
+
+    path.write_bytes(pickle.dumps(Bomb()))
+    complaint(path)
+    assert not path.with_name("boom").exists()
+
+
+def test_a_safetensors_file_of_someone_else(path):
+    save_file({"weight": np.ones(3)}, path)
+    assert "not a model that backprop wrote" in complaint(path)
+
+
+def test_truncated_anywhere(path):
+    network().save(path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 61):
+        path.write_bytes(whole[:length])
+        assert "truncated" in complaint(path)
+
+
+def test_a_newer_version(rewrite):
+    path = rewrite(change_description=lambda d: d.update(format_version=2))
+    assert "newer backprop (format version 2; this one reads 1)" in complaint(path)
+
+
+@pytest.mark.parametrize("version", [0, "1", None, 1.5])
+def test_an_impossible_version(rewrite, version):
+    path = rewrite(change_description=lambda d: d.update(format_version=version))
+    assert "format version" in complaint(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "words"),
+    [
+        (
+            "layers.0.weights",
+            np.ones((3, 6), np.float32),
+            "(3, 6), expected float32 of shape (3, 5",
+        ),
+        ("layers.1.bias", np.ones(4), "is float64 of shape (4,), expected float32"),
+        ("optimizer.moment2.1.weights", np.ones(20, np.float32), "moment2.1.weights is float32"),
+        ("optimizer.moment3.0.bias", np.ones(5, np.float32), "does not belong"),
+        ("input_offset", np.ones(3, np.float32), "expected float64 of shape (3,)"),
+        ("layers.0.weights", None, "layers.0.weights is missing"),
+        ("optimizer.moment1.0.bias", None, "optimizer.moment1.0.bias is missing"),
+    ],
+)
+def test_tensors_that_do_not_fit(rewrite, name, tensor, words):
+    def change(tensors):
+        tensors.pop(name, None)
+        if tensor is not None:
+            tensors[name] = tensor
+
+    assert words in complaint(rewrite(change))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"n_inputs": 10**15}, "expected float32 of shape (1000000000000000, 5)"),
+        ({"n_inputs": "3"}, "expected float32 of shape ('3', 5)"),
+        ({"layers": []}, "no layers"),
+        ({"layers": [{"units": 5}, {"units": 4}]}, "lacks 'activation'"),
+        ({"layers": 3}, "does not fit"),
+        ({"loss": "absolute"}, "does not fit"),
+        ({"dtype": "float16"}, "expected float16"),
+        ({"optimizer": {"name": "Muon"}}, "optimizer 'Muon' is unknown"),
+        ({"optimizer": {"name": "Adam", "beta": 1}}, "does not fit"),
+        ({"optimizer": {"name": "SGD", "learning_rate": "high"}}, "does not fit"),
+        ({"optimizer": {"name": "SGD"}}, "does not belong"),
+        ({"seed": -1}, "does not fit"),
+        ({"matmul": "slow"}, "does not fit"),
+        ({"steps": -1}, "steps is -1"),
+        ({"epochs_trained": "many"}, "epochs_trained is 'many'"),
+        ({"preprocessing": {}}, "does not fit"),
+    ],
+)
+def test_a_description_that_does_not_fit(rewrite, changes, words):
+    assert words in complaint(rewrite(change_description=lambda d: d.update(changes)))
+
+
+@pytest.mark.parametrize(
+    "name", ["n_inputs", "layers", "loss", "optimizer", "dtype", "seed", "steps", "preprocessing"]
+)
+def test_a_description_that_lacks_something(rewrite, name):
+    path = rewrite(change_description=lambda d: d.pop(name))
+    assert f"lacks '{name}'" in complaint(path)
+
+
+def test_preprocessing_of_another_network(path):
+    data = Table(("x", "y"), (np.arange(4.0), np.arange(4.0) / 3))
+    preprocessing = Preprocessing().fit(data, "y")
+    save(network(), path, preprocessing)
+    assert "1 inputs and 1 outputs, the network 3 and 4" in complaint(path)
+
+
+@given(st.data())
+def test_a_damaged_file_is_refused_or_read(tmp_path_factory, data):
+    """Whichever byte is wrong: a network or a clear refusal, nothing else."""
+    path = tmp_path_factory.mktemp("damaged") / "model.safetensors"
+    network().save(path)
+    whole = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(whole) - 1) | st.integers(0, 1200))
+    whole[place] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(whole)
+    try:
+        load(path)
+    except ModelFileError as error:
+        assert "\n" not in str(error)  # noqa: PT017
