@@ -115,6 +115,7 @@ def extension(name):
 setup(
     ext_modules=cythonize(
         [extension(name) for name in MODULES],
+        build_dir="build/cython-checked" if CHECKED else "build/cython",
         compiler_directives={
             "language_level": 3,
             "boundscheck": CHECKED,

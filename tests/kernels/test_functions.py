@@ -1,0 +1,288 @@
+"""Activations, losses, probabilities and sums: accuracy, and what is not finite."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from backprop import reference
+from backprop._core import probe
+
+LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
+
+
+def random(shape, dtype, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+def ulps(found, exact):
+    """|found - exact| in units of the last place of `exact`, which is wider than `found`."""
+    spacing = np.spacing(np.abs(exact).astype(found.dtype)).astype(exact.dtype)
+    return np.abs(found.astype(exact.dtype) - exact) / spacing
+
+
+# ---- activations ------------------------------------------------------------------------------
+
+SPECIAL = [
+    0.0,
+    -0.0,
+    1e-45,
+    -1e-45,
+    1e-40,
+    5e-324,
+    1e-310,
+    1e-30,
+    -1e-30,
+    1e-8,
+    0.5,
+    -0.5,
+    0.6931,
+    1,
+    -1,
+    8,
+    -8,
+]
+SPECIAL += [
+    9.9,
+    10.1,
+    19.9,
+    20.1,
+    87,
+    -87,
+    88.72,
+    89,
+    -88.72,
+    -89,
+    103,
+    -104,
+    709.7,
+    -709.7,
+    746,
+    -746,
+    1e30,
+    -1e30,
+]
+ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
+BOUNDS = {"sigmoid": 4, "tanh": 4}  # units of the last place; measured: sigmoid and tanh below 3
+
+
+def wider(dtype):
+    return np.float64 if dtype == "float32" else np.longdouble
+
+
+def samples(dtype):
+    """Of every magnitude, dense where the functions bend."""
+    rng = np.random.default_rng(0)
+    some = [np.array(SPECIAL), rng.uniform(-1, 1, 30_000), rng.uniform(-30, 30, 30_000)]
+    some += [rng.choice([-1, 1], 30_000) * 10.0 ** rng.uniform(-320, 2, 30_000)]
+    with np.errstate(over="ignore"):
+        return np.concatenate(some).astype(dtype)
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_activation_accuracy(dtype, isa, name, record_property):
+    x = samples(dtype)
+    wide = x.astype(wider(dtype))
+    exact = np.tanh(wide) if name == "tanh" else reference.sigmoid(wide)
+    found = probe.apply(name, x, isa)
+    normal = np.abs(exact) >= np.finfo(dtype).tiny
+    error = ulps(found[normal], exact[normal])
+    record_property("ulps", float(error.max()))
+    assert error.max() <= BOUNDS[name], x[normal][error.argmax()]
+    # below the normal numbers: sigmoid may flush to 0, tanh(x) is x
+    if name == "sigmoid":
+        assert (np.abs(found[~normal] - exact[~normal]) <= np.finfo(dtype).tiny).all()
+    else:
+        np.testing.assert_array_equal(found[~normal], x[~normal])
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(x))
+    assert np.abs(found).max() <= 1
+
+
+def test_activations_of_what_is_not_finite(dtype, isa):
+    x = np.array([np.nan, np.inf, -np.inf], dtype)
+    expected = {
+        "identity": x,
+        "sigmoid": [np.nan, 1, 0],
+        "tanh": [np.nan, 1, -1],
+        "relu": [np.nan, np.inf, 0],
+    }
+    for name, values in expected.items():
+        np.testing.assert_array_equal(probe.apply(name, x, isa), np.array(values, dtype), name)
+
+
+@pytest.mark.parametrize("name", ["identity", "relu"])
+def test_exact_activations(dtype, isa, name):
+    x = samples(dtype)
+    np.testing.assert_array_equal(probe.apply(name, x, isa), reference.ACTIVATIONS[name].value(x))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_apply_any_count_and_the_same_in_any_lane(dtype, isa, name):
+    lanes, _, _ = probe.tile_shape(dtype, isa)
+    whole = random(3 * lanes + 5, dtype, seed=8) * 3
+    expected = probe.apply(name, whole, isa)
+    for count in {0, 1, lanes - 1, lanes, lanes + 1, len(whole)}:
+        for start in (0, 1, lanes - 1):
+            part = whole[start : start + count].copy()
+            part.flags.writeable = False
+            np.testing.assert_array_equal(
+                probe.apply(name, part, isa), expected[start : start + count]
+            )
+
+
+def test_exp_accuracy(dtype, isa, record_property):
+    """Seen through softmax: beside a logit of 0, an x with 1 + exp(x) = 1 gets exp(x)."""
+    lowest = {"float32": -87.0, "float64": -708.0}[dtype]
+    highest = {"float32": -17.5, "float64": -38.0}[dtype]
+    x = np.random.default_rng(0).uniform(lowest, highest, 16 * 4000).astype(dtype)
+    logits = np.stack([np.zeros_like(x), x])
+    found = probe.probabilities("softmax_cross_entropy", logits, isa)
+    assert (found[0] == 1).all()
+    error = ulps(found[1], np.exp(x.astype(wider(dtype))))
+    record_property("ulps", float(error.max()))
+    assert error.max() <= 2
+    below = np.array([[0.0] * 16, [-104 if dtype == "float32" else -746] * 16], dtype)
+    assert (probe.probabilities("softmax_cross_entropy", below, isa)[1] == 0).all()
+
+
+def test_exp_of_subnormal_results(dtype, isa):
+    lowest = {"float32": (-103.2, -87.4), "float64": (-744.4, -708.5)}[dtype]
+    x = np.random.default_rng(0).uniform(*lowest, 16 * 200).astype(dtype)
+    logits = np.stack([np.zeros_like(x), x])
+    found = probe.probabilities("softmax_cross_entropy", logits, isa)[1]
+    assert (ulps(found, np.exp(x.astype(wider(dtype)))) <= 1.5).all()
+    assert (found > 0).all()
+
+
+def test_log_accuracy(dtype, isa):
+    """Seen through the loss: with n equal logits it is log n."""
+    for n in (2, 3, 4, 5, 6, 7, 10, 31, 100, 999):
+        a = np.zeros((n, 16), dtype)
+        losses, _ = probe.loss(
+            "softmax_cross_entropy", a, np.zeros(16, dtype), np.ones(16, dtype), 1.0, isa
+        )
+        assert ulps(losses, np.full(16, np.log(wider(dtype)(n)))).max() <= 2, n
+
+
+def test_log1p_accuracy(dtype, isa):
+    """Seen through the loss: for a positive logit x with target 1 it is log(1 + exp(-x))."""
+    x = np.abs(np.random.default_rng(0).uniform(0, {"float32": 80, "float64": 700}[dtype], 16_000))
+    x = np.concatenate([x, np.linspace(0, 4, 1600)]).astype(dtype)[None]
+    one = np.ones_like(x)
+    losses, _ = probe.loss("sigmoid_cross_entropy", x, one, one[0], 1.0, isa)
+    exact = np.log1p(np.exp(-x[0].astype(wider(dtype))))
+    assert ulps(losses, exact).max() <= 4
+
+
+# ---- losses -----------------------------------------------------------------------------------
+
+
+def loss_targets(loss, n_out, columns, dtype):
+    if loss == "squared_error":
+        return random((n_out, columns), dtype, seed=3)
+    if loss == "sigmoid_cross_entropy":
+        return np.random.default_rng(3).choice([0, 1, 0.25], (n_out, columns)).astype(dtype)
+    y = np.abs(random((n_out, columns), dtype, seed=3))
+    return y / y.sum(axis=0)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("n_out", [1, 2, 3, 10, 17])
+def test_loss_and_its_derivative(dtype, isa, loss, n_out):
+    for columns in (16, 48):
+        a = random((n_out, columns), dtype, seed=1) * 4
+        y = loss_targets(loss, n_out, columns, dtype)
+        weights = np.arange(columns).astype(dtype)  # the first one 0
+        losses, da = probe.loss(loss, a, y, weights, 0.25, isa)
+        at, yt, wt = (value.T.astype(float) for value in (a, y, weights))
+        tolerance = 8 * np.finfo(dtype).eps
+        exact = wt * reference.LOSSES[loss].value(at, yt)
+        np.testing.assert_allclose(losses, exact, rtol=4 * tolerance, atol=tolerance)
+        exact = reference.LOSSES[loss].derivative(at, yt) * (0.25 * wt)[:, None]
+        np.testing.assert_allclose(da.T, exact, rtol=tolerance, atol=columns * tolerance)
+        assert losses[0] == 0
+        assert not da[:, 0].any()
+        assert n_out == 1 or (da[:, 1:] != 0).any()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_labels_are_one_hot_rows(dtype, isa, loss):
+    labels = np.arange(48) % 7
+    a = random((7, 48), dtype)
+    one_hot = np.ascontiguousarray(reference.one_hot(labels, 7, dtype).T)
+    weights = np.ones(48, dtype)
+    by_label = probe.loss(loss, a, labels.astype(dtype), weights, 1.0, isa)
+    by_row = probe.loss(loss, a, one_hot, weights, 1.0, isa)
+    for one, other in zip(by_label, by_row, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy"])
+def test_cross_entropies_are_stable_for_any_finite_logits(dtype, isa, loss):
+    """Wherever the target is what the logits say without a doubt, loss and derivative are 0."""
+    largest = float(np.finfo(dtype).max)
+    for size in (50.0, 1e4, largest / 4, largest):
+        for sign in (1, -1):
+            a = np.array([[sign * size] * 16, [-sign * size] * 16], dtype)
+            y = (a > 0).astype(dtype)
+            losses, da = probe.loss(loss, a, y, np.ones(16, dtype), 1.0, isa)
+            assert np.abs(losses).max() < 1e-9, (size, sign)
+            assert np.abs(da).max() < 1e-9, (size, sign)
+            wrong, da = probe.loss(loss, a, 1 - y, np.ones(16, dtype), 1.0, isa)
+            assert not np.isnan(wrong).any()
+            assert (wrong >= size).all()
+            np.testing.assert_allclose(np.abs(da), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("place", [0, 2])
+def test_losses_of_nan_are_nan(dtype, isa, loss, place):
+    a = random((3, 16), dtype)
+    a[place, 5] = np.nan
+    y = loss_targets(loss, 3, 16, dtype)
+    losses, da = probe.loss(loss, a, y, np.ones(16, dtype), 1.0, isa)
+    assert np.isnan(losses).nonzero()[0].tolist() == [5]
+    assert np.isnan(da[:, 5]).any()
+    assert np.isfinite(np.delete(da, 5, axis=1)).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("n_out", [1, 2, 10])
+def test_probabilities(dtype, isa, loss, n_out):
+    a = random((n_out, 48), dtype) * 10
+    found = probe.probabilities(loss, a, isa)
+    exact = reference.LOSSES[loss].prediction(a.T.astype(wider(dtype))).T
+    np.testing.assert_allclose(found, exact.astype(float), rtol=20 * np.finfo(dtype).eps)
+
+
+# ---- sums -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 1000])
+def test_sum_is_a_fixed_tree_in_float64(dtype, isa, count):
+    values = random(count, dtype) * 10.0 ** np.random.default_rng(1).uniform(-6, 6, count)
+    values = values.astype(dtype)
+    s = [
+        functools.reduce(lambda x, y: x + y, values[i::8].astype(float).tolist(), 0.0)
+        for i in range(8)
+    ]
+    tree = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+    assert probe.total(values, isa) == tree
+
+
+# ---- one rule, the same bits ------------------------------------------------------------------
+
+
+def test_the_same_bits_on_every_instruction_set(dtype, assert_same_bits):
+    def results_of(isa):
+        found = {"sum": probe.total(random(1000, dtype), isa)}
+        for name in ACTIVATIONS:
+            found[name] = probe.apply(name, samples(dtype), isa)
+        for name in LOSSES:
+            a, y = random((10, 48), dtype) * 4, loss_targets(name, 10, 48, dtype)
+            losses, da = probe.loss(name, a, y, np.ones(48, dtype), 0.3, isa)
+            found[name], found[f"{name}, derivative"] = losses, da
+            found[f"{name}, prediction"] = probe.probabilities(name, a, isa)
+        return found
+
+    assert_same_bits(results_of)

@@ -1,0 +1,342 @@
+"""The matrix multiply, its epilogues and the optimizers' updates.
+
+The rule that makes networks reproducible: each element of a product is one chain of multiply-adds
+in ascending k, each with one rounding where the instruction set can, whatever the tile, the cache
+block or the share of a thread.
+"""
+
+import functools
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from backprop import reference
+from backprop._core import probe
+
+
+def random(shape, dtype, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+# ---- the multiply -----------------------------------------------------------------------------
+
+
+def fma(a, b, c):
+    """a·b + c with one rounding, elementwise.
+
+    float32: the product is exact in float64; the sum is rounded to odd there, so that rounding it
+    once more, to float32, gives what one rounding would. float64: fractions.
+    """
+    if a.dtype == np.float64:
+        exact = np.frompyfunc(lambda x, y, z: float(Fraction(x) * Fraction(y) + Fraction(z)), 3, 1)
+        return exact(a, b, c).astype(np.float64)
+    product, c = a.astype(np.float64) * b.astype(np.float64), c.astype(np.float64)
+    total = np.asarray(product + c)
+    part = total - product
+    error = (product - (total - part)) + (c - part)
+    bits = total.view(np.int64)
+    to_odd = (error != 0) & (bits & 1 == 0)
+    return (
+        (bits + np.where(to_odd, np.where((error > 0) == (total > 0), 1, -1), 0))
+        .view(np.float64)
+        .astype(np.float32)
+    )
+
+
+def two_roundings(a, b, c):
+    return a * b + c
+
+
+@functools.cache
+def operands(m, n, k, dtype):
+    a, b = random((m, k), dtype, seed=m + k), random((k, n), dtype, seed=n + k)
+    return a, b
+
+
+@functools.cache
+def chain(m, n, k, dtype, fused):
+    """The rule: every element one chain of multiply-adds in ascending k, from 0."""
+    a, b = operands(m, n, k, dtype)
+    c = np.zeros((m, n), dtype)
+    for kk in range(k):
+        c = (fma if fused else two_roundings)(
+            np.broadcast_to(a[:, kk : kk + 1], c.shape), np.broadcast_to(b[kk], c.shape), c
+        )
+    return c
+
+
+class Block:
+    """An (m, n) output inside a larger array: longer rows, and rows before and after."""
+
+    def __init__(self, m, n, dtype, fill=-77):
+        self.whole = np.full((m + 4, n + 16), fill, dtype)
+        self.view = self.whole[2 : m + 2, :n]
+        self.fill = fill
+
+    def assert_untouched_outside(self):
+        outside = self.whole.copy()
+        outside[2:-2, :-16] = self.fill
+        assert (outside == self.fill).all()
+
+
+def padded(a, extra=3):
+    """A copy whose rows stand further apart than they are long."""
+    whole = np.full((a.shape[0], a.shape[1] + extra), np.nan, a.dtype)
+    whole[:, : a.shape[1]] = a
+    return whole[:, : a.shape[1]]
+
+
+def left_operand(a, k_major):
+    return padded(np.ascontiguousarray(a.T)) if k_major else padded(a)
+
+
+def multiply(m, n, k, dtype, isa, k_major=True, **epilogue):
+    a, b = operands(m, n, k, dtype)
+    c = Block(m, n, dtype)
+    job = probe.Product(
+        left_operand(a, k_major),
+        padded(b),
+        c.view,
+        a_is_k_major=k_major,
+        instruction_set=isa,
+        **epilogue,
+    )
+    return job, c
+
+
+def tile_shapes(dtype, isa):
+    """Shapes around the tile: 0, 1, a row fewer, whole, a row more; half, whole and more columns.
+
+    k is at least 1: every sum in the core has a term.
+    """
+    _, rows, columns = probe.tile_shape(dtype, isa)
+    heights = sorted({0, 1, rows - 1, rows, rows + 1, 2 * rows + 1})
+    widths = sorted({16, 32, 48, max(16, columns) + 16})
+    yield from itertools.product(heights, widths, (1, 2, 5))
+    yield from ((5 * rows + 5, 16, 33), (1, 16 * 9, 17), (rows, 0, 3))
+
+
+@pytest.mark.parametrize("k_major", [True, False])
+def test_multiply_is_one_chain_in_ascending_k(dtype, isa, fused, k_major):
+    for m, n, k in tile_shapes(dtype, isa):
+        job, c = multiply(m, n, k, dtype, isa, k_major)
+        job.run()
+        np.testing.assert_array_equal(c.view, chain(m, n, k, dtype, fused), err_msg=f"{m, n, k}")
+        c.assert_untouched_outside()
+
+
+def test_the_chain_differs_from_two_roundings():
+    """Else the test above could not tell a fused multiply-add from a rounded product."""
+    for dtype in ("float32", "float64"):
+        assert (chain(13, 16, 33, dtype, True) != chain(13, 16, 33, dtype, False)).any()
+
+
+@pytest.mark.parametrize("k_major", [True, False])
+def test_multiply_keeps_the_chain_across_cache_blocks(isa, fused, k_major):
+    m, n, k = 14, 112, 3100  # B is larger than BLOCK_BYTES
+    job, c = multiply(m, n, k, "float32", isa, k_major)
+    job.run()
+    np.testing.assert_array_equal(c.view, chain(m, n, k, "float32", fused))
+    c.assert_untouched_outside()
+
+
+@pytest.mark.parametrize("k_major", [True, False])
+def test_multiply_gives_the_same_bits_for_any_split_into_units(dtype, isa, k_major):
+    m, n, k = 67, 112, 2100
+    whole, expected = multiply(m, n, k, dtype, isa, k_major)
+    whole.run()
+    units = whole.units()
+    assert units > 4
+    for cuts in (range(units + 1), (0, 1, units), (0, units // 3, units // 2, units)):
+        job, c = multiply(m, n, k, dtype, isa, k_major)
+        for first, last in reversed(list(itertools.pairwise(cuts))):
+            job.run(first, last)
+        np.testing.assert_array_equal(c.view, expected.view)
+        c.assert_untouched_outside()
+
+
+def test_multiply_columns_do_not_depend_on_their_neighbours(dtype, isa):
+    """What stands in the columns beyond the batch is computed on and never leaks: not even nan."""
+    a, b = operands(13, 64, 29, dtype)
+    alone, beside = np.zeros((13, 16), dtype), np.zeros((13, 64), dtype)
+    poisoned = b.copy()
+    poisoned[:, 16:] = np.nan
+    probe.Product(a, b[:, :16], alone, instruction_set=isa).run()
+    probe.Product(a, poisoned, beside, instruction_set=isa).run()
+    np.testing.assert_array_equal(beside[:, :16], alone)
+    assert np.isnan(beside[:, 16:]).all()
+
+
+def test_multiply_stays_inside_its_scratch(dtype, isa, guards):
+    """The probe's panel has 64 bytes more than the kernel asked for: they stay 0."""
+    for k in (1, 40, 2100):
+        for k_major in (True, False):
+            job, _ = multiply(25, 112, k, dtype, isa, k_major)
+            job.run()
+            assert not guards.inside(-1)[-64:].any()
+
+
+ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activate_epilogue_is_the_activation_of_the_product(dtype, isa, activation):
+    _, rows, _ = probe.tile_shape(dtype, isa)
+    for m, n in ((1, 16), (rows + 1, 48), (2 * rows, 112)):
+        plain, z = multiply(m, n, 9, dtype, isa)
+        plain.run()
+        job, a = multiply(m, n, 9, dtype, isa, epilogue="activate", activation=activation)
+        job.run()
+        expected = probe.apply(activation, np.ascontiguousarray(z.view), isa)
+        np.testing.assert_array_equal(a.view, expected)
+        a.assert_untouched_outside()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_derivative_epilogue_is_the_reference_derivative(dtype, isa, activation):
+    _, rows, _ = probe.tile_shape(dtype, isa)
+    for m, n in ((1, 16), (rows + 1, 48), (2 * rows, 112)):
+        plain, da = multiply(m, n, 9, dtype, isa)
+        plain.run()
+        a = Block(m, n, dtype, fill=0.5)  # the same leading dimension as the product
+        a.view[...] = reference.ACTIVATIONS[activation].value(random((m, n), dtype, seed=5))
+        a.view[0, :3] = 0, -0.0, 1
+        job, dz = multiply(
+            m, n, 9, dtype, isa, epilogue="derivative", activation=activation, activations=a.view
+        )
+        job.run()
+        expected = da.view.astype(float) * reference.ACTIVATIONS[activation].derivative(
+            a.view.astype(float)
+        )
+        tolerance = 4 * np.finfo(dtype).eps
+        np.testing.assert_allclose(dz.view, expected, rtol=tolerance, atol=tolerance)
+        assert activation == "identity" or (dz.view != da.view).any()
+        dz.assert_untouched_outside()
+
+
+# ---- the optimizers ---------------------------------------------------------------------------
+
+T = 3  # the step that is tested, counted from 1
+STEPS = {
+    "sgd": {"optimizer": "sgd", "learning_rate": 0.1},
+    "momentum": {"optimizer": "momentum", "learning_rate": 0.1, "momentum": 0.9},
+    "nesterov": {"optimizer": "nesterov", "learning_rate": 0.1, "momentum": 0.9},
+    "adam": {
+        "optimizer": "adam",
+        "learning_rate": 0.1 * np.sqrt(1 - 0.999**T) / (1 - 0.9**T),
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-8 * np.sqrt(1 - 0.999**T),
+    },
+}
+
+
+def reference_update(name, w, g, m1, m2):
+    if name == "sgd":
+        reference.sgd_update(w, g, 0.1)
+    elif name == "adam":
+        reference.adam_update(w, g, m1, m2, T, 0.1, 0.9, 0.999, 1e-8)
+    else:
+        reference.momentum_update(w, g, m1, 0.1, 0.9, nesterov=name == "nesterov")
+
+
+def parameters(rows, columns, dtype):
+    """(gradient, weights, moment1, moment2), with two rows more behind each that are to stay."""
+    g, w, m1, m2 = (random((rows + 2, columns), dtype, seed=seed) for seed in range(4))
+    return g, w, m1, m2 * m2
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_update_is_the_reference_update(dtype, isa, name):
+    for rows, columns in ((0, 16), (1, 16), (7, 48)):
+        values = parameters(rows, columns, dtype)
+        g, w, m1, m2 = (value.copy() for value in values)
+        expected = [value[:rows].astype(float) for value in values]
+        reference_update(name, expected[1], expected[0], expected[2], expected[3])
+        used = {"sgd": (), "momentum": (m1,), "nesterov": (m1,), "adam": (m1, m2)}[name]
+        probe.update(
+            STEPS[name], g[:rows], w[:rows], *(m[:rows] for m in used), instruction_set=isa
+        )
+        tolerance = 8 * np.finfo(dtype).eps
+        for found, exact in zip((g, w, m1, m2), expected, strict=True):
+            np.testing.assert_allclose(found[:rows], exact, rtol=tolerance, atol=tolerance)
+        for found, before in zip((g, w, m1, m2), values, strict=True):
+            np.testing.assert_array_equal(found[rows:], before[rows:])
+        assert rows == 0 or (w[:rows] != values[1][:rows]).all()
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_update_epilogue_is_the_update_with_the_product(dtype, isa, name):
+    _, rows, _ = probe.tile_shape(dtype, isa)
+    for m, n in ((1, 16), (rows + 1, 48), (2 * rows, 112)):
+        plain, gradient = multiply(m, n, 9, dtype, isa)
+        plain.run()
+        _, *values = parameters(m, n, dtype)
+        expected = [value.copy()[:m] for value in values]
+        n_moments = {"sgd": 0, "adam": 2}.get(name, 1)
+        probe.update(
+            STEPS[name],
+            np.ascontiguousarray(gradient.view),
+            *expected[: 1 + n_moments],
+            instruction_set=isa,
+        )
+        blocks = [Block(m, n, dtype) for _ in values]
+        for block, value in zip(blocks, values, strict=True):
+            block.view[...] = value[:m]
+        weights, *moments = (block.view for block in blocks)
+        a, b = operands(m, n, 9, dtype)
+        given = dict(zip(("moment1", "moment2"), moments[:n_moments], strict=False))
+        job = probe.Product(
+            a, b, weights, epilogue="update", step=STEPS[name], instruction_set=isa, **given
+        )
+        job.run()
+        for block, exact in zip(blocks, expected, strict=True):
+            np.testing.assert_array_equal(block.view, exact)
+            block.assert_untouched_outside()
+
+
+# ---- one rule, the same bits ------------------------------------------------------------------
+
+
+def test_the_same_bits_on_every_instruction_set(dtype, assert_same_bits):
+    def results_of(isa):
+        job, c = multiply(13, 48, 29, dtype, isa)
+        job.run()
+        found = {"multiply": c.view}
+        a = Block(13, 48, dtype)
+        for name in ACTIVATIONS:
+            a.view[...] = reference.ACTIVATIONS[name].value(random((13, 48), dtype))
+            job, dz = multiply(
+                13, 48, 29, dtype, isa, epilogue="derivative", activation=name, activations=a.view
+            )
+            job.run()
+            found[f"derivative of {name}"] = dz.view
+        for name, step in STEPS.items():
+            g, w, m1, m2 = parameters(5, 48, dtype)
+            used = {"sgd": (), "adam": (m1, m2)}.get(name, (m1,))
+            probe.update(step, g, w, *used, instruction_set=isa)
+            found[f"{name} update"] = np.stack([w, *used])
+        return found
+
+    assert_same_bits(results_of)
+
+
+# ---- BLAS -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a_is_k_major", "b_is_n_major"), [*itertools.product([True, False], repeat=2)]
+)
+@pytest.mark.parametrize("shape", [(1, 16, 1), (7, 16, 5), (129, 48, 33)])
+def test_blas_multiply(dtype, shape, a_is_k_major, b_is_n_major):
+    m, n, k = shape
+    a, b = operands(m, n, k, dtype)
+    c = Block(m, n, dtype)
+    b_given = padded(np.ascontiguousarray(b.T)) if b_is_n_major else padded(b)
+    probe.blas_multiply(left_operand(a, a_is_k_major), b_given, c.view, a_is_k_major, b_is_n_major)
+    exact = a.astype(float) @ b.astype(float)
+    scale = np.abs(a.astype(float)) @ np.abs(b.astype(float))
+    assert (np.abs(c.view - exact) <= k * np.finfo(dtype).eps * scale).all()
+    c.assert_untouched_outside()

@@ -1,0 +1,598 @@
+"""What every method of Network promises. (What it accepts as data is in test_inputs.py.)"""
+
+import copy
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+
+import backprop as bp
+
+LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
+OPTIMIZERS = {
+    "sgd": bp.SGD(0.05),
+    "momentum": bp.SGD(0.02, momentum=0.9),
+    "nesterov": bp.SGD(0.02, momentum=0.9, nesterov=True),
+    "adam": bp.Adam(0.01),
+}
+
+
+def make(loss="softmax_cross_entropy", optimizer="adam", seed=3, **options):
+    layers = [bp.Dense(11, "tanh"), bp.Dense(4)]
+    return bp.Network(6, layers, loss=loss, optimizer=OPTIMIZERS[optimizer], seed=seed, **options)
+
+
+def data(loss="softmax_cross_entropy", n=50):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(n, 6))
+    y = X @ rng.normal(size=(6, 4))
+    if loss == "squared_error":
+        return X, y
+    return X, (y > 0) if loss == "sigmoid_cross_entropy" else y.argmax(axis=1)
+
+
+def snapshot(network):
+    """All that training changes, as bytes."""
+    arrays = [array for layer in network.layers for array in (layer.weights, layer.bias)]
+    for views in network.optimizer_state().values():
+        arrays += [array for pair in views for array in pair]
+    return [array.tobytes() for array in arrays]
+
+
+# ---- fit, and what it returns ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_fit_learns_and_returns_a_history(loss):
+    X, y = data(loss, 200)
+    net = make(loss)
+    history = net.fit(
+        X[:150], y[:150], epochs=40, validation_data=(X[150:], y[150:]), batch_size=16
+    )
+    assert isinstance(history, bp.History)
+    assert len(history.loss) == len(history.seconds) == len(history.validation_loss) == 40
+    assert all(type(value) is float for value in history.loss + history.seconds)
+    assert history.loss[-1] < history.loss[0] / 3
+    assert history.validation_loss[-1] < history.validation_loss[0] / 3
+    assert len(history.validation_accuracy) == (0 if loss == "squared_error" else 40)
+    scores = net.evaluate(X[150:], y[150:])
+    assert history.validation_loss[-1] == scores["loss"]
+    if loss != "squared_error":
+        assert history.validation_accuracy[-1] == scores["accuracy"] > 0.8
+    assert history.n_samples == 150
+    assert min(history.seconds) > 0
+    assert history.samples_per_second == pytest.approx(150 * 40 / sum(history.seconds))
+    assert (net.epochs_trained, net.steps) == (40, 40 * 10)
+
+
+def test_history_without_validation_data_or_epochs():
+    history = make().fit(*data(), epochs=2)
+    assert history.validation_loss == history.validation_accuracy == []
+    assert bp.History().samples_per_second == 0
+
+
+def test_epoch_loss_is_the_mean_over_samples_and_not_over_batches():
+    X, y = data()
+    net = make(optimizer="sgd")
+    net.optimizer = bp.SGD(0)
+    found = net.fit(X, y, epochs=1, batch_size=16).loss[0]  # 16 + 16 + 16 + 2 rows
+    assert found == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-6)
+
+
+def test_epochs_and_shuffles_go_on_across_calls():
+    X, y = data()
+    whole, parts, resumed = make(), make(), make()
+    losses = whole.fit(X, y, epochs=5, batch_size=8).loss
+    first = parts.fit(X, y, epochs=2, batch_size=8).loss
+    assert parts.epochs_trained == 2
+    assert first + parts.fit(X, y, epochs=3, batch_size=8).loss == losses
+    assert snapshot(parts) == snapshot(whole)
+    resumed.fit(X, y, epochs=2, batch_size=8)
+    resumed.epochs_trained = 0  # the same orders again
+    resumed.fit(X, y, epochs=3, batch_size=8)
+    assert snapshot(resumed) != snapshot(whole)
+
+
+def test_settable_counters_put_a_copied_network_where_the_first_one_was():
+    X, y = data()
+    net, other = make(), make()
+    net.fit(X, y, epochs=2, batch_size=8)
+    for mine, its in zip(other.layers, net.layers, strict=True):
+        mine.weights, mine.bias = its.weights, its.bias
+    for name, views in other.optimizer_state().items():
+        for mine, its in zip(views, net.optimizer_state()[name], strict=True):
+            mine[0][...], mine[1][...] = its
+    other.steps, other.epochs_trained = net.steps, net.epochs_trained
+    for one in (net, other):
+        one.fit(X, y, epochs=2, batch_size=8)
+    assert snapshot(net) == snapshot(other)
+
+
+def test_shuffle_false_takes_the_rows_as_they_lie():
+    X, y = data()
+    net, by_hand = make(), make()
+    net.fit(X, y, epochs=2, batch_size=16, shuffle=False)
+    for _ in range(2):
+        for start in range(0, 50, 16):
+            by_hand.train_step(X[start : start + 16], y[start : start + 16])
+    assert snapshot(net) == snapshot(by_hand)
+    assert net.steps == by_hand.steps == 8
+    assert (net.epochs_trained, by_hand.epochs_trained) == (2, 0)
+    shuffled = make()
+    shuffled.fit(X, y, epochs=2, batch_size=16)
+    assert snapshot(shuffled) != snapshot(net)
+
+
+def test_validation_callbacks_and_verbose_do_not_change_the_bits(capsys):
+    X, y = data()
+    plain = make()
+    losses = plain.fit(X, y, epochs=3, batch_size=16).loss
+    for options in (
+        {"validation_data": (X[:9], y[:9])},
+        {"callbacks": [lambda network, history: network.predict(X)]},
+        {"verbose": True},
+    ):
+        net = make()
+        assert net.fit(X, y, epochs=3, batch_size=16, **options).loss == losses
+        assert snapshot(net) == snapshot(plain)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "3/3" in shown.err
+    assert "loss" in shown.err
+
+
+def test_no_output_unless_asked_for(capfd):
+    net = make()
+    net.fit(*data(), epochs=2)
+    net.evaluate(*data())
+    shown = capfd.readouterr()
+    assert shown.out == shown.err == ""
+
+
+def test_verbose_shows_validation(capsys):
+    X, y = data()
+    make().fit(X, y, epochs=2, validation_data=(X, y), verbose=True)
+    shown = capsys.readouterr().err
+    assert "validation" in shown
+    assert "accuracy" in shown
+    assert "100 " in shown.replace("100/100", "100 ")  # samples of both epochs
+
+
+def test_callbacks_are_called_after_each_epoch():
+    X, y = data()
+    net, calls = make(), []
+
+    def first(network, history):
+        assert network is net
+        calls.append(
+            ("first", network.epochs_trained, len(history.loss), len(history.validation_loss))
+        )
+
+    def second(network, history):
+        calls.append("second")
+        return network.epochs_trained == 3
+
+    history = net.fit(X, y, epochs=9, validation_data=(X, y), callbacks=[first, second])
+    assert calls == [
+        *(("first", 1, 1, 1), "second"),
+        *(("first", 2, 2, 2), "second"),
+        *(("first", 3, 3, 3), "second"),
+    ]
+    assert len(history.loss) == net.epochs_trained == 3
+
+
+@pytest.mark.parametrize("result", [None, False, 0, {"loss": 1.0}, np.ones(3), "yes"])
+def test_a_callback_that_returns_anything_but_true_does_not_stop(result):
+    assert len(make().fit(*data(), epochs=2, callbacks=[lambda *_: result]).loss) == 2
+
+
+@pytest.mark.parametrize("result", [True, np.True_])
+def test_a_callback_that_returns_true_stops(result):
+    assert len(make().fit(*data(), epochs=2, callbacks=[lambda *_: result]).loss) == 1
+
+
+def test_callbacks_may_use_and_change_the_network():
+    X, y = data()
+
+    def slower(network, history):
+        network.predict(X)
+        network.evaluate(X, y)
+        network.optimizer = dataclasses.replace(network.optimizer, learning_rate=0.0)
+
+    net = make()
+    net.fit(X, y, epochs=1, callbacks=[slower])
+    before = [layer.weights.copy() for layer in net.layers]
+    net.fit(X, y, epochs=2)
+    for layer, old in zip(net.layers, before, strict=True):
+        np.testing.assert_array_equal(layer.weights, old)
+
+
+def test_an_exception_in_a_callback_leaves_the_network_usable():
+    X, y = data()
+
+    def fails(network, history):
+        raise ZeroDivisionError("mine")
+
+    net = make()
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        net.fit(X, y, epochs=3, callbacks=[fails])
+    assert net.epochs_trained == 1
+    net.fit(X, y, epochs=1)
+    assert net.epochs_trained == 2
+
+
+# ---- what is not finite ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_floating_point_error_names_the_input(value):
+    X, y = data()
+    X[31, 4] = X[40, 0] = value
+    with pytest.raises(FloatingPointError, match=rf"X\[31, 4\] is {value}"):
+        make().fit(X, y, epochs=3)
+    net = make("squared_error")  # an infinity saturates tanh: the cost itself is finite
+    net.layers[0].weights = np.full((6, 11), np.nan)
+    with pytest.raises(FloatingPointError, match=rf"X\[31, 4\] is {value}"):
+        net.train_step(X, data("squared_error")[1])
+
+
+def test_floating_point_error_of_training_that_diverged():
+    X, y = data("squared_error")
+    net = make("squared_error", "sgd")
+    net.optimizer = bp.SGD(1e6)
+    with pytest.raises(FloatingPointError, match=r"diverged.*learning_rate.*1e\+06"):
+        net.fit(1000 * X, y, epochs=100)
+
+
+def test_predictions_and_losses_of_nan_are_nan():
+    X, y = data()
+    X[7, 0] = np.nan
+    net = make()
+    assert np.isnan(net.predict(X)).any(axis=1).nonzero()[0].tolist() == [7]
+    assert np.isnan(net.evaluate(X, y)["loss"])
+    assert np.isnan(net.loss_and_gradients(X, y)[0])
+
+
+def test_nan_passes_through_relu():
+    net = bp.Network(2, [bp.Dense(3, "relu"), bp.Dense(1, "relu")], seed=0)
+    assert np.isnan(net.predict(np.array([[np.nan, 1.0]]))).all()
+
+
+# ---- predict and evaluate ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_predict(loss, dtype):
+    X, _ = data(loss)
+    net = make(loss, dtype=dtype)
+    out, z = net.predict(X), net.predict(X, logits=True)
+    assert out.shape == z.shape == (50, 4)
+    assert out.dtype == z.dtype == net.dtype == np.dtype(dtype)
+    hidden = np.tanh(X @ net.layers[0].weights + net.layers[0].bias)
+    exact = hidden @ net.layers[1].weights + net.layers[1].bias
+    np.testing.assert_allclose(z, exact, rtol=1e-4, atol=1e-5)
+    if loss == "softmax_cross_entropy":
+        exact = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(out.sum(axis=1), 1, rtol=1e-6)
+    elif loss == "sigmoid_cross_entropy":
+        exact = 1 / (1 + np.exp(-z))
+    np.testing.assert_allclose(out, exact, rtol=1e-5, atol=1e-6)
+    out[...] = 0  # the caller's own array
+    np.testing.assert_array_equal(net.predict(X, logits=True), z)
+
+
+def test_logits_are_pre_activations_with_squared_error():
+    net = bp.Network(6, [bp.Dense(3, "sigmoid")], seed=1, dtype="float64")
+    X, _ = data("squared_error")
+    np.testing.assert_allclose(net.predict(X, logits=True), X @ net.layers[0].weights, rtol=1e-12)
+    np.testing.assert_allclose(net.predict(X), 1 / (1 + np.exp(-net.predict(X, logits=True))))
+    np.testing.assert_array_equal(net.forward(X), net.predict(X))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_predict_on_no_rows(dtype):
+    net = make()
+    assert net.predict(np.zeros((0, 6), dtype)).shape == (0, 4)
+    assert len(net.predict(data()[0])) == 50
+
+
+def test_evaluate_squared_error():
+    X, y = data("squared_error")
+    net, w = make("squared_error", dtype="float64"), np.arange(50) % 3
+    a = net.predict(X)
+    scores = net.evaluate(X, y)
+    assert scores["loss"] == pytest.approx(0.5 * ((a - y) ** 2).sum(axis=1).mean())
+    exact = 1 - ((a - y) ** 2).sum(axis=0) / ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+    assert scores["r2"] == pytest.approx(exact.mean())
+    weighted, repeated = net.evaluate(X, y, w), net.evaluate(X.repeat(w, 0), y.repeat(w, 0))
+    assert weighted["loss"] == pytest.approx(repeated["loss"])
+    assert weighted["r2"] == pytest.approx(repeated["r2"])
+    y[:, 2] = 1.5
+    assert np.isnan(net.evaluate(X, y)["r2"])
+
+
+@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy"])
+def test_evaluate_cross_entropies(loss):
+    X, y = data(loss)
+    net, w = make(loss), np.arange(50) % 3
+    net.fit(X, y, epochs=3)
+    p = net.predict(X).astype(float)
+    if loss == "softmax_cross_entropy":
+        expected, right = -np.log(p[np.arange(50), y]), p.argmax(axis=1) == y
+    else:
+        expected = -np.log(np.where(y, p, 1 - p)).sum(axis=1)
+        right = ((p > 0.5) == y).all(axis=1)
+    assert 0 < right.mean() < 1
+    for weight in (None, w):
+        scores = net.evaluate(X, y, weight)
+        assert scores["loss"] == pytest.approx(np.average(expected, weights=weight), rel=1e-5)
+        assert scores["accuracy"] == pytest.approx(np.average(right, weights=weight))
+
+
+# ---- one's own loop ----------------------------------------------------------------------------
+
+
+def test_train_step_returns_the_cost_before_the_step():
+    X, y = data()
+    net = make()
+    before = net.evaluate(X, y)["loss"]
+    cost = net.train_step(X, y)
+    assert type(cost) is float
+    assert cost == pytest.approx(before, rel=1e-6)
+    assert net.evaluate(X, y)["loss"] < before
+    assert (net.steps, net.epochs_trained) == (1, 0)
+
+
+def own_gradient(loss, a, y):
+    """dC/da of the mean loss."""
+    if loss == "squared_error":
+        return (a - y) / len(a)
+    if loss == "sigmoid_cross_entropy":
+        return (1 / (1 + np.exp(-a)) - y) / len(a)
+    p = np.exp(a - a.max(axis=1, keepdims=True))
+    return (p / p.sum(axis=1, keepdims=True) - np.eye(a.shape[1])[y]) / len(a)
+
+
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_forward_backward_update_is_train_step(loss, optimizer, matmul):
+    X, y = data(loss)
+    net = make(loss, optimizer, dtype="float64", matmul=matmul)
+    other = make(loss, optimizer, dtype="float64", matmul=matmul)
+    for _ in range(3):
+        net.train_step(X, y)
+        d_inputs = other.backward(own_gradient(loss, other.forward(X), y))
+        other.update()
+    assert d_inputs.shape == X.shape
+    assert net.steps == other.steps == 3
+    for mine, its in zip(net.layers, other.layers, strict=True):
+        np.testing.assert_allclose(mine.weights, its.weights, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(mine.bias, its.bias, rtol=1e-9, atol=1e-12)
+
+
+def test_gradients_of_backward_are_those_of_the_loss_and_can_be_changed():
+    X, y = data()
+    net = make(optimizer="sgd", dtype="float64")
+    _, expected = net.loss_and_gradients(X, y)
+    net.backward(own_gradient(net.loss, net.forward(X), y))
+    before = [layer.weights.copy() for layer in net.layers]
+    for kept, exact in zip(net.gradients(), expected, strict=True):
+        np.testing.assert_allclose(kept.weights, exact.weights, rtol=1e-9, atol=1e-14)
+        kept.weights[...] *= 0.5  # as clipping would
+    net.update()
+    for layer, old, exact in zip(net.layers, before, expected, strict=True):
+        np.testing.assert_allclose(layer.weights, old - 0.5 * 0.05 * exact.weights, rtol=1e-9)
+
+
+def test_loss_and_gradients_changes_nothing():
+    X, y = data()
+    net = make()
+    net.fit(X, y, epochs=1)
+    before, steps = snapshot(net), net.steps
+    loss, gradients = net.loss_and_gradients(X, y)
+    assert loss == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-6)
+    kept = gradients[0].weights.copy()
+    for gradient, layer in zip(gradients, net.layers, strict=True):
+        assert gradient.weights.shape == layer.weights.shape
+        assert gradient.bias.shape == layer.bias.shape
+        assert gradient.weights.any()
+    net.loss_and_gradients(X[:3], y[:3])
+    np.testing.assert_array_equal(gradients[0].weights, kept)  # a copy
+    assert snapshot(net) == before
+    assert net.steps == steps
+
+
+def test_loss_and_gradients_of_more_rows_than_are_taken_at_a_time():
+    X, y = data("squared_error", 9000)
+    net, w = make("squared_error", dtype="float64"), np.random.default_rng(0).uniform(0, 1, 9000)
+    loss, gradients = net.loss_and_gradients(X, y, w)
+    other = make("squared_error", "sgd", dtype="float64")
+    assert loss == pytest.approx(other.train_step(X, y, w))
+    for layer, start, gradient in zip(other.layers, net.layers, gradients, strict=True):
+        np.testing.assert_allclose(
+            layer.weights, start.weights - 0.05 * gradient.weights, rtol=1e-9
+        )
+
+
+def test_backward_and_update_in_the_wrong_order():
+    X, _ = data()
+    net, d_out = make(), np.ones((50, 4))
+    with pytest.raises(RuntimeError, match="forward"):
+        net.backward(d_out)
+    with pytest.raises(RuntimeError, match="forward"):
+        net.backward(d_out[:0])
+    with pytest.raises(RuntimeError, match="backward"):
+        net.update()
+    net.forward(X)
+    with pytest.raises(RuntimeError, match=r"3 rows.*50"):
+        net.backward(d_out[:3])
+    net.train_step(*data())
+    with pytest.raises(RuntimeError, match="forward"):
+        net.backward(d_out)
+    net.forward(X)
+    net.predict(X)  # does not disturb
+    assert net.backward(d_out).shape == X.shape
+
+
+def test_another_optimizer_between_forward_backward_and_update():
+    X, _ = data()
+    net, other = make(dtype="float64"), make(optimizer="sgd", dtype="float64")
+    out = net.forward(X)
+    net.optimizer = OPTIMIZERS["momentum"]
+    d_inputs = net.backward(out)
+    np.testing.assert_array_equal(d_inputs, other.backward(other.forward(X)))
+    net.optimizer = OPTIMIZERS["sgd"]
+    net.update()
+    other.update()
+    assert snapshot(net) == snapshot(other)
+
+
+# ---- parameters, optimizer and copies ----------------------------------------------------------
+
+
+def test_layers_are_writable_views():
+    X, y = data()
+    net = make()
+    weights, bias = net.layers[0].weights, net.layers[0].bias
+    assert weights.shape == (6, 11)
+    assert bias.shape == (11,)
+    assert weights.dtype == bias.dtype == net.dtype
+    assert (net.layers[0].units, net.layers[0].activation) == (11, "tanh")
+    assert not bias.any()
+    net.fit(X, y, epochs=1)
+    assert net.layers[0].weights is weights  # the same memory before and after
+    before = net.predict(X)
+    weights[2, 3] += 1
+    assert (net.predict(X) != before).any()
+    bias[...] = np.arange(11)
+    net.layers[1].bias = [1, 2, 3, 4]
+    np.testing.assert_array_equal(net.layers[1].bias, [1, 2, 3, 4])
+    given = np.ones((6, 11))
+    net.layers[0].weights = given
+    given[...] = 0
+    assert (weights == 1).all()
+    for values in (np.ones(11), np.ones((11, 6)), 1.0):
+        with pytest.raises(ValueError, match=r"weights has shape .* expected \(6, 11\)"):
+            net.layers[0].weights = values
+    with pytest.raises(ValueError, match=r"bias has shape .* expected \(11,\)"):
+        net.layers[0].bias = np.ones(6)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "names"),
+    [
+        ("sgd", []),
+        ("momentum", ["velocity"]),
+        ("nesterov", ["velocity"]),
+        ("adam", ["moment1", "moment2"]),
+    ],
+)
+def test_optimizer_state(optimizer, names):
+    X, y = data()
+    net, other = make(optimizer=optimizer), make(optimizer=optimizer)
+    state = net.optimizer_state()
+    assert list(state) == names
+    for views in state.values():
+        assert [(w.shape, b.shape) for w, b in views] == [((6, 11), (11,)), ((11, 4), (4,))]
+        assert not any(array.any() for pair in views for array in pair)
+    for one in (net, other):
+        one.train_step(X, y)
+    for views in state.values():
+        assert all(array.any() for pair in views for array in pair)
+        views[0][0][...] = 0.5
+    for one in (net, other):
+        one.train_step(X, y)
+    same = (net.layers[0].weights == other.layers[0].weights).all()
+    assert same == (names == [])
+
+
+def test_another_optimizer():
+    X, y = data()
+    net = make(optimizer="adam")
+    net.fit(X, y, epochs=1)
+    moments = net.optimizer_state()["moment1"][0][0].copy()
+    net.optimizer = bp.Adam(0.5)  # of the same kind: goes on
+    assert net.optimizer.learning_rate == 0.5
+    np.testing.assert_array_equal(net.optimizer_state()["moment1"][0][0], moments)
+    assert net.steps == 1
+    net.optimizer = bp.SGD(0.1, momentum=0.9)
+    assert not net.optimizer_state()["velocity"][0][0].any()
+    net.fit(X, y, epochs=1)
+    net.optimizer = bp.Adam()
+    assert not net.optimizer_state()["moment1"][0][0].any()
+
+
+def test_values_are_frozen():
+    for value in (bp.Dense(3), bp.SGD(), bp.Adam()):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            value.units = value.learning_rate = 5
+    assert bp.Dense(3, "relu") == bp.Dense(units=3, activation="relu")
+    assert make().optimizer == OPTIMIZERS["adam"]
+    assert bp.Network(1, [bp.Dense(1)]).optimizer == bp.Adam()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "how", [lambda net: pickle.loads(pickle.dumps(net)), copy.deepcopy, copy.copy]
+)
+def test_copies(how, optimizer, dtype):
+    X, y = data()
+    options = {"dtype": dtype, "n_threads": 1, "matmul": "fused", "input_scale": 0.5}
+    net = make(optimizer=optimizer, **options)
+    net.fit(X, y, epochs=2, batch_size=16)
+    other = how(net)
+    assert snapshot(other) == snapshot(net)
+    for name in (
+        "n_inputs",
+        "n_outputs",
+        "loss",
+        "optimizer",
+        "dtype",
+        "seed",
+        "n_threads",
+        "matmul",
+    ):
+        assert getattr(other, name) == getattr(net, name), name
+    assert (other.steps, other.epochs_trained) == (net.steps, net.epochs_trained) == (8, 2)
+    np.testing.assert_array_equal(other.input_scale, net.input_scale)
+    np.testing.assert_array_equal(other.predict(X), net.predict(X))
+    before = snapshot(net)
+    other.fit(X, y, epochs=1, batch_size=16)
+    assert snapshot(net) == before  # apart
+    net.fit(X, y, epochs=1, batch_size=16)
+    assert snapshot(net) == snapshot(other)  # and goes on alike
+
+
+def test_seed_none_draws_one():
+    one, other = make(seed=None), make(seed=None)
+    assert one.seed != other.seed
+    assert type(one.seed) is int
+    assert snapshot(one) != snapshot(other)
+    again = make(seed=one.seed)
+    assert snapshot(again) == snapshot(one)
+    assert snapshot(make(seed=3)) != snapshot(make(seed=4))
+
+
+def test_attributes():
+    net = make(dtype="float64", n_threads=2, matmul="blas", input_offset=range(6))
+    assert (net.n_inputs, net.n_outputs, net.loss) == (6, 4, "softmax_cross_entropy")
+    assert (net.dtype, net.seed, net.n_threads, net.matmul) == (np.float64, 3, 2, "blas")
+    assert net.input_offset.dtype == np.float64
+    assert net.input_offset.tolist() == [0, 1, 2, 3, 4, 5]
+    assert net.input_scale is None
+    assert make(input_scale=2).input_scale.tolist() == [2.0] * 6
+    assert make().n_threads is None
+    assert make().matmul == "auto"
+
+
+def test_summary_and_repr():
+    shown = make().summary()
+    for part in ("tanh", "identity", "77", "48", "125", "float32", "softmax_cross_entropy", "Adam"):
+        assert part in shown
+    assert len(shown.splitlines()) == 4
+    assert "6-11-4" in repr(make())
+    assert repr(make().layers[0]) == "Layer(6 -> 11, 'tanh')"

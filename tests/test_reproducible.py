@@ -1,0 +1,338 @@
+"""The same seed gives the same bits: on any number of threads, on AVX2 and AVX-512.
+
+The promise is that of matmul="fused", the default. "baseline" x86-64 gives other bits than the
+other instruction sets, because SSE2 has no fused multiply-add.
+"""
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import backprop as bp
+from backprop._core.kernels import instruction_sets
+
+LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
+OPTIMIZERS = {
+    "sgd": bp.SGD(0.05),
+    "nesterov": bp.SGD(0.02, momentum=0.9, nesterov=True),
+    "adam": bp.Adam(0.003),
+}
+TIMEOUT = 60  # seconds, for what would hang where it fails
+
+
+def data(loss, n=150, n_inputs=20, n_outputs=5):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(n, n_inputs)).astype("float32")
+    y = X[:, :n_outputs] + rng.normal(size=(n, n_outputs))
+    if loss == "squared_error":
+        return X, y
+    return X, (y > 0) if loss == "sigmoid_cross_entropy" else y.argmax(axis=1)
+
+
+def trained(
+    loss="softmax_cross_entropy", optimizer="adam", activation="tanh", units=(70, 33), **options
+):
+    """A network after two epochs, the last batch of which is smaller."""
+    X, y = data(loss)
+    layers = [*(bp.Dense(n, activation) for n in units), bp.Dense(5)]
+    net = bp.Network(20, layers, loss=loss, optimizer=OPTIMIZERS[optimizer], seed=1, **options)
+    net.fit(X, y, epochs=2, batch_size=64, sample_weight=np.arange(150) % 7)
+    return net
+
+
+def digest(network):
+    """Of the bits of parameters, moments, predictions, gradients and losses."""
+    X, y = data(network.loss)
+    found = hashlib.sha256()
+    arrays = [array for layer in network.layers for array in (layer.weights, layer.bias)]
+    for views in network.optimizer_state().values():
+        arrays += [array for pair in views for array in pair]
+    arrays.append(network.predict(X))
+    loss, gradients = network.loss_and_gradients(X, y)
+    arrays += [array for gradient in gradients for array in gradient]
+    arrays.append(network.forward(X))
+    arrays.append(network.backward(np.ones((150, 5))))
+    network.update()
+    arrays += [network.layers[0].weights, np.array([loss, *network.evaluate(X, y).values()])]
+    for array in arrays:
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
+# ---- threads -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_same_bits_on_any_number_of_threads(loss, optimizer, dtype):
+    expected = digest(trained(loss, optimizer, dtype=dtype, n_threads=1))
+    for n_threads in (2, 3, 4, 8, None):
+        found = digest(trained(loss, optimizer, dtype=dtype, n_threads=n_threads))
+        assert found == expected, n_threads
+
+
+@pytest.mark.parametrize("activation", ["identity", "sigmoid", "relu"])
+@pytest.mark.parametrize("units", [(), (1,), (200,)])
+def test_threads_and_shapes(activation, units):
+    """Fewer rows than threads, and more."""
+    expected = digest(trained(activation=activation, units=units, n_threads=1))
+    for n_threads in (2, 5, 16):
+        assert digest(trained(activation=activation, units=units, n_threads=n_threads)) == expected
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_gives_others():
+    assert digest(trained()) == digest(trained())
+    X, y = data("softmax_cross_entropy")
+    found = set()
+    for seed in (1, 2):
+        net = bp.Network(20, [bp.Dense(5)], loss="softmax_cross_entropy", seed=seed)
+        net.fit(X, y, epochs=1, batch_size=10)
+        found.add(net.layers[0].weights.tobytes())
+    assert len(found) == 2
+
+
+def test_the_order_of_a_seed_is_its_own():
+    """Equal weights at the start: what differs is the shuffle."""
+    X, y = data("softmax_cross_entropy")
+    found = set()
+    for seed in (1, 2):
+        net = bp.Network(20, [bp.Dense(5)], loss="softmax_cross_entropy", seed=seed)
+        net.layers[0].weights = np.zeros((20, 5))
+        net.fit(X, y, epochs=1, batch_size=10)
+        found.add(net.layers[0].weights.tobytes())
+    assert len(found) == 2
+
+
+# ---- rows --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_prediction_does_not_depend_on_its_neighbours(loss, dtype, n_threads):
+    net = trained(loss, dtype=dtype, n_threads=n_threads)
+    X, _ = data(loss)
+    for logits in (False, True):
+        whole = net.predict(X, logits=logits)
+        for i in (0, 1, 15, 16, 17, 100, 149):
+            np.testing.assert_array_equal(net.predict(X[i : i + 1], logits=logits)[0], whole[i])
+        np.testing.assert_array_equal(net.predict(X[7:40], logits=logits), whole[7:40])
+        np.testing.assert_array_equal(net.predict(X[::-1], logits=logits), whole[::-1])
+    np.testing.assert_array_equal(net.forward(X), net.predict(X, logits=True))
+
+
+def test_predictions_of_many_rows_are_those_of_few():
+    """More rows than inference takes at a time."""
+    net = trained()
+    X = np.random.default_rng(0).normal(size=(20_000, 20))
+    whole = net.predict(X)
+    for rows in (slice(0, 1), slice(2047, 2050), slice(19_999, 20_000), slice(5_000, 9_000)):
+        np.testing.assert_array_equal(net.predict(X[rows]), whole[rows])
+
+
+# ---- instruction sets --------------------------------------------------------------------------
+
+
+def digest_with(instruction_set, code):
+    environment = {**os.environ, "BACKPROP_ISA": instruction_set}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=True
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86-64 only")
+def test_the_same_bits_on_avx2_and_avx512():
+    runs = instruction_sets()
+    if not (runs.get("avx2") and runs.get("avx512")):
+        pytest.skip(f"this processor does not run both: {runs}")
+    code = """
+        import numpy as np
+        import backprop as bp
+        rng = np.random.default_rng(0)
+        X, y = rng.normal(size=(150, 20)), rng.integers(0, 5, 150)
+        for dtype in ("float32", "float64"):
+            for activation in ("identity", "sigmoid", "tanh", "relu"):
+                for loss in ("softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error"):
+                    targets = y if loss[:2] == "so" else np.eye(5)[y]
+                    layers = [bp.Dense(70, activation), bp.Dense(33, activation), bp.Dense(5)]
+                    net = bp.Network(20, layers, loss=loss, dtype=dtype, seed=1, input_scale=0.7)
+                    losses = net.fit(X, targets, epochs=2, batch_size=64).loss
+                    bits = [net.predict(X).tobytes(), repr(losses).encode()]
+                    bits += [layer.weights.tobytes() for layer in net.layers]
+                    bits = b"".join(bits)
+                    print(__import__("hashlib").sha256(bits).hexdigest())
+        """
+    expected = digest_with("avx512", code)
+    assert len(set(expected)) == 24
+    assert digest_with("avx2", code) == expected
+    baseline = digest_with("baseline", code)
+    assert all(one != other for one, other in zip(baseline, expected, strict=True))
+
+
+def test_backprop_isa_chooses_the_instruction_set():
+    code = "from backprop._core.kernels import best_instruction_set; print(best_instruction_set())"
+    for name, runs in instruction_sets().items():
+        if runs:
+            assert digest_with(name, code) == [name]
+
+
+# ---- processes and Python's threads ------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+def test_training_goes_on_in_a_forked_child(matmul):
+    """OpenMP's pool would hang there: hence a process of its own, and a timeout."""
+    code = f"""
+        import os, sys, warnings
+        import numpy as np
+        import backprop as bp
+        warnings.simplefilter("ignore")
+        X, y = np.random.default_rng(0).normal(size=(300, 20)), np.arange(300) % 5
+        def make():
+            layers = [bp.Dense(64, "tanh"), bp.Dense(5)]
+            options = dict(loss="softmax_cross_entropy", n_threads=2, matmul={matmul!r})
+            return bp.Network(20, layers, seed=1, **options)
+        net, alone = make(), make()
+        net.fit(X, y, epochs=3)
+        alone.fit(X, y, epochs=5)
+        child = os.fork()
+        net.fit(X, y, epochs=2)
+        make().fit(X, y, epochs=1)
+        same = net.layers[0].weights.tobytes() == alone.layers[0].weights.tobytes()
+        if child == 0:
+            os._exit(0 if same else 1)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), same)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert done.stdout.split() == ["0", "True"], done.stderr
+
+
+def run_threads(*targets):
+    """Run each in a thread of its own; re-raise what one raises."""
+    raised = []
+
+    def caught(target):
+        try:
+            target()
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=caught, args=(target,), daemon=True) for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive(), "hangs"
+    if raised:
+        raise raised[0]
+
+
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_two_threads_train_two_networks_at_once(n_threads, matmul):
+    options = {"n_threads": n_threads, "matmul": matmul}
+    expected = {loss: digest(trained(loss, **options)) for loss in LOSSES}
+    found = {}
+
+    def train(loss, number):
+        found[loss, number] = digest(trained(loss, **options))
+
+    jobs = [(loss, number) for loss in LOSSES for number in range(3)]
+    run_threads(*(lambda job=job: train(*job) for job in jobs))
+    assert found == {(loss, number): expected[loss] for loss, number in jobs}
+
+
+def until_it_is_its_turn(call):
+    """A call that another thread got in the way of is tried again."""
+    while True:
+        try:
+            return call()
+        except RuntimeError as error:
+            if "in use by another thread" not in str(error):
+                raise
+
+
+def wait_until_busy(net, X):
+    began = time.monotonic()
+    while time.monotonic() < began + TIMEOUT:
+        try:
+            net.predict(X)
+        except RuntimeError:
+            return
+    pytest.fail("the other thread never started")
+
+
+def test_one_network_used_by_two_threads_raises():
+    X, y = np.zeros((500, 20), "float32"), np.zeros(500, int)
+    net = bp.Network(20, [bp.Dense(64, "tanh"), bp.Dense(5)], loss="softmax_cross_entropy", seed=1)
+    net.forward(X)
+    seconds = min(net.fit(X, y, epochs=5).seconds)
+    epochs = int(1.5 / seconds) + 1  # long enough for all of the calls below
+    calls = {
+        "predict": lambda: net.predict(X),
+        "fit": lambda: net.fit(X, y, epochs=1),
+        "train_step": lambda: net.train_step(X, y),
+        "forward": lambda: net.forward(X),
+        "loss_and_gradients": lambda: net.loss_and_gradients(X, y),
+        "evaluate": lambda: net.evaluate(X, y),
+        "optimizer": lambda: setattr(net, "optimizer", bp.SGD(0.1)),
+    }
+    refused = []
+
+    def disturb():
+        wait_until_busy(net, X[:1])
+        for name, call in calls.items():
+            with pytest.raises(RuntimeError, match="in use by another thread"):
+                call()
+            refused.append(name)
+
+    run_threads(lambda: until_it_is_its_turn(lambda: net.fit(X, y, epochs=epochs)), disturb)
+    assert refused == list(calls)
+    assert net.epochs_trained == 5 + epochs
+    assert net.optimizer == bp.Adam()
+    net.fit(X, y, epochs=1)  # still usable
+
+
+def test_a_complaint_about_use_does_not_count_epochs():
+    """The other thread predicts: the network was trained before, and is not now."""
+    X, y = np.zeros((20_000, 20), "float32"), np.zeros(20_000, int)
+    net = bp.Network(20, [bp.Dense(64, "tanh"), bp.Dense(5)], loss="softmax_cross_entropy", seed=1)
+    net.fit(X, y, epochs=3)
+    done, refused = threading.Event(), []
+
+    def predict():
+        while not done.is_set():
+            until_it_is_its_turn(lambda: net.predict(X))
+
+    def fit():
+        try:
+            while len(refused) < 10:
+                before = net.epochs_trained
+                try:
+                    net.fit(X[:10], y[:10], epochs=1)
+                except RuntimeError as error:
+                    refused.append(error)
+                    counted = net.epochs_trained
+                    assert counted == before
+        finally:
+            done.set()
+
+    run_threads(predict, fit)
+    assert len(refused) == 10
