@@ -45,7 +45,6 @@ class Bar(NoBar):
             shown["validation"] = f"{history.validation_loss[-1]:.4g}"
         if history.validation_accuracy:
             shown["accuracy"] = f"{history.validation_accuracy[-1]:.2%}"
+        epoch = min(self._epochs_done + 1, self._epochs)
         self._bar.set_postfix(shown, refresh=False)
-        self._bar.set_description(
-            f"epoch {min(self._epochs_done + 1, self._epochs)}/{self._epochs}"
-        )
+        self._bar.set_description(f"epoch {epoch}/{self._epochs}", refresh=False)

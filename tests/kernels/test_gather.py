@@ -109,13 +109,28 @@ def test_gather_shapes_and_chosen_rows(dtype, isa, shape):
     assert (found == -77).all()
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_gather_of_many_rows_in_any_order(dtype, isa, layout):
+    """Enough of them for whole blocks, for rows that are fetched ahead, and for a rest of both."""
+    source = LAYOUTS[layout](random((311, 75), "float32"))
+    rows = reference.shuffle(1, 311)
+    found = probe.gather(source, dtype, 320, rows=rows, instruction_set=isa)
+    np.testing.assert_array_equal(found[:, :311], source[rows].T.astype(dtype))
+    assert (found[:, 311:] == -77).all()
+    found = probe.gather(source, dtype, 320, rows=rows, start=160, count=133, instruction_set=isa)
+    np.testing.assert_array_equal(found[:, :133], source[rows[160:293]].T.astype(dtype))
+    assert (found[:, 133:] == -77).all()
+
+
 def test_gather_nan_and_infinity(dtype, isa):
     values = np.array([[np.nan, np.inf, -np.inf]])
     found = probe.gather(values, dtype, 16, instruction_set=isa)
     np.testing.assert_array_equal(found[:, :1], values.T.astype(dtype))
 
 
-@pytest.mark.parametrize("shape", [(0, 5), (5, 0), (1, 1), (15, 17), (16, 16), (17, 33), (1, 40)])
+@pytest.mark.parametrize(
+    "shape", [(0, 5), (5, 0), (1, 1), (15, 17), (16, 16), (17, 33), (1, 40), (96, 80)]
+)
 def test_transpose(dtype, isa, shape):
     values = random(shape, dtype)
     np.testing.assert_array_equal(probe.transpose(values, isa), values.T)

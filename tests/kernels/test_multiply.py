@@ -115,7 +115,7 @@ def tile_shapes(dtype, isa):
     heights = sorted({0, 1, rows - 1, rows, rows + 1, 2 * rows + 1})
     widths = sorted({16, 32, 48, max(16, columns) + 16})
     yield from itertools.product(heights, widths, (1, 2, 5))
-    yield from ((5 * rows + 5, 16, 33), (1, 16 * 9, 17), (rows, 0, 3))
+    yield from ((5 * rows + 5, 16, 33), (1, 16 * 9, 17), (rows, 0, 3), (3, 48, 400))
 
 
 @pytest.mark.parametrize("k_major", [True, False])
@@ -184,10 +184,10 @@ ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activate_epilogue_is_the_activation_of_the_product(dtype, isa, activation):
     _, rows, _ = probe.tile_shape(dtype, isa)
-    for m, n in ((1, 16), (rows + 1, 48), (2 * rows, 112)):
-        plain, z = multiply(m, n, 9, dtype, isa)
+    for m, n, k in ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100)):
+        plain, z = multiply(m, n, k, dtype, isa)
         plain.run()
-        job, a = multiply(m, n, 9, dtype, isa, epilogue="activate", activation=activation)
+        job, a = multiply(m, n, k, dtype, isa, epilogue="activate", activation=activation)
         job.run()
         expected = probe.apply(activation, np.ascontiguousarray(z.view), isa)
         np.testing.assert_array_equal(a.view, expected)
@@ -197,14 +197,14 @@ def test_activate_epilogue_is_the_activation_of_the_product(dtype, isa, activati
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_derivative_epilogue_is_the_reference_derivative(dtype, isa, activation):
     _, rows, _ = probe.tile_shape(dtype, isa)
-    for m, n in ((1, 16), (rows + 1, 48), (2 * rows, 112)):
-        plain, da = multiply(m, n, 9, dtype, isa)
+    for m, n, k in ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100)):
+        plain, da = multiply(m, n, k, dtype, isa)
         plain.run()
         a = Block(m, n, dtype, fill=0.5)  # the same leading dimension as the product
         a.view[...] = reference.ACTIVATIONS[activation].value(random((m, n), dtype, seed=5))
         a.view[0, :3] = 0, -0.0, 1
         job, dz = multiply(
-            m, n, 9, dtype, isa, epilogue="derivative", activation=activation, activations=a.view
+            m, n, k, dtype, isa, epilogue="derivative", activation=activation, activations=a.view
         )
         job.run()
         expected = da.view.astype(float) * reference.ACTIVATIONS[activation].derivative(
@@ -270,8 +270,8 @@ def test_update_is_the_reference_update(dtype, isa, name):
 @pytest.mark.parametrize("name", STEPS)
 def test_update_epilogue_is_the_update_with_the_product(dtype, isa, name):
     _, rows, _ = probe.tile_shape(dtype, isa)
-    for m, n in ((1, 16), (rows + 1, 48), (2 * rows, 112)):
-        plain, gradient = multiply(m, n, 9, dtype, isa)
+    for m, n, k in ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100)):
+        plain, gradient = multiply(m, n, k, dtype, isa)
         plain.run()
         _, *values = parameters(m, n, dtype)
         expected = [value.copy()[:m] for value in values]
@@ -286,7 +286,7 @@ def test_update_epilogue_is_the_update_with_the_product(dtype, isa, name):
         for block, value in zip(blocks, values, strict=True):
             block.view[...] = value[:m]
         weights, *moments = (block.view for block in blocks)
-        a, b = operands(m, n, 9, dtype)
+        a, b = operands(m, n, k, dtype)
         given = dict(zip(("moment1", "moment2"), moments[:n_moments], strict=False))
         job = probe.Product(
             a, b, weights, epilogue="update", step=STEPS[name], instruction_set=isa, **given
