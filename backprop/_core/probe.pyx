@@ -73,6 +73,8 @@ cdef class Product:
                  step=None, moment1=None, moment2=None, instruction_set=None):
         self.kernels = kernels_for(a.dtype, instruction_set)
         itemsize = a.dtype.itemsize
+        if any(x is not None and x.strides != c.strides for x in (activations, moment1, moment2)):
+            raise ValueError("activations and moments need the strides of c")
         panel = np.zeros(self.kernels.panel_bytes(len(b)) + 64, np.uint8)
         self.arrays = (a, b, c, activations, moment1, moment2, panel)
         self.job.m, self.job.n, self.job.k = len(c), c.shape[1], len(b)

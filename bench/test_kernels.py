@@ -1,0 +1,170 @@
+"""The three products of a layer: forward, backward to the data, weight gradient.
+
+For every layer of the nine shapes, on the layouts that training uses: activations feature-major,
+the bias as a last row of the parameters, rows padded to whole vectors. Three ways: `fused`, our
+kernels with the epilogue that training gives them (relu, its derivative, Adam); `bare`, the same
+without; `blas`, the bare product by BLAS. Each is compared with numpy in float64 before it is
+timed. Work in `extra_info` is that of the weights; the bias comes on top.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from peers import ADAM
+from shapes import SHAPES
+
+from backprop._core import probe
+
+ROW = 16  # elements that a row of parameters or activations is a multiple of
+
+# (inputs, outputs, batch) of every layer, once each, under the first shape that has it.
+LAYERS = {}
+for _shape in SHAPES.values():
+    for _sizes in _shape.layer_sizes:
+        LAYERS.setdefault((*_sizes, _shape.batch), _shape.name)
+CASES = [
+    pytest.param(
+        SimpleNamespace(n_in=key[0], n_out=key[1], batch=key[2]), id=f"{name}-{key[0]}-{key[1]}"
+    )
+    for key, name in LAYERS.items()
+]
+
+# Each product is a sum of up to 1024 terms of size 1: rounding of 1e-7 or 1e-16 a term.
+TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
+
+pytestmark = pytest.mark.benchmark(min_rounds=10, max_time=0.1)
+
+
+def padded(count):
+    return -(-count // ROW) * ROW
+
+
+def random(rng, rows, columns, dtype, used=None):
+    """[rows][columns] of numbers of size 1; columns beyond `used` are 0. Starts on a cache line."""
+    values = aligned(rows, columns, dtype)
+    values[:, :used] = rng.standard_normal((rows, used or columns))
+    return values
+
+
+def aligned(rows, columns, dtype):
+    itemsize = np.dtype(dtype).itemsize
+    memory = np.zeros(rows * columns * itemsize + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + rows * columns * itemsize].view(dtype).reshape(rows, columns)
+
+
+def layer_arrays(layer, dtype):
+    """Parameters and the activations and derivatives around them, as training lays them out."""
+    rng = np.random.default_rng(0)
+    columns = padded(layer.batch)
+    made = SimpleNamespace(
+        parameters=random(rng, layer.n_in + 1, padded(layer.n_out), dtype, layer.n_out),
+        a_in=random(rng, layer.n_in + 1, columns, dtype, layer.batch),
+        a_out=aligned(layer.n_out, columns, dtype),
+        dz=random(rng, layer.n_out, columns, dtype, layer.batch),
+        da_in=aligned(layer.n_in, columns, dtype),
+        gradient=aligned(layer.n_in + 1, padded(layer.n_out), dtype),
+    )
+    made.a_in[-1] = 1  # the bias's input
+    made.dz_transposed = aligned(columns, padded(layer.n_out), dtype)
+    made.dz_transposed[:, : layer.n_out] = made.dz.T
+    return made
+
+
+def assert_equals(found, expected, dtype):
+    error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+    assert error <= TOLERANCE[dtype]
+
+
+def exact(array):
+    return array.astype(np.float64)
+
+
+@pytest.mark.parametrize("how", ["fused", "bare", "blas"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layer", CASES)
+def test_forward(benchmark, report, layer, how, dtype):
+    """a_out = relu(parametersᵀ a_in)."""
+    benchmark.group = f"forward {layer.batch}×{layer.n_in}×{layer.n_out} {dtype}"
+    t = layer_arrays(layer, dtype)
+    weights = t.parameters[:, : layer.n_out]
+    expected = exact(weights).T @ exact(t.a_in)
+    if how == "blas":
+        run = blas_runner(weights, t.a_in, t.a_out, a_is_k_major=True)
+    else:
+        epilogue = {"epilogue": "activate", "activation": "relu"} if how == "fused" else {}
+        run = probe.Product(weights, t.a_in, t.a_out, a_is_k_major=True, **epilogue).run
+    if how == "fused":
+        expected = np.maximum(expected, 0)
+    run()
+    assert_equals(t.a_out, expected, dtype)
+    benchmark(run)
+    report(2 * layer.batch * layer.n_in * layer.n_out, dtype)
+
+
+@pytest.mark.parametrize("how", ["fused", "bare", "blas"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layer", CASES)
+def test_backward_data(benchmark, report, layer, how, dtype):
+    """dz_in = (weights dz) · relu'(z_in)."""
+    benchmark.group = f"backward data {layer.batch}×{layer.n_in}×{layer.n_out} {dtype}"
+    t = layer_arrays(layer, dtype)
+    weights = t.parameters[:-1, : layer.n_out]
+    expected = exact(weights) @ exact(t.dz)
+    if how == "blas":
+        run = blas_runner(weights, t.dz, t.da_in)
+    else:
+        epilogue = (
+            {"epilogue": "derivative", "activation": "relu", "activations": t.a_in[:-1]}
+            if how == "fused"
+            else {}
+        )
+        run = probe.Product(weights, t.dz, t.da_in, **epilogue).run
+    if how == "fused":
+        expected *= t.a_in[:-1] > 0
+    run()
+    assert_equals(t.da_in, expected, dtype)
+    benchmark(run)
+    report(2 * layer.batch * layer.n_in * layer.n_out, dtype)
+
+
+@pytest.mark.parametrize("how", ["fused", "bare", "blas"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layer", CASES)
+def test_weight_gradient(benchmark, report, layer, how, dtype):
+    """gradient = a_in dzᵀ, and Adam's step with it."""
+    benchmark.group = f"weight gradient {layer.batch}×{layer.n_in}×{layer.n_out} {dtype}"
+    t = layer_arrays(layer, dtype)
+    a_in, dz_transposed = t.a_in[:, : layer.batch], t.dz_transposed[: layer.batch]
+    gradient = exact(a_in) @ exact(dz_transposed)
+    if how == "blas":
+        run = blas_runner(
+            a_in, t.dz[:, : layer.batch], t.gradient[:, : layer.n_out], b_is_n_major=True
+        )
+        run()
+        assert_equals(t.gradient, gradient, dtype)
+    elif how == "bare":
+        run = probe.Product(a_in, dz_transposed, t.gradient).run
+        run()
+        assert_equals(t.gradient, gradient, dtype)
+    else:
+        moments = {name: aligned(*t.parameters.shape, dtype) for name in ("moment1", "moment2")}
+        step = {"optimizer": "adam", **ADAM}
+        product = probe.Product(
+            a_in, dz_transposed, t.parameters, epilogue="update", step=step, **moments
+        )
+        before = exact(t.parameters)
+        run = product.run
+        run()
+        assert_equals(moments["moment1"], (1 - ADAM["beta_1"]) * gradient, dtype)
+        mean = (1 - ADAM["beta_1"]) * gradient
+        root = np.sqrt((1 - ADAM["beta_2"]) * gradient**2)
+        expected = before - ADAM["learning_rate"] * mean / (root + ADAM["epsilon"])
+        assert_equals(t.parameters, expected, dtype)
+    benchmark(run)
+    report(2 * layer.batch * layer.n_in * layer.n_out, dtype)
+
+
+def blas_runner(a, b, c, **how):
+    return lambda: probe.blas_multiply(a, b, c, **how)
