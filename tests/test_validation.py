@@ -328,3 +328,8 @@ def test_first_of_several_that_are_not_finite_is_named():
     y[4321, 1] = np.inf
     with pytest.raises(ValueError, match=r"y\[4321, 1\] is inf"):
         network("squared_error").fit(np.zeros((5000, 3)), y)
+
+
+def test_parameters_that_no_memory_holds():
+    with pytest.raises(MemoryError):
+        bp.Network(2 * 10**9, [bp.Dense(2 * 10**9)])

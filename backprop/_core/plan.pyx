@@ -5,6 +5,8 @@
     them.
 (b) The same code measures the arena and hands out its pieces (`lay_out`), so the two cannot differ.
 """
+import sys
+
 import numpy as np
 
 cimport numpy as cnp
@@ -108,7 +110,9 @@ cdef int64_t row_stride(int64_t columns, int64_t itemsize) noexcept:
 
 
 cdef object zeros(n_bytes):
-    """Aligned zeros, as an array of bytes."""
+    """Aligned zeros, as an array of bytes; MemoryError where there cannot be so many."""
+    if n_bytes > sys.maxsize - BP_ALIGNMENT:
+        raise MemoryError(f"{n_bytes} bytes: more than a process can hold")
     whole = np.zeros(n_bytes + BP_ALIGNMENT, dtype=np.uint8)
     start = round_up(<int64_t>cnp.PyArray_DATA(whole), BP_ALIGNMENT) - <int64_t>cnp.PyArray_DATA(whole)
     return whole[start:start + n_bytes]
