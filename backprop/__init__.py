@@ -7,8 +7,16 @@ Names are loaded when they are first used, so that importing the package costs n
 """
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from backprop._version import __version__
+
+if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
+    from backprop.config import show_config
+    from backprop.history import History
+    from backprop.layers import Dense
+    from backprop.network import Network
+    from backprop.optimizers import SGD, Adam
 
 _HOME = {
     "Network": "backprop.network",

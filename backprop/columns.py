@@ -165,12 +165,6 @@ class ClassTarget:
         """One phrase."""
         return f"classification into {len(self.classes)} classes ({listed(self.classes)})"
 
-    def probabilities(self, outputs):
-        """The probability of each class, from the outputs of a network trained on `targets`."""
-        unsmoothed = (outputs - self.smoothing / self.n_outputs) / (1 - self.smoothing)
-        unsmoothed = np.clip(unsmoothed, 0, 1)
-        return unsmoothed / unsmoothed.sum(axis=1, keepdims=True)
-
     def decode(self, outputs):
         """The name of the most probable class of each row of `outputs`."""
         return np.array(self.classes, object)[np.argmax(outputs, axis=1)]

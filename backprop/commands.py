@@ -339,7 +339,7 @@ def _prediction_csv(target, outputs, probabilities):
     predicted = target.decode(outputs)
     if probabilities:
         writer.writerow([target.name, *(f"probability_{name}" for name in target.classes)])
-        rows = target.probabilities(outputs)
+        rows = outputs
         writer.writerows([name, *map(str, row)] for name, row in zip(predicted, rows, strict=True))
     else:
         writer.writerow([target.name])

@@ -1,7 +1,5 @@
 """The network that people hold: checks what it is given, calls the core, keeps the score."""
 
-import os
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,18 +8,24 @@ from backprop._core import kernels
 from backprop._core.network import Core
 from backprop.config import available_threads
 from backprop.history import History
-from backprop.layers import Dense, Layer
-from backprop.losses import CROSS_ENTROPIES, LOSSES
+from backprop.layers import Layer
+from backprop.losses import CROSS_ENTROPIES
 from backprop.optimizers import SGD, Adam
+from backprop.scores import is_right, r2
 from backprop.validation import (
+    MAX_SIZE,
+    check_callbacks,
     check_dtype,
     check_flag,
     check_input_transform,
     check_inputs,
     check_integer,
+    check_layers,
+    check_loss,
     check_matrix,
     check_name,
     check_sample_weight,
+    check_seed,
     check_targets,
     first_non_finite,
 )
@@ -29,7 +33,6 @@ from backprop.validation import (
 # Rows that `loss_and_gradients` takes at a time: their activations, not the whole set's, are in
 # memory.
 GRADIENT_ROWS = 4096
-MAX_SIZE = 2**31 - 1 - 64  # BLAS counts in 32 bits; 64 leaves room to round up
 MATMULS = ("auto", "fused", "blas")
 
 
@@ -95,17 +98,17 @@ class Network:
         input_offset=None,
         input_scale=None,
     ):
-        self.n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
-        self._specs = _check_layers(layers)
-        self.loss = _check_loss(loss, self._specs)
-        self.dtype = check_dtype(dtype)
-        self.seed = _check_seed(seed)
-        self.n_threads = (
+        self._n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
+        self._specs = check_layers(layers)
+        self._loss = check_loss(loss, self._specs)
+        self._dtype = check_dtype(dtype)
+        self._seed = check_seed(seed)
+        self._n_threads = (
             n_threads if n_threads is None else check_integer("n_threads", n_threads, 1, 1024)
         )
-        self.matmul = check_name("matmul", matmul, MATMULS)
-        self.input_offset = check_input_transform("input_offset", input_offset, self.n_inputs)
-        self.input_scale = check_input_transform("input_scale", input_scale, self.n_inputs)
+        self._matmul = check_name("matmul", matmul, MATMULS)
+        self._input_offset = check_input_transform("input_offset", input_offset, self.n_inputs)
+        self._input_scale = check_input_transform("input_scale", input_scale, self.n_inputs)
         self._core = Core(
             self.n_inputs,
             [spec.units for spec in self._specs],
@@ -120,10 +123,52 @@ class Network:
             *self._transform(),
         )
         self.optimizer = Adam() if optimizer is None else optimizer
+        self.history = None  # of the last fit, also one that Ctrl-C ended
+        self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
         self.layers = tuple(
             Layer(spec, *view) for spec, view in zip(self._specs, views, strict=True)
         )
+
+    @property
+    def n_inputs(self):
+        """Columns of X."""
+        return self._n_inputs
+
+    @property
+    def loss(self):
+        """Name of the loss."""
+        return self._loss
+
+    @property
+    def dtype(self):
+        """float32 or float64, as a numpy dtype."""
+        return self._dtype
+
+    @property
+    def seed(self):
+        """Of the initial weights and the shuffles."""
+        return self._seed
+
+    @property
+    def n_threads(self):
+        """As it was given; None: as many as the work is worth."""
+        return self._n_threads
+
+    @property
+    def matmul(self):
+        """As it was given."""
+        return self._matmul
+
+    @property
+    def input_offset(self):
+        """What is subtracted from X: (n_inputs,) of float64, or None."""
+        return self._input_offset
+
+    @property
+    def input_scale(self):
+        """What the difference is multiplied by: (n_inputs,) of float64, or None."""
+        return self._input_scale
 
     @property
     def n_outputs(self):
@@ -147,6 +192,11 @@ class Network:
     def optimizer(self, value):
         if not isinstance(value, SGD | Adam):
             raise TypeError(f"optimizer={value!r}: expected bp.SGD(…) or bp.Adam(…)")
+        if getattr(value, "epsilon", 1) < np.finfo(self.dtype).tiny:
+            raise ValueError(
+                f"epsilon={value.epsilon!r}: expected at least {np.finfo(self.dtype).tiny:g}, the "
+                f"smallest normal {self.dtype}"
+            )
         names = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon")
         self._core.configure_optimizer(value.kind, *(getattr(value, name, 0.0) for name in names))
         self._optimizer = value
@@ -239,13 +289,13 @@ class Network:
             Naming the argument, what was given and what was expected.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
-        epochs = check_integer("epochs", epochs, 1)
+        epochs = check_integer("epochs", epochs, 1, MAX_SIZE)
         batch_size = min(check_integer("batch_size", batch_size, 1), len(X), MAX_SIZE)
         shuffle = check_flag("shuffle", shuffle)
         if validation_data is not None:
             validation_data = self._check_validation(validation_data)
-        callbacks = _check_callbacks(callbacks)
-        history = History(n_samples=len(X))
+        callbacks = check_callbacks(callbacks)
+        self.history = history = History(n_samples=len(X))
         with _progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
             at_a_time = 1 if callbacks or validation_data or verbose else epochs
             for _ in range(0, epochs, at_a_time):
@@ -258,20 +308,32 @@ class Network:
         return history
 
     def _fit_epochs(self, X, y, sample_weight, epochs, batch_size, shuffle, history, bar):
-        losses, seconds = self._core.fit(
-            X, y, sample_weight, epochs, batch_size, shuffle, True, bar.rows_done
-        )
-        history.loss.extend(losses.tolist())
-        history.seconds.extend(seconds.tolist())
+        try:
+            self._core.fit(X, y, sample_weight, epochs, batch_size, shuffle, True, bar.rows_done)
+        finally:  # also what was done before Ctrl-C
+            losses, seconds = self._core.finished
+            history.loss.extend(losses)
+            history.seconds.extend(seconds)
         if not np.isfinite(losses[-1]):
-            raise FloatingPointError(self._why_not_finite(X, losses[-1], len(history.loss)))
-
-    def _why_not_finite(self, X, loss, epoch):
-        place = first_non_finite(X)
-        if place is not None:
-            return (
-                f"the loss became {loss} in epoch {epoch}: X[{place[0]}, {place[1]}] is {X[place]}"
+            raise FloatingPointError(
+                self._why_not_finite(X, y, sample_weight, losses[-1], len(history.loss))
             )
+
+    def _why_not_finite(self, X, y, sample_weight, loss, epoch):
+        given = {"X": X, "y": y, "sample_weight": sample_weight}
+        for name, array in given.items():
+            place = None if array is None else first_non_finite(array, self.dtype)
+            if place is not None:
+                index = ", ".join(map(str, place))
+                limit = (
+                    ""
+                    if not np.isfinite(array[place])
+                    else f", which is not finite in {self.dtype}"
+                )
+                return (
+                    f"the loss became {loss} in epoch {epoch}: "
+                    f"{name}[{index}] is {array[place]}{limit}"
+                )
         rate = self.optimizer.learning_rate
         return (
             f"the loss became {loss} in epoch {epoch}, from finite inputs: training diverged. "
@@ -295,10 +357,13 @@ class Network:
             When that cost is not finite.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
-        losses, _ = self._core.fit(X, y, sample_weight, 1, len(X), False, False, None)
-        if not np.isfinite(losses[0]):
-            raise FloatingPointError(self._why_not_finite(X, losses[0], self.epochs_trained + 1))
-        return float(losses[0])
+        check_integer("len(X)", len(X), 1, MAX_SIZE)
+        self._core.fit(X, y, sample_weight, 1, len(X), False, False, None)
+        loss = self._core.finished[0][0]
+        if not np.isfinite(loss):
+            epoch = self.epochs_trained + 1
+            raise FloatingPointError(self._why_not_finite(X, y, sample_weight, loss, epoch))
+        return loss
 
     def predict(self, X, logits=False):
         """Outputs for each row.
@@ -342,9 +407,9 @@ class Network:
         weight = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
         scores = {"loss": total_loss / total_weight}
         if self.loss == "squared_error":
-            scores["r2"] = _r2(out, y, weight)
+            scores["r2"] = r2(out, y, weight)
         else:
-            scores["accuracy"] = float(np.average(_is_right(self.loss, out, y), weights=weight))
+            scores["accuracy"] = float(np.average(is_right(self.loss, out, y), weights=weight))
         return scores
 
     def loss_and_gradients(self, X, y, sample_weight=None):
@@ -390,6 +455,7 @@ class Network:
         array of shape (n, n_outputs)
         """
         X = check_inputs("X", X, self.n_inputs)
+        check_integer("len(X)", len(X), 1, MAX_SIZE)
         out = np.empty((len(X), self.n_outputs), self.dtype)
         self._core.forward(X, out)
         return out
@@ -427,7 +493,7 @@ class Network:
 
         A list of Gradient, writable views (to clip or add to).
         """
-        return [Gradient(*views) for views in self._core.views("gradient")]
+        return [Gradient(*views) for views in self._core.gradient_views()]
 
     def update(self):
         """One step of the optimizer with the gradients that ``backward`` kept."""
@@ -440,14 +506,15 @@ class Network:
         """
         from backprop import storage
 
-        storage.save(self, path)
+        storage.save(self, path, self.preprocessing)
 
     @classmethod
     def load(cls, path):
         """The network that ``save`` wrote; training goes on as if it had not been interrupted."""
         from backprop import storage
 
-        return storage.load(path)[0]
+        network, network.preprocessing = storage.load(path)
+        return network
 
     def summary(self):
         """A table of the layers, as text."""
@@ -524,67 +591,9 @@ class Network:
         )
 
 
-def _check_callbacks(callbacks):
-    if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := tuple(callbacks))):
-        raise TypeError(f"callbacks={callbacks!r}: expected a list of callables")
-    return callbacks
-
-
 def _says_stop(answer):
     """Only True does: a callback may return anything else, such as the scores that it printed."""
     return isinstance(answer, bool | np.bool_) and bool(answer)
-
-
-def _check_layers(layers):
-    if isinstance(layers, Dense):
-        layers = [layers]
-    if not isinstance(layers, Iterable):
-        raise TypeError(f"layers={layers!r}: expected a list of bp.Dense(units, activation)")
-    specs = tuple(layers)
-    if not specs:
-        raise ValueError("layers is empty: expected at least one bp.Dense")
-    for i, spec in enumerate(specs):
-        if not isinstance(spec, Dense):
-            raise TypeError(f"layers[{i}]={spec!r}: expected bp.Dense(units, activation)")
-        check_integer(f"layers[{i}].units", spec.units, 1, MAX_SIZE)
-    return specs
-
-
-def _check_loss(loss, specs):
-    check_name("loss", loss, LOSSES)
-    if loss in CROSS_ENTROPIES and specs[-1].activation != "identity":
-        raise ValueError(
-            f"loss={loss!r} takes logits: expected 'identity' as the last layer's activation, "
-            f"got {specs[-1].activation!r} (predict gives probabilities all the same)"
-        )
-    if loss == "softmax_cross_entropy" and specs[-1].units < 2:
-        raise ValueError(
-            "loss='softmax_cross_entropy' needs a last layer of 2 units or more; "
-            "with one yes-or-no output use 'sigmoid_cross_entropy'"
-        )
-    return loss
-
-
-def _check_seed(seed):
-    if seed is None:
-        return int.from_bytes(os.urandom(8), "little")
-    return check_integer("seed", seed, 0, 2**64 - 1)
-
-
-def _is_right(loss, logits, y):
-    if loss == "softmax_cross_entropy":
-        return logits.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
-    return ((logits > 0) == (y > 0.5)).all(axis=1)
-
-
-def _r2(out, y, weight):
-    y = y.astype(np.float64)
-    w = weight[:, None]
-    mean = (w * y).sum(axis=0) / w.sum()
-    spread = (w * (y - mean) ** 2).sum(axis=0)
-    residual = (w * (y - out) ** 2).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.where(spread > 0, 1 - residual / spread, np.nan).mean())
 
 
 def _progress_bar(wanted, epochs, n_rows):

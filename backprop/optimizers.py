@@ -12,8 +12,8 @@ from backprop.validation import check_flag, check_real
 class SGD:
     """Stochastic gradient descent, with momentum v when ``momentum`` > 0.
 
-    Plain: w ← w − lr g. With momentum μ: v ← μ v − lr g, w ← w + v. Nesterov: v ← μ v − lr g, w ← w
-    + μ v − lr g.
+    Plain: w ← w − lr g. With momentum μ: v ← μ v − lr g, w ← w + v.
+    Nesterov: v ← μ v − lr g, w ← w + μ v − lr g.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam.
+    """Adam: steps scaled by the gradient's two moments.
 
-    M ← β₁ m + (1−β₁) g, v ← β₂ v + (1−β₂) g², w ← w − lr (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε).
+    m ← β₁ m + (1−β₁) g, v ← β₂ v + (1−β₂) g², w ← w − lr (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε).
 
     Parameters
     ----------

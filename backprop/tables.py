@@ -407,8 +407,9 @@ def _load_array(path, archive, key):
                 "text"
             ) from error
         raise TableError(f"{path}: array {key!r} is damaged: {_one_line(error)}") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise TableError(f"{path}: array {key!r} is damaged: {_one_line(error)}") from error
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        # RuntimeError: encrypted; its subclass NotImplementedError: an unknown compression
+        raise TableError(f"{path}: array {key!r} cannot be read: {_one_line(error)}") from error
 
 
 def _samples(path, key, X):
@@ -425,6 +426,8 @@ def _samples(path, key, X):
         X = X.view(np.uint8)
     elif X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
         X = X.astype(np.float32 if X.dtype.itemsize == 2 else np.float64)
+    if not X.dtype.isnative:
+        X = X.astype(X.dtype.newbyteorder("="))
     return X.reshape(len(X), -1)
 
 
@@ -511,11 +514,12 @@ def _from_arrow(pyarrow, values, as_text):
         or types.is_decimal(kind)
         or types.is_null(kind)
     ):
-        numbers = np.asarray(values.cast(pyarrow.float64()).to_numpy(), np.float64)
+        # not "safe", which refuses whole numbers above 2**53: a CSV rounds them too
+        numbers = np.asarray(values.cast(pyarrow.float64(), safe=False).to_numpy(), np.float64)
         return labels(numbers) if as_text else numbers
     if types.is_boolean(kind) or types.is_temporal(kind):
         strings = [None if value is None else str(value) for value in values.to_pylist()]
-    elif types.is_string(kind) or types.is_large_string(kind):
+    elif types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         strings = values.to_pylist()
     else:
         return None

@@ -7,8 +7,14 @@ argument, what was given and what was expected.
 import difflib
 import math
 import numbers
+import os
+from collections.abc import Iterable
 
 import numpy as np
+
+from backprop.losses import CROSS_ENTROPIES, LOSSES
+
+MAX_SIZE = 2**31 - 1 - 64  # BLAS counts in 32 bits; 64 leaves room to round up
 
 # numpy's one-letter codes of the element types that the core's gather converts from
 GATHERED_TYPES = "?bBhHiIlLqQfd"
@@ -216,8 +222,8 @@ def _check_finite(argument, array):
         raise ValueError(f"{argument}[{index}] is {array[place]}: expected finite numbers")
 
 
-def first_non_finite(array):
-    """Index of the first nan or infinity, or None.
+def first_non_finite(array, dtype=None):
+    """Index of the first nan or infinity, or None; with `dtype` of what is one once converted.
 
     A piece at a time, for arrays larger than memory.
     """
@@ -227,8 +233,59 @@ def first_non_finite(array):
         return None if np.isfinite(array) else ()
     rows = max(1, 2**20 // max(1, array[:1].size))
     for start in range(0, len(array), rows):
-        piece = np.isfinite(array[start : start + rows])
+        with np.errstate(over="ignore"):
+            piece = np.isfinite(
+                array[start : start + rows].astype(dtype or array.dtype, copy=False)
+            )
         if not piece.all():
             place = np.argwhere(~piece)[0]
             return (int(place[0]) + start, *map(int, place[1:]))
     return None
+
+
+def check_callbacks(callbacks):
+    """A tuple of callables."""
+    if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := tuple(callbacks))):
+        raise TypeError(f"callbacks={callbacks!r}: expected a list of callables")
+    return callbacks
+
+
+def check_layers(layers):
+    """A tuple of at least one Dense."""
+    from backprop.layers import Dense  # which imports this module
+
+    if isinstance(layers, Dense):
+        layers = [layers]
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers={layers!r}: expected a list of bp.Dense(units, activation)")
+    specs = tuple(layers)
+    if not specs:
+        raise ValueError("layers is empty: expected at least one bp.Dense")
+    for i, spec in enumerate(specs):
+        if not isinstance(spec, Dense):
+            raise TypeError(f"layers[{i}]={spec!r}: expected bp.Dense(units, activation)")
+        check_integer(f"layers[{i}].units", spec.units, 1, MAX_SIZE)
+    return specs
+
+
+def check_loss(loss, specs):
+    """The name of a loss that fits the last layer."""
+    check_name("loss", loss, LOSSES)
+    if loss in CROSS_ENTROPIES and specs[-1].activation != "identity":
+        raise ValueError(
+            f"loss={loss!r} takes logits: expected 'identity' as the last layer's activation, "
+            f"got {specs[-1].activation!r} (predict gives probabilities all the same)"
+        )
+    if loss == "softmax_cross_entropy" and specs[-1].units < 2:
+        raise ValueError(
+            "loss='softmax_cross_entropy' needs a last layer of 2 units or more; "
+            "with one yes-or-no output use 'sigmoid_cross_entropy'"
+        )
+    return loss
+
+
+def check_seed(seed):
+    """An integer of 64 bits, drawn from the system where None is given."""
+    if seed is None:
+        return int.from_bytes(os.urandom(8), "little")
+    return check_integer("seed", seed, 0, 2**64 - 1)

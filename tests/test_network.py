@@ -596,3 +596,58 @@ def test_summary_and_repr():
     assert len(shown.splitlines()) == 4
     assert "6-11-4" in repr(make())
     assert repr(make().layers[0]) == "Layer(6 -> 11, 'tanh')"
+
+
+def test_a_call_that_runs_out_of_memory_leaves_the_network_usable(monkeypatch):
+    def no_memory(*_, **__):
+        raise MemoryError
+
+    net = bp.Network(2, [bp.Dense(1)], seed=1)
+    X, y = np.ones((4, 2)), np.ones(4)
+    monkeypatch.setattr(np, "empty", no_memory)  # the order of the rows
+    with pytest.raises(MemoryError):
+        net.fit(X, y)
+    monkeypatch.undo()
+    assert net.predict(X).shape == (4, 1)
+    assert net.fit(X, y, epochs=2).loss
+
+
+def test_what_a_network_was_made_with_is_not_to_be_set():
+    net = bp.Network(2, [bp.Dense(1)], seed=1)
+    for name in ("loss", "seed", "dtype", "n_threads", "matmul", "input_scale", "n_inputs"):
+        with pytest.raises(AttributeError):
+            setattr(net, name, getattr(net, name))
+
+
+def test_update_uses_gradients_once():
+    net = bp.Network(2, [bp.Dense(1)], seed=1)
+    X = np.ones((4, 2))
+    with pytest.raises(RuntimeError, match="follow backward"):
+        net.gradients()
+    net.backward(net.forward(X))
+    net.update()
+    with pytest.raises(RuntimeError, match="not used yet"):
+        net.update()
+    net.forward(X)
+    with pytest.raises(RuntimeError, match="not used yet"):
+        net.update()
+    assert net.steps == 1
+
+
+def test_the_history_of_an_interrupted_fit_is_kept():
+    def stop(network, history):
+        if len(history.loss) == 3:
+            raise KeyboardInterrupt
+
+    net = bp.Network(2, [bp.Dense(1)], seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(np.ones((4, 2)), np.ones(4), epochs=9, callbacks=[stop])
+    assert len(net.history.loss) == net.epochs_trained == 3
+
+
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+def test_a_number_beyond_float32_is_named(name):
+    given = {"X": np.ones((4, 2)), "y": np.ones(4), "sample_weight": np.ones(4)}
+    given[name][2] = 1e300
+    with pytest.raises(FloatingPointError, match=rf"{name}\[2.*1e\+300, .*not finite in float32"):
+        bp.Network(2, [bp.Dense(1)], seed=1).fit(**given, epochs=1)

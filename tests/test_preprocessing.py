@@ -265,12 +265,12 @@ def test_a_target_of_equal_numbers_is_learned_as_such():
     assert (target.mean, target.std) == (2.5, 1)
 
 
-def test_label_smoothing_there_and_back():
+def test_label_smoothing():
     target = ClassTarget("y", ("a", "b", "c", "d"), smoothing=0.2)
     values = np.array(["b", "d"], object)
     rows = target.targets(values, np.float64)
     np.testing.assert_allclose(rows, [[0.05, 0.85, 0.05, 0.05], [0.05, 0.05, 0.05, 0.85]])
-    np.testing.assert_allclose(target.probabilities(rows), np.eye(4)[[1, 3]], atol=1e-15)
+    assert target.decode(rows).tolist() == ["b", "d"]
     assert ClassTarget("y", ("a", "b")).targets(np.array(["b"], object), float).tolist() == [1]
 
 

@@ -361,3 +361,14 @@ def test_a_damaged_file_is_refused_or_read(tmp_path_factory, data):
         load(path)
     except ModelFileError as error:
         assert "\n" not in str(error)  # noqa: PT017
+
+
+def test_preprocessing_goes_along(tmp_path):
+    """Loaded from Python and saved again, a model of the command line stays one."""
+    from backprop.cli import main
+
+    first, second = str(tmp_path / "1.safetensors"), str(tmp_path / "2.safetensors")
+    assert main(["train", "digits", "--epochs", "1", "--quiet", "--output", first]) == 0
+    bp.Network.load(first).save(second)
+    assert main(["predict", second, "digits", "--output", str(tmp_path / "out.csv")]) == 0
+    assert storage.load(second)[1].to_dict() == storage.load(first)[1].to_dict()

@@ -303,6 +303,13 @@ def test_a_single_array_that_claims_to_be_an_npz(tmp_path):
     assert "single array" in complaint(tmp_path / "x.npz")
 
 
+def test_an_npz_of_the_other_byte_order(savez):
+    data = read(savez(X=np.arange(6, dtype=">f4").reshape(3, 2), y=np.arange(3, dtype=">i4")))
+    assert data.X.dtype.isnative
+    assert data.X.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert data.y.tolist() == [0, 1, 2]
+
+
 def test_a_damaged_npz(savez):
     path = savez(x=np.arange(1000.0).reshape(500, 2), y=np.zeros(500))
     whole = path.read_bytes()

@@ -140,7 +140,7 @@ VALUES = [
         "an integer",
     ),
     # what fit is told besides the data
-    (lambda: fit(epochs=0), ValueError, "epochs=0", "at least 1"),
+    (lambda: fit(epochs=0), ValueError, "epochs=0", "from 1 to"),
     (lambda: fit(epochs=1.5), TypeError, "epochs=1.5", "an integer"),
     (lambda: fit(batch_size=0), ValueError, "batch_size=0", "at least 1"),
     (lambda: fit(batch_size="8"), TypeError, "batch_size='8'", "an integer"),

@@ -34,6 +34,10 @@ LOSSES = {
 }
 OPTIMIZERS = {"sgd": BP_SGD, "momentum": BP_MOMENTUM, "nesterov": BP_NESTEROV, "adam": BP_ADAM}
 
+cdef enum:
+    READY = 1
+    SPENT = 2
+
 # The stream of random numbers that initial weights come from: the same number stands in backprop/reference.py.
 cdef enum:
     FOR_WEIGHTS = 1
@@ -62,6 +66,8 @@ cdef class Core:
     cdef readonly object dtype
     cdef object parameters, moment1, moment2, gradient, input_gradient, offset, scale
     cdef int64_t forward_rows   # of the batch that backward may follow; 0: none
+    cdef int gradients_are      # 0: not those of a `backward`; READY; SPENT by `update`
+    cdef readonly object finished   # (losses, seconds) of the epochs that the last `fit` completed
 
     def __cinit__(self, int64_t n_inputs, units, activations, loss, dtype, uint64_t seed, int threads_asked,
                   int threads_available, bint with_blas, instruction_set, offset, scale):
@@ -187,7 +193,6 @@ cdef class Core:
 
     cdef void _prepare(self, Steps *s, Interrupt *interrupt, Plan plan, int64_t batch_size) noexcept:
         memset(s, 0, sizeof(Steps))
-        memset(interrupt, 0, sizeof(Interrupt))
         interrupt.next_poll = seconds()
         s.interrupt = interrupt
         s.batch_size = batch_size
@@ -206,8 +211,10 @@ cdef class Core:
         if self.busy:
             raise RuntimeError("this network is in use by another thread: give each thread a network of its own")
 
-    cdef _start(self):
+    cdef _start(self, Interrupt *interrupt):
+        """From here to _finish the network is in use."""
         self._check_idle()
+        memset(interrupt, 0, sizeof(Interrupt))
         self.busy = True
 
     cdef _finish(self, Interrupt *interrupt):
@@ -220,53 +227,48 @@ cdef class Core:
             raise raised
 
     def fit(self, x, y, sample_weights, int64_t n_epochs, int64_t batch_size, bint shuffled, bint counted, progress):
-        """Train; returns (losses, seconds) of the epochs that were completed. y: labels (n,) or targets (n, n_out).
+        """Train; y: labels (n,) or targets (n, n_out). What epochs were completed stands in `finished`, Ctrl-C or not.
 
-        `counted`: the epochs count as trained, also when Ctrl-C ends this call.
+        `counted`: the epochs count as trained.
         """
         cdef Steps s
         cdef Interrupt interrupt
-        self._start()
+        self._start(&interrupt)
         try:
+            self.finished = ([], [])
+            self.forward_rows = self.gradients_are = 0
             plan = self._training(min(batch_size, len(x)))
-        except BaseException:
-            self.busy = False
-            raise
-        self.forward_rows = 0
-        self._prepare(&s, &interrupt, plan, batch_size)
-        take_arrays(&s, plan, x, y, sample_weights)
-        order = np.empty(s.n_rows, dtype=np.int64) if shuffled else None
-        losses, times = np.zeros(n_epochs), np.zeros(n_epochs)
-        s.order = <int64_t *>address(order) if shuffled else NULL
-        s.first_epoch, s.n_epochs = self.epochs_trained, n_epochs
-        s.epoch_losses, s.epoch_seconds = <double *>address(losses), <double *>address(times)
-        s.run.fuse_update = True
-        interrupt.progress = <PyObject *>progress if progress is not None else NULL
-        try:
+            self._prepare(&s, &interrupt, plan, batch_size)
+            take_arrays(&s, plan, x, y, sample_weights)
+            order = np.empty(s.n_rows, dtype=np.int64) if shuffled else None
+            losses, times = np.zeros(n_epochs), np.zeros(n_epochs)
+            s.order = <int64_t *>address(order) if shuffled else NULL
+            s.first_epoch, s.n_epochs = self.epochs_trained, n_epochs
+            s.epoch_losses, s.epoch_seconds = <double *>address(losses), <double *>address(times)
+            s.run.fuse_update = True
+            interrupt.progress = <PyObject *>progress if progress is not None else NULL
             with nogil:
                 run_team(train_epochs, &s, s.run.n_threads)
-        finally:
             self.optimizer.steps = s.optimizer.steps
+            self.finished = (losses[:s.epochs_done].tolist(), times[:s.epochs_done].tolist())
             if counted:
                 self.epochs_trained += s.epochs_done
+        finally:
             self._finish(&interrupt)
-        return losses[:s.epochs_done], times[:s.epochs_done]
 
     def infer(self, x, y, sample_weights, out, bint probabilities, bint activate_last):
         """Outputs of all rows into `out` (or None), and (Σ weight·loss, Σ weight) where targets are given."""
         cdef Steps s
         cdef Interrupt interrupt
-        self._start()
+        self._start(&interrupt)
         try:
             plan = self._inference(len(x))
-        except BaseException:
-            self.busy = False
-            raise
-        self._prepare(&s, &interrupt, plan, self.inference_plan.capacity)
-        take_arrays(&s, plan, x, y, sample_weights)
-        s.out = address(out) if out is not None else NULL
-        s.probabilities, s.activate_last = probabilities, activate_last
-        try:
+            self._prepare(&s, &interrupt, plan, self.inference_plan.capacity)
+            take_arrays(&s, plan, x, y, sample_weights)
+            s.out = address(out) if out is not None else NULL
+            s.probabilities, s.activate_last = probabilities, activate_last
+            # the plan may be that of a larger call; forward is a third of the work of a training step
+            s.run.n_threads = min(s.run.n_threads, self.plan_threads(min(s.n_rows, s.batch_size) // 3))
             with nogil:
                 run_team(infer, &s, s.run.n_threads)
         finally:
@@ -288,18 +290,14 @@ cdef class Core:
         """
         cdef Steps s
         cdef Interrupt interrupt
-        self._start()
+        self._start(&interrupt)
         try:
+            self.forward_rows = self.gradients_are = 0
             self._keep_gradients()
             plan = self._training(len(x))
-        except BaseException:
-            self.busy = False
-            raise
-        self.forward_rows = 0
-        self._prepare(&s, &interrupt, plan, len(x))
-        take_arrays(&s, plan, x, y, sample_weights)
-        s.total_weight = total_weight
-        try:
+            self._prepare(&s, &interrupt, plan, len(x))
+            take_arrays(&s, plan, x, y, sample_weights)
+            s.total_weight = total_weight
             with nogil:
                 run_team(differentiate, &s, s.run.n_threads)
         finally:
@@ -310,18 +308,14 @@ cdef class Core:
         """One batch through the training plan, whose activations then wait for `backward`."""
         cdef Steps s
         cdef Interrupt interrupt
-        self._start()
+        self._start(&interrupt)
         try:
+            self.forward_rows = self.gradients_are = 0
             self._keep_gradients()
             plan = self._training(len(x))
-        except BaseException:
-            self.busy = False
-            raise
-        self._prepare(&s, &interrupt, plan, len(x))
-        take_arrays(&s, plan, x, None, None)
-        s.out = address(out)
-        self.forward_rows = 0
-        try:
+            self._prepare(&s, &interrupt, plan, len(x))
+            take_arrays(&s, plan, x, None, None)
+            s.out = address(out)
             with nogil:
                 run_team(infer, &s, s.run.n_threads)
         finally:
@@ -332,43 +326,47 @@ cdef class Core:
         """d loss / d output of the batch that `forward` saw: keeps the gradients, writes d loss / d input."""
         cdef Steps s
         cdef Interrupt interrupt
+        cdef Plan plan = self.training_plan
         if self.forward_rows == 0:
             raise RuntimeError("backward follows forward: call forward(X) with the same rows first")
         if self.forward_rows != len(d_out):
             raise RuntimeError(f"d_out has {len(d_out)} rows, but forward was called with {self.forward_rows}")
-        self._start()
-        cdef Plan plan = self.training_plan
+        self._start(&interrupt)
         try:
             if self.input_gradient is None:
                 self.input_gradient = zeros(int(self.layers[0].n_in) * int(plan.run.ld) * self.dtype.itemsize)
-        except BaseException:
-            self.busy = False
-            raise
-        self._prepare(&s, &interrupt, plan, self.forward_rows)
-        take_arrays(&s, plan, d_out, None, None)
-        s.out = address(dx)
-        plan.layers[0].da_in = address(self.input_gradient)
-        try:
+            self._prepare(&s, &interrupt, plan, self.forward_rows)
+            take_arrays(&s, plan, d_out, None, None)
+            s.out = address(dx)
+            plan.layers[0].da_in = address(self.input_gradient)
             with nogil:
                 run_team(differentiate_from_output, &s, s.run.n_threads)
+            self.gradients_are = READY
         finally:
             plan.layers[0].da_in = NULL
             self._finish(&interrupt)
 
     def update(self):
-        """The optimizer's step with the gradients that `backward` kept."""
+        """The optimizer's step with the gradients that `backward` kept: once."""
         cdef Steps s
         cdef Interrupt interrupt
-        if self.gradient is None or self.training_plan is None:
-            raise RuntimeError("update follows backward: there are no gradients yet")
-        self._start()
-        self._prepare(&s, &interrupt, self.training_plan, 1)
+        if self.gradients_are != READY:
+            raise RuntimeError("update follows backward: there are no gradients that it has not used yet")
+        self._start(&interrupt)
         try:
+            self._prepare(&s, &interrupt, self.training_plan, 1)
             with nogil:
                 run_team(update, &s, s.run.n_threads)
             self.optimizer.steps += 1
+            self.gradients_are = SPENT
         finally:
             self._finish(&interrupt)
+
+    def gradient_views(self):
+        """views("gradient") of the last `backward`; RuntimeError where another run has overwritten them."""
+        if self.gradients_are == 0:
+            raise RuntimeError("gradients follow backward: there are none yet")
+        return self.views("gradient")
 
 
 cdef getattr_block(Core core, which):
