@@ -145,7 +145,6 @@ static inline uint64_t bp_mix(uint64_t z)
 typedef struct bp_team bp_team;
 typedef void (*bp_task)(void *argument, bp_team *team, int thread);
 int bp_team_run(bp_task task, void *argument, int n_threads); /* 0, or an errno */
-int bp_team_size(const bp_team *team);
 void bp_barrier(bp_team *team);
 
 double bp_seconds(void); /* a clock that only goes forward */

@@ -49,8 +49,6 @@ static inline void pause_briefly(void)
 #endif
 }
 
-int bp_team_size(const bp_team *team) { return team->size; }
-
 void bp_barrier(bp_team *team)
 {
     if (team->size == 1)

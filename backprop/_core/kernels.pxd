@@ -8,7 +8,6 @@ from libc.stdint cimport int64_t, uint64_t
 cdef extern from "backprop.h" nogil:
     int BP_ROW_MULTIPLE
     int BP_ALIGNMENT
-    const char *BP_TYPES
 
     ctypedef enum bp_activation:
         BP_IDENTITY
