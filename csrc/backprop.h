@@ -56,7 +56,7 @@ typedef struct {
     void *weights;           /* IN OUT */
     void *moment1;           /* IN OUT velocity or first moment; NULL for plain SGD */
     void *moment2;           /* IN OUT second moment; NULL but for Adam */
-    void *panel;             /* scratch of the calling thread: bp_kernels.panel_bytes(k) */
+    void *panel;             /* scratch of the calling thread: bp_kernels.panel_bytes() */
 } bp_multiply;
 
 /* The user's array, as it lies in memory. */
@@ -81,7 +81,7 @@ typedef struct {
     size_t itemsize;
     int64_t lanes, tile_rows, tile_columns;
 
-    size_t (*panel_bytes)(int64_t k);
+    size_t (*panel_bytes)(void);
     /* how many units of work a product divides into, and units [first, last) of it */
     int64_t (*multiply_units)(const bp_multiply *job);
     void (*multiply)(const bp_multiply *job, int64_t first, int64_t last);

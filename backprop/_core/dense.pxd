@@ -52,7 +52,7 @@ cdef struct Run:
     Interrupt *interrupt
 
 
-cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, int64_t batch) noexcept nogil
+cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer) noexcept nogil
 cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil

@@ -168,11 +168,10 @@ cdef void poll(Run *run) noexcept nogil:
             interrupt.seen = True
 
 
-cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, int64_t batch) noexcept nogil:
+cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer) noexcept nogil:
     """What one thread needs beside it for any of the layer's products."""
-    cdef int64_t longest = max(batch, layer.n_in + 1, layer.n_out)
     cdef int64_t blas_block = BLAS_ROWS * layer.ldw * <int64_t>kernels.itemsize
-    return round_up(max(<int64_t>kernels.panel_bytes(longest), blas_block), BP_ALIGNMENT)
+    return round_up(max(<int64_t>kernels.panel_bytes(), blas_block), BP_ALIGNMENT)
 
 
 cdef void share(int64_t total, int64_t multiple, const Run *run, int64_t *first, int64_t *last) noexcept nogil:

@@ -79,7 +79,7 @@ cdef extern from "backprop.h" nogil:
         int64_t lanes
         int64_t tile_rows
         int64_t tile_columns
-        size_t (*panel_bytes)(int64_t k) noexcept nogil
+        size_t (*panel_bytes)() noexcept nogil
         int64_t (*multiply_units)(const bp_multiply *job) noexcept nogil
         void (*multiply)(const bp_multiply *job, int64_t first, int64_t last) noexcept nogil
         void (*activate)(bp_activation activation, void *z, int64_t ld, int64_t rows, int64_t columns) noexcept nogil

@@ -96,7 +96,7 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
     plan.run.with_blas = with_blas
     plan.run.ld = row_stride(capacity, kernels.itemsize)
     for i in range(n_layers):
-        plan.scratch_bytes = max(plan.scratch_bytes, scratch_bytes(kernels, &layers[i], capacity))
+        plan.scratch_bytes = max(plan.scratch_bytes, scratch_bytes(kernels, &layers[i]))
     plan.arena = zeros(plan.lay_out(NULL))
     plan.lay_out(address(plan.arena))
     plan.fill_constants()

@@ -75,7 +75,7 @@ cdef class Product:
         itemsize = a.dtype.itemsize
         if any(x is not None and x.strides != c.strides for x in (activations, moment1, moment2)):
             raise ValueError("activations and moments need the strides of c")
-        panel = np.zeros(self.kernels.panel_bytes(len(b)) + 64, np.uint8)
+        panel = np.zeros(self.kernels.panel_bytes() + 64, np.uint8)
         self.arrays = (a, b, c, activations, moment1, moment2, panel)
         self.job.m, self.job.n, self.job.k = len(c), c.shape[1], len(b)
         self.job.a, self.job.lda, self.job.a_is_k_major = address(a), a.strides[0] // itemsize, a_is_k_major

@@ -5,211 +5,151 @@
  *     transposed or repacked for its own sake.
  * (b) Every element of C is one chain of multiply-adds in ascending k that starts at 0: its bits depend on
  *     neither the tile, nor the vector width, nor the number of threads, nor the columns beside it.
- * (c) A unit of work is one strip of tile_rows rows by a block of columns. The sums over k are made in
- *     stretches, between which they rest in C, so that a stretch of B stays in the second-level cache while
- *     all strips pass over it, and a stretch of A in the first. The gradient that an update spends at once
- *     has nowhere to rest: there one stretch is all of k, the batch.
+ * (c) A unit of work is one strip of tile_rows rows by a block of columns, whose part of B stays in the
+ *     second-level cache while all strips pass over it. Only where k is very long are the sums made in
+ *     stretches, between which they rest in C. The gradient that an update spends at once has nowhere to
+ *     rest: there one stretch is all of k, the batch.
  * (d) Strips differ by at most one row (65 rows are 11+11+11+11+11+10, not 5·12+5): a low tile costs as many
- *     loads of B as a high one.
+ *     loads of B as a high one. So do blocks, by one tile.
+ * (e) A strip of k-major A lies in as many places as k is long. No processor foresees that, so each strip's
+ *     tiles fetch the next strip, a line for each k.
  */
 
-#define TILE_COLUMNS (TILE_VECTORS * LANES)
-#define BLOCK_BYTES (384 * 1024) /* of B; second-level caches have 512 KiB and more */
-#define STRETCH_BYTES 1536 /* of k: a strip of A is then 18 KiB, half of a first-level cache */
-#define PACK_FROM_TILES 3 /* tiles side by side from which copying A into a panel pays */
+#include "kernels/tile.h"
 
-static size_t panel_bytes(int64_t k)
-{
-    const size_t gradient_tile = TILE_ROWS * TILE_COLUMNS * sizeof(real);
-    return gradient_tile + ((size_t)k + 1) * TILE_ROWS * sizeof(real) + LANES * sizeof(real);
-}
+#define BLOCK_BYTES (512 * 1024) /* of B; second-level caches have 512 KiB and more */
+#define STRETCH_BYTES 4352 /* of k: resting in C costs more than B's longer way */
 
-static int64_t strip_count(int64_t rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS; }
+static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Room for two tiles of the gradient: one is made while the other is spent. */
+static size_t panel_bytes(void) { return 2 * TILE_ROWS * TILE_COLUMNS * sizeof(real); }
+
+static int64_t strip_count(int64_t rows) { return divide_up(rows, TILE_ROWS); }
 
 static int64_t stretch_count(const bp_multiply *job)
 {
     const int64_t longest = STRETCH_BYTES / (int64_t)sizeof(real);
-    return job->epilogue == BP_UPDATE || job->k <= longest ? 1 : (job->k + longest - 1) / longest;
+    return job->epilogue == BP_UPDATE || job->k <= longest ? 1 : divide_up(job->k, longest);
 }
 
 static int64_t block_columns(const bp_multiply *job)
 {
-    const int64_t stretch = job->k / stretch_count(job) + 1;
-    const int64_t columns = BLOCK_BYTES / (int64_t)sizeof(real) / stretch;
-    return columns < TILE_COLUMNS ? TILE_COLUMNS : columns / TILE_COLUMNS * TILE_COLUMNS;
+    const int64_t stretch = job->k / stretch_count(job) + 1, tiles = divide_up(job->n, TILE_COLUMNS);
+    const int64_t widest = BLOCK_BYTES / (int64_t)sizeof(real) / stretch / TILE_COLUMNS;
+    const int64_t blocks = divide_up(tiles, widest < 1 ? 1 : widest);
+    return blocks < 2 ? tiles * TILE_COLUMNS : divide_up(tiles, blocks) * TILE_COLUMNS;
 }
 
 static int64_t multiply_units(const bp_multiply *job)
 {
-    const int64_t width = block_columns(job);
-    return strip_count(job->m) * ((job->n + width - 1) / width);
-}
-
-/* One tile: c[rows][vectors] (+)= sum over k >= 1 of a(row, k) b[k][vectors]. rows and vectors are constants
- * where this is inlined. */
-INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const real *a, int64_t row_stride,
-                 int64_t k_stride, const real *b, int64_t ldb, real *c, int64_t ldc)
-{
-    vec sums[TILE_ROWS][TILE_VECTORS];
-    for (int i = 0; i < rows; ++i)
-        for (int v = 0; v < vectors; ++v)
-            sums[i][v] = resume ? v_load(c + i * ldc + v * LANES) : v_set(0);
-    do { /* a loop that may run no time makes the compiler move all the sums about */
-        vec columns[TILE_VECTORS];
-        for (int v = 0; v < vectors; ++v)
-            columns[v] = v_load(b + v * LANES);
-        for (int i = 0; i < rows; ++i) {
-            const vec value = v_set(a[i * row_stride]);
-            for (int v = 0; v < vectors; ++v)
-                sums[i][v] = v_fma(value, columns[v], sums[i][v]);
-        }
-        a += k_stride;
-        b += ldb;
-    } while (--k);
-    for (int i = 0; i < rows; ++i)
-        for (int v = 0; v < vectors; ++v)
-            v_store(c + i * ldc + v * LANES, sums[i][v]);
-}
-
-/* k-major A (row_stride 1) and row-major A (k_stride 1) are separate code, with the constants in its addresses. */
-#define TILE_OF(rows, vectors)                                     \
-    if (a_is_k_major)                                              \
-        tile(rows, vectors, resume, k, a, 1, lda, b, ldb, c, ldc); \
-    else                                                           \
-        tile(rows, vectors, resume, k, a, lda, 1, b, ldb, c, ldc);
-
-#define TILE_CASE(rows)                 \
-    case rows:                          \
-        if (vectors == TILE_VECTORS) {  \
-            TILE_OF(rows, TILE_VECTORS) \
-        } else {                        \
-            TILE_OF(rows, 1)            \
-        }                               \
-        break;
-
-static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, const real *a, int64_t lda,
-                          int a_is_k_major, const real *b, int64_t ldb, real *c, int64_t ldc)
-{
-    if (k == 0) { /* an empty sum */
-        for (int64_t i = 0; i < rows; ++i)
-            memset(c + i * ldc, 0, (size_t)(vectors * LANES) * sizeof(real));
-        return;
-    }
-    switch (rows) {
-        TILE_CASE(1)
-        TILE_CASE(2)
-        TILE_CASE(3)
-        TILE_CASE(4)
-#if TILE_ROWS > 4
-        TILE_CASE(5)
-        TILE_CASE(6)
-#endif
-#if TILE_ROWS > 6
-        TILE_CASE(7)
-        TILE_CASE(8)
-        TILE_CASE(9)
-        TILE_CASE(10)
-        TILE_CASE(11)
-        TILE_CASE(12)
-#endif
-    }
-}
-
-static void finish_tile(const bp_multiply *job, const real *gradient, int64_t row, int64_t column,
-                        int64_t rows, int64_t columns)
-{
-    const int64_t at = row * job->ldc + column;
-    switch (job->epilogue) {
-    case BP_STORE: return;
-    case BP_ACTIVATE: activate(job->activation, (real *)job->c + at, job->ldc, rows, columns); return;
-    case BP_DERIVATIVE:
-        derivative(job->activation, (real *)job->c + at, (const real *)job->activations + at, job->ldc, rows,
-                   columns);
-        return;
-    case BP_UPDATE:
-        update(job->step, gradient, TILE_COLUMNS, (real *)job->weights + at,
-               job->moment1 ? (real *)job->moment1 + at : NULL,
-               job->moment2 ? (real *)job->moment2 + at : NULL, job->ldc, rows, columns);
-        return;
-    }
-}
-
-/* panel[k][rows] from k-major A. Whole vectors, as long as that reads nothing behind A's end: what is copied
- * too much of one row is overwritten by the next. */
-static void pack_panel(real *panel, const real *a, int64_t lda, int64_t rows, int64_t k)
-{
-    const int64_t width = (TILE_ROWS + LANES - 1) / LANES * LANES;
-    const int64_t last = (k - 1) * lda + rows - width; /* the last place from where that many may be read */
-    int64_t kk = 0;
-    for (; kk * lda <= last; ++kk, a += lda, panel += rows)
-        for (int64_t i = 0; i < width; i += LANES)
-            v_store(panel + i, v_load(a + i));
-    for (; kk < k; ++kk, a += lda, panel += rows)
-        for (int64_t i = 0; i < rows; ++i)
-            panel[i] = a[i];
-}
-
-/* The parameters that a tile will update are fetched while its gradient is worked out. */
-static void prefetch_parameters(const bp_multiply *job, int64_t row, int64_t column, int64_t rows,
-                                int64_t columns)
-{
-    const char *blocks[] = {job->weights, job->moment1, job->moment2};
-    for (size_t b = 0; b < sizeof blocks / sizeof *blocks; ++b)
-        for (int64_t i = 0; blocks[b] && i < rows; ++i)
-            for (int64_t j = 0; j < columns * (int64_t)sizeof(real); j += BP_ALIGNMENT)
-                __builtin_prefetch(blocks[b] + ((row + i) * job->ldc + column) * (int64_t)sizeof(real) + j, 1,
-                                   3);
+    return job->n ? strip_count(job->m) * divide_up(job->n, block_columns(job)) : 0;
 }
 
 /* One strip by one block of columns, over the stretch [k, k + length). */
-static void multiply_strip(const bp_multiply *job, int64_t row, int64_t rows, int64_t column, int64_t columns,
-                           int64_t k, int64_t length)
-{
-    real *gradient = job->panel, *panel = gradient + TILE_ROWS * TILE_COLUMNS;
-    const real *a = (const real *)job->a + (job->a_is_k_major ? row + k * job->lda : row * job->lda + k);
-    const real *b = (const real *)job->b + k * job->ldb + column;
-    const int updates = job->epilogue == BP_UPDATE, resume = k > 0, is_last = k + length == job->k;
-    int64_t lda = job->lda;
+typedef struct {
+    int64_t row, rows, column, columns, k, length;
+} strip;
 
-    if (job->a_is_k_major && columns >= PACK_FROM_TILES * TILE_COLUMNS) {
-        pack_panel(panel, a, lda, rows, length);
-        a = panel;
-        lda = rows;
+static factors strip_factors(const bp_multiply *job, const strip *s, int64_t done)
+{
+    factors f = {
+        .a = (const real *)job->a + (job->a_is_k_major ? s->row + s->k * job->lda : s->row * job->lda + s->k),
+        .row_stride = job->a_is_k_major ? 1 : job->lda,
+        .k_stride = job->a_is_k_major ? job->lda : 1,
+        .b = (const real *)job->b + s->k * job->ldb + s->column + done,
+        .ldb = job->ldb,
+    };
+    if (job->a_is_k_major && s->row + s->rows < job->m) { /* the next strip's first lines, then its last */
+        f.ahead = (const char *)(f.a + s->rows + (done ? s->rows - 1 : 0));
+        f.ahead_stride = job->lda * (int64_t)sizeof(real);
+    } else { /* the next tile's */
+        f.ahead = (const char *)(f.b + TILE_COLUMNS);
+        f.ahead_stride = job->ldb * (int64_t)sizeof(real);
     }
-    for (int64_t done = 0; done < columns; done += TILE_COLUMNS) {
-        const int64_t width = columns - done < TILE_COLUMNS ? columns - done : TILE_COLUMNS;
-        real *c = updates ? gradient : (real *)job->c + row * job->ldc + column + done;
-        if (updates)
-            prefetch_parameters(job, row, column + done, rows, width);
-        multiply_tile(rows, width / LANES, resume, length, a, lda, job->a_is_k_major, b + done, job->ldb, c,
-                      updates ? TILE_COLUMNS : job->ldc);
-        if (is_last)
-            finish_tile(job, gradient, row, column + done, rows, width);
+    return f;
+}
+
+static void finish_tile(const bp_multiply *job, int64_t row, int64_t column, int64_t rows, int64_t columns)
+{
+    const int64_t at = row * job->ldc + column;
+    if (job->epilogue == BP_ACTIVATE)
+        activate(job->activation, (real *)job->c + at, job->ldc, rows, columns);
+    else if (job->epilogue == BP_DERIVATIVE)
+        derivative(job->activation, (real *)job->c + at, (const real *)job->activations + at, job->ldc, rows,
+                   columns);
+}
+
+static void multiply_strip(const bp_multiply *job, const strip *s)
+{
+    for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
+        const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
+        real *c = (real *)job->c + s->row * job->ldc + s->column + done;
+        multiply_tile(s->rows, width / LANES, s->k > 0, s->length, strip_factors(job, s, done), c, job->ldc);
+        if (s->k + s->length == job->k)
+            finish_tile(job, s->row, s->column + done, s->rows, width);
+    }
+}
+
+/* The same for a gradient that is spent at once: the step of each tile is made beside the product of the next. */
+static void update_strip(const bp_multiply *job, const strip *s, const rates *r, pending_update *before)
+{
+    real *const tiles = job->panel;
+    for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
+        const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
+        const int64_t at = s->row * job->ldc + s->column + done;
+        real *gradient = before->gradient == tiles ? tiles + TILE_ROWS * TILE_COLUMNS : tiles;
+        const pending_update next = {
+            .gradient = gradient,
+            .weights = (real *)job->weights + at,
+            .moment1 = job->moment1 ? (real *)job->moment1 + at : NULL,
+            .moment2 = job->moment2 ? (real *)job->moment2 + at : NULL,
+            .ld = job->ldc,
+            .rows = s->rows,
+            .columns = width,
+        };
+        const factors f = strip_factors(job, s, done);
+        if (job->step->optimizer == BP_ADAM && !job->a_is_k_major && s->length) {
+            multiply_tile_beside_adam(s->rows, width / LANES, s->length, f, gradient, r, before, &next);
+        } else {
+            multiply_tile(s->rows, width / LANES, 0, s->length, f, gradient, TILE_COLUMNS);
+            update_tile(job->step->optimizer, r, before);
+        }
+        *before = next;
     }
 }
 
 /* Strips [first, last) of one block of columns: stretch by stretch, each over all the strips. */
 static void multiply_block(const bp_multiply *job, int64_t first, int64_t last, int64_t column,
-                           int64_t columns)
+                           int64_t columns, const rates *r, pending_update *before)
 {
     const int64_t strips = strip_count(job->m), stretches = stretch_count(job);
-    for (int64_t stretch = 0; stretch < stretches; ++stretch) {
-        const int64_t k = stretch * job->k / stretches, next_k = (stretch + 1) * job->k / stretches;
-        for (int64_t strip = first; strip < last; ++strip) {
-            const int64_t row = strip * job->m / strips, next_row = (strip + 1) * job->m / strips;
-            multiply_strip(job, row, next_row - row, column, columns, k, next_k - k);
+    for (int64_t stretch = 0; stretch < stretches; ++stretch)
+        for (int64_t i = first; i < last; ++i) {
+            strip s = {.row = i * job->m / strips, .column = column, .columns = columns};
+            s.rows = (i + 1) * job->m / strips - s.row;
+            s.k = stretch * job->k / stretches;
+            s.length = (stretch + 1) * job->k / stretches - s.k;
+            if (job->epilogue == BP_UPDATE)
+                update_strip(job, &s, r, before);
+            else
+                multiply_strip(job, &s);
         }
-    }
 }
 
 static void multiply(const bp_multiply *job, int64_t first, int64_t last)
 {
     const int64_t strips = strip_count(job->m), width = block_columns(job);
+    const int updates = job->epilogue == BP_UPDATE;
+    const rates r = updates ? rates_of(job->step) : (rates){0};
+    pending_update before = {0};
     while (first < last) {
         const int64_t block = first / strips, column = block * width;
         const int64_t end = last < (block + 1) * strips ? last : (block + 1) * strips;
         multiply_block(job, first - block * strips, end - block * strips, column,
-                       job->n - column < width ? job->n - column : width);
+                       job->n - column < width ? job->n - column : width, &r, &before);
         first = end;
     }
+    if (updates)
+        update_tile(job->step->optimizer, &r, &before);
 }

@@ -31,7 +31,7 @@ static double peak_probe(int64_t repeats)
     const vec one = v_set(1), tiny = v_set((real)1e-7);
     for (int i = 0; i < TILE_ROWS; ++i)
         for (int v = 0; v < TILE_VECTORS; ++v)
-            sums[i][v] = v_set((real)(i + v));
+            sums[i][v] = v_set((real)(i * TILE_VECTORS + v)); /* all different, or compilers merge them */
     for (int64_t r = 0; r < repeats; ++r)
         for (int i = 0; i < TILE_ROWS; ++i)
             for (int v = 0; v < TILE_VECTORS; ++v)

@@ -1,0 +1,175 @@
+/* The micro-kernel: a tile of sums that stays in registers while k runs, and beside it the update of the tile before.
+ *
+ * The loop over k is written so that compilers keep all sums in registers and spend nothing on addresses: A's
+ * rows are reached from a base for every third row and an offset of 0, 1 or 2 strides, which addressing modes
+ * do for nothing.
+ */
+
+#define TILE_COLUMNS (TILE_VECTORS * LANES)
+#define ROWS_OF_BASE 3
+#define BASES ((TILE_ROWS + ROWS_OF_BASE - 1) / ROWS_OF_BASE)
+
+/* The compiler may not work this pointer out from another: it would keep one for every row, more than there
+ * are registers, or load what it points to long before it is needed. */
+#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
+
+/* For a loop whose length is constant once it is inlined: unrolled before the compiler decides which arrays can
+ * live in registers. */
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 12")
+#endif
+
+/* Where a tile's factors lie, and what to fetch on the way: one line for each k. */
+typedef struct {
+    const real *a;
+    int64_t row_stride, k_stride;
+    const real *b;
+    int64_t ldb;
+    const char *ahead;
+    int64_t ahead_stride; /* bytes */
+} factors;
+
+/* A tile of the gradient whose parameters have not made their step yet. */
+typedef struct {
+    const real *gradient; /* [rows][TILE_COLUMNS] */
+    real *weights, *moment1, *moment2; /* [rows][ld] */
+    int64_t ld, rows, columns;
+} pending_update;
+
+INLINE void update_row(bp_optimizer optimizer, const rates *r, const pending_update *p, int64_t row)
+{
+    for (int64_t column = 0; column < p->columns; column += LANES)
+        update_vector(optimizer, r, p->gradient + row * TILE_COLUMNS + column, p->weights, p->moment1,
+                      p->moment2, row * p->ld + column);
+}
+
+static void update_tile(bp_optimizer optimizer, const rates *r, const pending_update *p)
+{
+    update_rows(optimizer, r, p->gradient, TILE_COLUMNS, p->weights, p->moment1, p->moment2, p->ld, p->rows,
+                p->columns);
+}
+
+/* Into the first-level cache, to be written soon. */
+INLINE void prefetch_row(const pending_update *p, int64_t row)
+{
+    const real *blocks[] = {p->weights, p->moment1, p->moment2};
+    for (size_t b = 0; b < sizeof blocks / sizeof *blocks; ++b)
+        for (int64_t j = 0; blocks[b] && j < p->columns; j += BP_ALIGNMENT / (int64_t)sizeof(real))
+            __builtin_prefetch(blocks[b] + row * p->ld + j, 1, 3);
+}
+
+/* c[rows][vectors] (+)= the sum over k >= 1 of a(row, k) b[k][vectors].
+ *
+ * With `r`, the tile before makes its Adam step meanwhile, row after row: square roots and divisions have a unit
+ * of their own and cost little beside the multiply-adds. `next` is this tile's own update, whose parameters are
+ * fetched. rows, vectors and whether there is an r are constants where this is inlined. */
+INLINE void tile(const int rows, const int vectors, int resume, int64_t k, factors f, real *c, int64_t ldc,
+                 const rates *r, const pending_update *before, const pending_update *next)
+{
+    static const real zeros[TILE_COLUMNS];
+    const real *from = resume ? c : zeros;
+    const int64_t from_stride = resume ? ldc : 0;
+    const int64_t portion = r ? (k + TILE_ROWS - 1) / TILE_ROWS : k;
+    int64_t row = 0; /* of the update */
+    const int64_t row_stride = f.row_stride, k_stride = f.k_stride, ldb = f.ldb,
+                  ahead_stride = f.ahead_stride;
+    const real *bases[BASES], *b = f.b;
+    const char *ahead = f.ahead;
+    vec sums[TILE_ROWS][TILE_VECTORS];
+    UNROLLED for (int i = 0; i < rows; i += ROWS_OF_BASE) bases[i / ROWS_OF_BASE] = f.a + i * row_stride;
+    UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v) sums[i][v] =
+        v_load(from + i * from_stride + v * LANES);
+
+    do {
+        int64_t left = k < portion ? k : portion;
+        k -= left;
+        if (r && row < next->rows)
+            prefetch_row(next, row);
+        do { /* a loop that may run no time makes the compiler move all the sums about */
+            vec columns[TILE_VECTORS];
+            UNROLLED for (int v = 0; v < vectors; ++v) columns[v] = v_load(b + v * LANES);
+            UNROLLED for (int i = 0; i < rows; ++i)
+            {
+                const vec value = v_set(bases[i / ROWS_OF_BASE][i % ROWS_OF_BASE * row_stride]);
+                UNROLLED for (int v = 0; v < vectors; ++v) sums[i][v] = v_fma(value, columns[v], sums[i][v]);
+            }
+            UNROLLED for (int i = 0; i < rows; i += ROWS_OF_BASE)
+            {
+                bases[i / ROWS_OF_BASE] += k_stride;
+                OPAQUE(bases[i / ROWS_OF_BASE]);
+            }
+            b += ldb;
+            __builtin_prefetch(ahead, 0, 2);
+            ahead += ahead_stride;
+        } while (--left);
+        if (r && row < before->rows) {
+            OPAQUE(r); /* constants come from memory, not from registers that the sums need */
+            update_row(BP_ADAM, r, before, row);
+        }
+        ++row;
+    } while (k);
+    for (; r && row < before->rows; ++row) /* k was shorter than the tile before is high */
+        update_row(BP_ADAM, r, before, row);
+    UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v)
+        v_store(c + i * ldc + v * LANES, sums[i][v]);
+}
+
+/* The calls with constants: k-major A (row_stride 1) and row-major A (k_stride 1), every height, one or all
+ * vectors. */
+#define TILE_OF(rows, vectors)                                       \
+    if (f.row_stride == 1) {                                         \
+        f.row_stride = 1;                                            \
+        tile(rows, vectors, resume, k, f, c, ldc, NULL, NULL, NULL); \
+    } else {                                                         \
+        f.k_stride = 1;                                              \
+        tile(rows, vectors, resume, k, f, c, ldc, NULL, NULL, NULL); \
+    }
+#define TILE_CASE(rows)                 \
+    case rows:                          \
+        if (vectors == TILE_VECTORS) {  \
+            TILE_OF(rows, TILE_VECTORS) \
+        } else {                        \
+            TILE_OF(rows, 1)            \
+        }                               \
+        break;
+#define ADAM_CASE(rows)                                                                 \
+    case rows:                                                                          \
+        f.k_stride = 1;                                                                 \
+        if (vectors == TILE_VECTORS)                                                    \
+            tile(rows, TILE_VECTORS, 0, k, f, gradient, TILE_COLUMNS, r, before, next); \
+        else                                                                            \
+            tile(rows, 1, 0, k, f, gradient, TILE_COLUMNS, r, before, next);            \
+        break;
+
+#define CASES_TO_4(CASE) CASE(1) CASE(2) CASE(3) CASE(4)
+#if TILE_ROWS == 12
+#define EVERY_CASE(CASE) CASES_TO_4(CASE) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+#elif TILE_ROWS == 6
+#define EVERY_CASE(CASE) CASES_TO_4(CASE) CASE(5) CASE(6)
+#else
+#define EVERY_CASE(CASE) CASES_TO_4(CASE)
+#endif
+
+static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, factors f, real *c,
+                          int64_t ldc)
+{
+    if (k == 0) { /* an empty sum */
+        for (int64_t i = 0; i < rows; ++i)
+            memset(c + i * ldc, 0, (size_t)(vectors * LANES) * sizeof(real));
+        return;
+    }
+    switch (rows) {
+        EVERY_CASE(TILE_CASE)
+    }
+}
+
+static void multiply_tile_beside_adam(int64_t rows, int64_t vectors, int64_t k, factors f, real *gradient,
+                                      const rates *r, const pending_update *before,
+                                      const pending_update *next)
+{
+    switch (rows) {
+        EVERY_CASE(ADAM_CASE)
+    }
+}
