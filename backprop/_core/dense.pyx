@@ -91,22 +91,31 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
 
 
 cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil:
-    """This thread's share of a product, in portions after which thread 0 sees to Ctrl-C."""
-    cdef int64_t units, first, last, stop, portion, work
+    """This thread's share of a product; a long one in portions, after which thread 0 sees to Ctrl-C."""
+    cdef int64_t units, first, last, stop, portion, work = job.m * job.n * job.k
     job.panel = run.scratch
     units = (job.m + BLAS_ROWS - 1) // BLAS_ROWS if run.with_blas else run.kernels.multiply_units(job)
     share(units, 1, run, &first, &last)
-    work = max(1, job.m * job.n * job.k // max(1, units))
-    portion = max(1, POLL_WORK // work)
-    while first < last and not run.interrupt.seen:
-        stop = min(last, first + portion)
-        if run.with_blas:
-            multiply_with_blas(job, run, b_is_n_major, first, stop)
-        else:
-            run.kernels.multiply(job, first, stop)
-        spend(run, work * (stop - first))
-        first = stop
+    if work <= POLL_WORK:  # a short product would feel the divisions below
+        multiply_part(job, run, b_is_n_major, first, last)
+        spend(run, work)
+    else:
+        work = max(1, work // max(1, units))
+        portion = max(1, POLL_WORK // work)
+        while first < last and not run.interrupt.seen:
+            stop = min(last, first + portion)
+            multiply_part(job, run, b_is_n_major, first, stop)
+            spend(run, work * (stop - first))
+            first = stop
     spend(run, WORK_OF_A_CALL if run.n_threads == 1 else WORK_OF_A_BARRIER)
+
+
+cdef void multiply_part(bp_multiply *job, Run *run, bint b_is_n_major, int64_t first, int64_t last) noexcept nogil:
+    """Units [first, last)."""
+    if run.with_blas:
+        multiply_with_blas(job, run, b_is_n_major, first, last)
+    elif first < last:
+        run.kernels.multiply(job, first, last)
 
 
 cdef void multiply_with_blas(const bp_multiply *job, const Run *run, bint b_is_n_major, int64_t first,
@@ -176,6 +185,10 @@ cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer) noexce
 
 cdef void share(int64_t total, int64_t multiple, const Run *run, int64_t *first, int64_t *last) noexcept nogil:
     """This thread's part [first, last) of `total`, cut at multiples of `multiple`."""
-    cdef int64_t pieces = (total + multiple - 1) // multiple
+    cdef int64_t pieces
+    if run.n_threads == 1:
+        first[0], last[0] = 0, total
+        return
+    pieces = (total + multiple - 1) // multiple
     first[0] = min(total, pieces * run.thread // run.n_threads * multiple)
     last[0] = min(total, pieces * (run.thread + 1) // run.n_threads * multiple)

@@ -122,11 +122,16 @@ cdef void end_step(Steps *s, Run *run) noexcept nogil:
 # Optimizer's constants -----------------------------------------------------------------------------------------------
 
 cdef double power(double base, int64_t exponent) noexcept nogil:
-    """By squaring: the same bits on every machine, which libm's pow does not promise."""
+    """By squaring: the same bits on every machine, which libm's pow does not promise.
+
+    Once a step, so without a branch that depends on the exponent's bits: small networks would feel it.
+    """
     cdef double result = 1
+    cdef double[2] factor
+    factor[0] = 1
     while exponent > 0 and base > 0:
-        if exponent & 1:
-            result *= base
+        factor[1] = base
+        result *= factor[exponent & 1]
         base *= base
         exponent >>= 1
     return result if exponent == 0 else 0

@@ -75,6 +75,7 @@ static void row_addresses(const bp_source *source, const int64_t *rows, int64_t 
 }
 
 #define LOOK_AHEAD (4 * BLOCK)
+#define NEAR_BYTES (256 * 1024) /* what lies in so little is in a near cache already */
 
 /* Into the second-level cache; nothing where the elements of a row lie far apart, for nothing is gained there. */
 INLINE void prefetch_bytes(const char *start, int64_t count)
@@ -90,11 +91,12 @@ static void gather(const bp_source *source, const int64_t *rows, int64_t start, 
                    int64_t features, const double *offset, const double *scale, void *out, int64_t ld)
 {
     const convert_block convert = converter(source->type);
+    const int far = source->n_rows * source->row_stride > NEAR_BYTES;
     real block[BLOCK * BLOCK];
     for (int64_t column = first; column < last; column += BLOCK) {
         const int64_t count = last - column < BLOCK ? last - column : BLOCK;
         const int64_t ahead = start + column + LOOK_AHEAD, left = source->n_rows - ahead;
-        const int64_t next_count = left < 0 ? 0 : left < BLOCK ? left : BLOCK;
+        const int64_t next_count = left < 0 || !far ? 0 : left < BLOCK ? left : BLOCK;
         const char *row[BLOCK], *next_row[BLOCK];
         row_addresses(source, rows, start + column, count, row);
         row_addresses(source, rows, ahead, next_count, next_row);

@@ -33,17 +33,32 @@ static int64_t stretch_count(const bp_multiply *job)
     return job->epilogue == BP_UPDATE || job->k <= longest ? 1 : divide_up(job->k, longest);
 }
 
+/* All columns where they fit one block: small products, to which the divisions below would be much. */
 static int64_t block_columns(const bp_multiply *job)
 {
-    const int64_t stretch = job->k / stretch_count(job) + 1, tiles = divide_up(job->n, TILE_COLUMNS);
-    const int64_t widest = BLOCK_BYTES / (int64_t)sizeof(real) / stretch / TILE_COLUMNS;
-    const int64_t blocks = divide_up(tiles, widest < 1 ? 1 : widest);
-    return blocks < 2 ? tiles * TILE_COLUMNS : divide_up(tiles, blocks) * TILE_COLUMNS;
+    const int64_t tiles = divide_up(job->n, TILE_COLUMNS), room = BLOCK_BYTES / (int64_t)sizeof(real);
+    if (tiles * TILE_COLUMNS * job->k <= room)
+        return tiles * TILE_COLUMNS;
+    const int64_t stretch = divide_up(job->k, stretch_count(job));
+    const int64_t widest = room / stretch / TILE_COLUMNS;
+    return divide_up(tiles, divide_up(tiles, widest < 1 ? 1 : widest)) * TILE_COLUMNS;
+}
+
+static int64_t block_count(const bp_multiply *job)
+{
+    const int64_t width = block_columns(job);
+    return job->n <= width ? 1 : divide_up(job->n, width);
 }
 
 static int64_t multiply_units(const bp_multiply *job)
 {
-    return job->n ? strip_count(job->m) * divide_up(job->n, block_columns(job)) : 0;
+    return job->n ? strip_count(job->m) * block_count(job) : 0;
+}
+
+/* Where strip i of the rows begins: they differ by at most one row. */
+static int64_t first_row(const bp_multiply *job, int64_t i, int64_t strips)
+{
+    return i == 0 ? 0 : i == strips ? job->m : i * job->m / strips;
 }
 
 /* One strip by one block of columns, over the stretch [k, k + length). */
@@ -85,53 +100,69 @@ static void multiply_strip(const bp_multiply *job, const strip *s)
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
         real *c = (real *)job->c + s->row * job->ldc + s->column + done;
-        multiply_tile(s->rows, width / LANES, s->k > 0, s->length, strip_factors(job, s, done), c, job->ldc);
+        const factors f = strip_factors(job, s, done);
+        multiply_tile(s->rows, width / LANES, s->k > 0, s->length, &f, c, job->ldc);
         if (s->k + s->length == job->k)
             finish_tile(job, s->row, s->column + done, s->rows, width);
     }
 }
 
-/* The same for a gradient that is spent at once: the step of each tile is made beside the product of the next. */
-static void update_strip(const bp_multiply *job, const strip *s, const rates *r, pending_update *before)
+/* An update on its way: one tile of the gradient is made while the step of the other is. */
+typedef struct {
+    rates rates;
+    pending_update tiles[2];
+    int latest; /* which of the two has its gradient and waits for its step */
+} update_state;
+
+static void begin_update(const bp_multiply *job, update_state *state)
 {
-    real *const tiles = job->panel;
+    set_rates(&state->rates, job->step);
+    state->tiles[0].gradient = job->panel;
+    state->tiles[1].gradient = (real *)job->panel + TILE_ROWS * TILE_COLUMNS;
+    state->tiles[0].rows = state->tiles[1].rows = 0;
+    state->latest = 0;
+}
+
+/* The same for a gradient that is spent at once: the step of each tile is made beside the product of the next. */
+static void update_strip(const bp_multiply *job, const strip *s, update_state *state)
+{
+    const bp_optimizer optimizer = job->step->optimizer;
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
         const int64_t at = s->row * job->ldc + s->column + done;
-        real *gradient = before->gradient == tiles ? tiles + TILE_ROWS * TILE_COLUMNS : tiles;
-        const pending_update next = {
-            .gradient = gradient,
-            .weights = (real *)job->weights + at,
-            .moment1 = job->moment1 ? (real *)job->moment1 + at : NULL,
-            .moment2 = job->moment2 ? (real *)job->moment2 + at : NULL,
-            .ld = job->ldc,
-            .rows = s->rows,
-            .columns = width,
-        };
+        const pending_update *before = &state->tiles[state->latest];
+        pending_update *next = &state->tiles[!state->latest];
+        next->weights = (real *)job->weights + at;
+        next->moment1 = job->moment1 ? (real *)job->moment1 + at : NULL;
+        next->moment2 = job->moment2 ? (real *)job->moment2 + at : NULL;
+        next->ld = job->ldc;
+        next->rows = s->rows;
+        next->columns = width;
         const factors f = strip_factors(job, s, done);
-        if (job->step->optimizer == BP_ADAM && !job->a_is_k_major && s->length) {
-            multiply_tile_beside_adam(s->rows, width / LANES, s->length, f, gradient, r, before, &next);
+        if (optimizer == BP_ADAM && !job->a_is_k_major && s->length) {
+            multiply_tile_beside_adam(s->rows, width / LANES, s->length, &f, next->gradient, &state->rates,
+                                      before, next);
         } else {
-            multiply_tile(s->rows, width / LANES, 0, s->length, f, gradient, TILE_COLUMNS);
-            update_tile(job->step->optimizer, r, before);
+            multiply_tile(s->rows, width / LANES, 0, s->length, &f, next->gradient, TILE_COLUMNS);
+            update_tile(optimizer, &state->rates, before);
         }
-        *before = next;
+        state->latest = !state->latest;
     }
 }
 
 /* Strips [first, last) of one block of columns: stretch by stretch, each over all the strips. */
 static void multiply_block(const bp_multiply *job, int64_t first, int64_t last, int64_t column,
-                           int64_t columns, const rates *r, pending_update *before)
+                           int64_t columns, update_state *state)
 {
     const int64_t strips = strip_count(job->m), stretches = stretch_count(job);
     for (int64_t stretch = 0; stretch < stretches; ++stretch)
         for (int64_t i = first; i < last; ++i) {
-            strip s = {.row = i * job->m / strips, .column = column, .columns = columns};
-            s.rows = (i + 1) * job->m / strips - s.row;
-            s.k = stretch * job->k / stretches;
-            s.length = (stretch + 1) * job->k / stretches - s.k;
+            strip s = {.row = first_row(job, i, strips), .column = column, .columns = columns};
+            s.rows = first_row(job, i + 1, strips) - s.row;
+            s.k = stretches == 1 ? 0 : stretch * job->k / stretches;
+            s.length = stretches == 1 ? job->k : (stretch + 1) * job->k / stretches - s.k;
             if (job->epilogue == BP_UPDATE)
-                update_strip(job, &s, r, before);
+                update_strip(job, &s, state);
             else
                 multiply_strip(job, &s);
         }
@@ -140,16 +171,16 @@ static void multiply_block(const bp_multiply *job, int64_t first, int64_t last, 
 static void multiply(const bp_multiply *job, int64_t first, int64_t last)
 {
     const int64_t strips = strip_count(job->m), width = block_columns(job);
-    const int updates = job->epilogue == BP_UPDATE;
-    const rates r = updates ? rates_of(job->step) : (rates){0};
-    pending_update before = {0};
+    update_state state;
+    if (job->epilogue == BP_UPDATE)
+        begin_update(job, &state);
     while (first < last) {
-        const int64_t block = first / strips, column = block * width;
+        const int64_t block = first < strips ? 0 : first / strips, column = block * width;
         const int64_t end = last < (block + 1) * strips ? last : (block + 1) * strips;
         multiply_block(job, first - block * strips, end - block * strips, column,
-                       job->n - column < width ? job->n - column : width, &r, &before);
+                       job->n - column < width ? job->n - column : width, &state);
         first = end;
     }
-    if (updates)
-        update_tile(job->step->optimizer, &r, &before);
+    if (job->epilogue == BP_UPDATE)
+        update_tile(job->step->optimizer, &state.rates, &state.tiles[state.latest]);
 }

@@ -2,40 +2,38 @@
 
 /* One step's constants, in the kernels' own type. */
 typedef struct {
-    real rate, momentum, rest_1, rest_2, epsilon;
+    real minus_rate, momentum, rest_1, rest_2, epsilon;
 } rates;
 
-static rates rates_of(const bp_step *step)
+static void set_rates(rates *r, const bp_step *step)
 {
-    return (rates){
-        .rate = (real)step->learning_rate,
-        .momentum = (real)step->momentum,
-        .rest_1 = (real)(1 - step->beta_1),
-        .rest_2 = (real)(1 - step->beta_2),
-        .epsilon = (real)step->epsilon,
-    };
+    r->minus_rate = -(real)step->learning_rate;
+    r->momentum = (real)step->momentum;
+    r->rest_1 = (real)(1 - step->beta_1);
+    r->rest_2 = (real)(1 - step->beta_2);
+    r->epsilon = (real)step->epsilon;
 }
 
 /* The parameters [at, at + LANES) with their gradient */
 INLINE void update_vector(bp_optimizer optimizer, const rates *r, const real *gradient, real *weights,
                           real *moment1, real *moment2, int64_t at)
 {
-    const vec g = v_load(gradient), rate = v_set(r->rate);
+    const vec g = v_load(gradient), minus_rate = v_set(r->minus_rate);
     vec w = v_load(weights + at);
     if (optimizer == BP_SGD) {
-        w = v_fma(-rate, g, w);
+        w = v_fma(minus_rate, g, w);
     } else if (optimizer == BP_ADAM) {
         vec m = v_load(moment1 + at), v = v_load(moment2 + at);
         m = v_fma(v_set(r->rest_1), g - m, m); /* beta m + (1 - beta) g, with one multiplication less */
         v = v_fma(v_set(r->rest_2), v_fma(g, g, -v), v);
         v_store(moment1 + at, m);
         v_store(moment2 + at, v);
-        w = v_fma(-rate, m / (v_sqrt(v) + v_set(r->epsilon)), w);
+        w = v_fma(minus_rate, m / (v_sqrt(v) + v_set(r->epsilon)), w);
     } else {
         const vec momentum = v_set(r->momentum);
-        const vec velocity = v_fma(momentum, v_load(moment1 + at), -(rate * g));
+        const vec velocity = v_fma(momentum, v_load(moment1 + at), minus_rate * g);
         v_store(moment1 + at, velocity);
-        w = w + (optimizer == BP_NESTEROV ? v_fma(momentum, velocity, -(rate * g)) : velocity);
+        w = w + (optimizer == BP_NESTEROV ? v_fma(momentum, velocity, minus_rate * g) : velocity);
     }
     v_store(weights + at, w);
 }
@@ -69,6 +67,7 @@ static void update_rows(bp_optimizer optimizer, const rates *r, const real *grad
 static void update(const bp_step *step, const void *gradient, int64_t ldg, void *weights, void *moment1,
                    void *moment2, int64_t ldw, int64_t rows, int64_t columns)
 {
-    const rates r = rates_of(step);
+    rates r;
+    set_rates(&r, step);
     update_rows(step->optimizer, &r, gradient, ldg, weights, moment1, moment2, ldw, rows, columns);
 }

@@ -33,16 +33,19 @@ typedef struct {
 
 /* A tile of the gradient whose parameters have not made their step yet. */
 typedef struct {
-    const real *gradient; /* [rows][TILE_COLUMNS] */
+    real *gradient; /* [rows][TILE_COLUMNS] */
     real *weights, *moment1, *moment2; /* [rows][ld] */
     int64_t ld, rows, columns;
 } pending_update;
 
-INLINE void update_row(bp_optimizer optimizer, const rates *r, const pending_update *p, int64_t row)
+/* One row of Adam's step. */
+INLINE void update_row(const rates *r, const pending_update *p, int64_t row)
 {
-    for (int64_t column = 0; column < p->columns; column += LANES)
-        update_vector(optimizer, r, p->gradient + row * TILE_COLUMNS + column, p->weights, p->moment1,
-                      p->moment2, row * p->ld + column);
+    const real *gradient = p->gradient + row * TILE_COLUMNS;
+    real *weights = p->weights, *moment1 = p->moment1, *moment2 = p->moment2;
+    const int64_t at = row * p->ld;
+    UNROLLED for (int column = 0; column < TILE_COLUMNS; column += LANES) if (column < p->columns)
+        update_vector(BP_ADAM, r, gradient + column, weights, moment1, moment2, at + column);
 }
 
 static void update_tile(bp_optimizer optimizer, const rates *r, const pending_update *p)
@@ -51,13 +54,16 @@ static void update_tile(bp_optimizer optimizer, const rates *r, const pending_up
                 p->columns);
 }
 
-/* Into the first-level cache, to be written soon. */
+/* Into the first-level cache, to be written soon: whole rows, for a fetch past the end does no harm. */
 INLINE void prefetch_row(const pending_update *p, int64_t row)
 {
-    const real *blocks[] = {p->weights, p->moment1, p->moment2};
-    for (size_t b = 0; b < sizeof blocks / sizeof *blocks; ++b)
-        for (int64_t j = 0; blocks[b] && j < p->columns; j += BP_ALIGNMENT / (int64_t)sizeof(real))
-            __builtin_prefetch(blocks[b] + row * p->ld + j, 1, 3);
+    const int64_t at = row * p->ld;
+    UNROLLED for (int j = 0; j < TILE_COLUMNS; j += BP_ALIGNMENT / (int)sizeof(real))
+    {
+        __builtin_prefetch(p->weights + at + j, 1, 3);
+        __builtin_prefetch(p->moment1 + at + j, 1, 3);
+        __builtin_prefetch(p->moment2 + at + j, 1, 3);
+    }
 }
 
 /* c[rows][vectors] (+)= the sum over k >= 1 of a(row, k) b[k][vectors].
@@ -65,20 +71,20 @@ INLINE void prefetch_row(const pending_update *p, int64_t row)
  * With `r`, the tile before makes its Adam step meanwhile, row after row: square roots and divisions have a unit
  * of their own and cost little beside the multiply-adds. `next` is this tile's own update, whose parameters are
  * fetched. rows, vectors and whether there is an r are constants where this is inlined. */
-INLINE void tile(const int rows, const int vectors, int resume, int64_t k, factors f, real *c, int64_t ldc,
-                 const rates *r, const pending_update *before, const pending_update *next)
+INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const factors *f,
+                 const int64_t row_stride, const int64_t k_stride, real *c, int64_t ldc, const rates *r,
+                 const pending_update *before, const pending_update *next)
 {
     static const real zeros[TILE_COLUMNS];
     const real *from = resume ? c : zeros;
     const int64_t from_stride = resume ? ldc : 0;
     const int64_t portion = r ? (k + TILE_ROWS - 1) / TILE_ROWS : k;
     int64_t row = 0; /* of the update */
-    const int64_t row_stride = f.row_stride, k_stride = f.k_stride, ldb = f.ldb,
-                  ahead_stride = f.ahead_stride;
-    const real *bases[BASES], *b = f.b;
-    const char *ahead = f.ahead;
+    const int64_t ldb = f->ldb, ahead_stride = f->ahead_stride;
+    const real *bases[BASES], *b = f->b;
+    const char *ahead = f->ahead;
     vec sums[TILE_ROWS][TILE_VECTORS];
-    UNROLLED for (int i = 0; i < rows; i += ROWS_OF_BASE) bases[i / ROWS_OF_BASE] = f.a + i * row_stride;
+    UNROLLED for (int i = 0; i < rows; i += ROWS_OF_BASE) bases[i / ROWS_OF_BASE] = f->a + i * row_stride;
     UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v) sums[i][v] =
         v_load(from + i * from_stride + v * LANES);
 
@@ -106,26 +112,23 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, facto
         } while (--left);
         if (r && row < before->rows) {
             OPAQUE(r); /* constants come from memory, not from registers that the sums need */
-            update_row(BP_ADAM, r, before, row);
+            update_row(r, before, row);
         }
         ++row;
     } while (k);
     for (; r && row < before->rows; ++row) /* k was shorter than the tile before is high */
-        update_row(BP_ADAM, r, before, row);
+        update_row(r, before, row);
     UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v)
         v_store(c + i * ldc + v * LANES, sums[i][v]);
 }
 
 /* The calls with constants: k-major A (row_stride 1) and row-major A (k_stride 1), every height, one or all
  * vectors. */
-#define TILE_OF(rows, vectors)                                       \
-    if (f.row_stride == 1) {                                         \
-        f.row_stride = 1;                                            \
-        tile(rows, vectors, resume, k, f, c, ldc, NULL, NULL, NULL); \
-    } else {                                                         \
-        f.k_stride = 1;                                              \
-        tile(rows, vectors, resume, k, f, c, ldc, NULL, NULL, NULL); \
-    }
+#define TILE_OF(rows, vectors)                                                       \
+    if (f->row_stride == 1)                                                          \
+        tile(rows, vectors, resume, k, f, 1, f->k_stride, c, ldc, NULL, NULL, NULL); \
+    else                                                                             \
+        tile(rows, vectors, resume, k, f, f->row_stride, 1, c, ldc, NULL, NULL, NULL);
 #define TILE_CASE(rows)                 \
     case rows:                          \
         if (vectors == TILE_VECTORS) {  \
@@ -134,13 +137,15 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, facto
             TILE_OF(rows, 1)            \
         }                               \
         break;
-#define ADAM_CASE(rows)                                                                 \
-    case rows:                                                                          \
-        f.k_stride = 1;                                                                 \
-        if (vectors == TILE_VECTORS)                                                    \
-            tile(rows, TILE_VECTORS, 0, k, f, gradient, TILE_COLUMNS, r, before, next); \
-        else                                                                            \
-            tile(rows, 1, 0, k, f, gradient, TILE_COLUMNS, r, before, next);            \
+#define ADAM_OF(rows, vectors) \
+    tile(rows, vectors, 0, k, f, f->row_stride, 1, gradient, TILE_COLUMNS, r, before, next);
+#define ADAM_CASE(rows)                 \
+    case rows:                          \
+        if (vectors == TILE_VECTORS) {  \
+            ADAM_OF(rows, TILE_VECTORS) \
+        } else {                        \
+            ADAM_OF(rows, 1)            \
+        }                               \
         break;
 
 #define CASES_TO_4(CASE) CASE(1) CASE(2) CASE(3) CASE(4)
@@ -152,7 +157,7 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, facto
 #define EVERY_CASE(CASE) CASES_TO_4(CASE)
 #endif
 
-static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, factors f, real *c,
+static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, const factors *f, real *c,
                           int64_t ldc)
 {
     if (k == 0) { /* an empty sum */
@@ -165,8 +170,8 @@ static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, 
     }
 }
 
-static void multiply_tile_beside_adam(int64_t rows, int64_t vectors, int64_t k, factors f, real *gradient,
-                                      const rates *r, const pending_update *before,
+static void multiply_tile_beside_adam(int64_t rows, int64_t vectors, int64_t k, const factors *f,
+                                      real *gradient, const rates *r, const pending_update *before,
                                       const pending_update *next)
 {
     switch (rows) {
