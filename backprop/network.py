@@ -380,13 +380,10 @@ class Network:
         array of shape (n, n_outputs), dtype of the network
             Probabilities with a cross-entropy, the last layer's activations with squared_error.
         """
-        X = check_inputs("X", X, self.n_inputs, allow_empty=True)
+        if not self._core.takes(X):  # which spares a loop of small predictions the checks
+            X = check_inputs("X", X, self.n_inputs, allow_empty=True)
         logits = check_flag("logits", logits)
-        out = np.empty((len(X), self.n_outputs), self.dtype)
-        self._core.infer(
-            X, None, None, out, self.loss in CROSS_ENTROPIES and not logits, not logits
-        )
-        return out
+        return self._core.predict(X, self.loss in CROSS_ENTROPIES and not logits, not logits)
 
     def evaluate(self, X, y, sample_weight=None):
         """The cost over all rows, and how good the predictions are.

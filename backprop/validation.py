@@ -59,7 +59,7 @@ def check_real(argument, value, minimum, *, above=False, below=None):
 
 def check_flag(argument, value):
     """True or False."""
-    if not isinstance(value, bool | np.bool_):
+    if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{argument}={value!r}: expected True or False")
     return bool(value)
 

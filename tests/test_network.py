@@ -291,6 +291,24 @@ def test_logits_are_pre_activations_with_squared_error():
     np.testing.assert_array_equal(net.forward(X), net.predict(X))
 
 
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_few_rows_are_predicted_as_many_are(loss, dtype, matmul):
+    """Fewer rows than a vector has lanes take another way through the products."""
+    X, y = data(loss)
+    X, y = X[:33], y[:33]
+    net = make(loss, dtype=dtype, matmul=matmul)
+    whole = net.predict(X)
+    for n in range(1, 19):
+        few = net.predict(X[:n])
+        if matmul == "fused":
+            np.testing.assert_array_equal(few, whole[:n])
+        np.testing.assert_allclose(few, whole[:n], rtol=1e-5, atol=1e-6)
+    exact = sum(net.evaluate(X[i : i + 1], y[i : i + 1])["loss"] for i in range(33)) / 33
+    assert net.evaluate(X, y)["loss"] == pytest.approx(exact, rel=1e-5)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 def test_predict_on_no_rows(dtype):
     net = make()

@@ -52,8 +52,13 @@ cdef struct Run:
     Interrupt *interrupt
 
 
+# Multiply-adds between two looks at the clock.
+cdef int64_t POLL_WORK
+
 cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer) noexcept nogil
 cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept nogil
+cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out, int64_t ld,
+                                bint activate) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil
 cdef int64_t portion_of(int64_t work) noexcept nogil

@@ -37,6 +37,22 @@ cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept no
     multiply(&job, run, b_is_n_major=False)
 
 
+cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out, int64_t ld,
+                                bint activate) noexcept nogil:
+    """The same for few samples, a row a sample [count][ld]: the vectors then hold outputs, and none stands empty.
+
+    The bits are those of `dense_forward`: each sum has the same terms in the same order.
+    """
+    cdef bp_multiply job
+    job.m, job.n, job.k = run.count, round_up(layer.n_out, BP_ROW_MULTIPLE), layer.n_in + 1
+    job.a, job.lda, job.a_is_k_major = a_in, ld, False
+    job.b, job.ldb = layer.parameters, layer.ldw
+    job.c, job.ldc = a_out, ld
+    job.epilogue = BP_ACTIVATE if activate else BP_STORE
+    job.activation = layer.activation
+    multiply(&job, run, b_is_n_major=False)
+
+
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
     """From dz: the dz of the layer before, dz_in = (W dz) · f'(z_in); then the gradient, dW = a_in dzᵀ.
 

@@ -59,12 +59,14 @@ class Core:
         counted: bool,
         progress: Callable[[int], None] | None,
     ) -> None: ...
+    def takes(self, x: object) -> bool: ...
+    def predict(self, x: _Array, probabilities: bool, activate_last: bool) -> _Array: ...
     def infer(
         self,
         x: _Array,
         y: _Array | None,
         sample_weights: _Array | None,
-        out: _Array | None,
+        out: _Array,
         probabilities: bool,
         activate_last: bool,
     ) -> tuple[float, float]: ...

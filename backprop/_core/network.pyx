@@ -161,6 +161,9 @@ cdef class Core:
 
     def plan_threads(self, int64_t batch):
         """How many threads a training step of so many samples is shared out to."""
+        return self._threads(batch)
+
+    cdef int _threads(self, int64_t batch) noexcept:
         if self.threads_asked:
             return self.threads_asked
         cdef double work = 0
@@ -172,7 +175,7 @@ cdef class Core:
     cdef Plan _training(self, int64_t batch):
         if self.training_plan is None or self.training_plan.capacity < batch or self.training_plan.capacity > 4 * batch:
             self.training_plan = None  # give its memory back first
-            self.training_plan = make_plan(self.kernels, self.layers, self.n_layers, batch, self.plan_threads(batch),
+            self.training_plan = make_plan(self.kernels, self.layers, self.n_layers, batch, self._threads(batch),
                                            self.with_blas, True)
             self.input_gradient = None
             self.forward_rows = 0
@@ -187,7 +190,7 @@ cdef class Core:
         rows = min(round_up(max(1, n_rows), BP_ROW_MULTIPLE), rows // BP_ROW_MULTIPLE * BP_ROW_MULTIPLE, 2048)
         if self.inference_plan is None or self.inference_plan.capacity < rows:
             self.inference_plan = None
-            self.inference_plan = make_plan(self.kernels, self.layers, self.n_layers, rows, self.plan_threads(rows),
+            self.inference_plan = make_plan(self.kernels, self.layers, self.n_layers, rows, self._threads(rows),
                                             self.with_blas, False)
         return self.inference_plan
 
@@ -199,6 +202,7 @@ cdef class Core:
         s.layers, s.n_layers, s.loss = plan.layers, plan.n_layers, self.loss_kind
         s.run, s.scratch, s.scratch_bytes = plan.run, plan.scratch, plan.scratch_bytes
         s.targets, s.labels, s.weights, s.losses = plan.targets, plan.labels, plan.sample_weights, plan.losses
+        s.samples, s.sample_ld = plan.samples, plan.sample_ld
         if plan.weighted:
             plan.fill_sample_weights()
         s.optimizer, s.seed = self.optimizer, self.seed
@@ -256,24 +260,42 @@ cdef class Core:
         finally:
             self._finish(&interrupt)
 
-    def infer(self, x, y, sample_weights, out, bint probabilities, bint activate_last):
-        """Outputs of all rows into `out` (or None), and (Σ weight·loss, Σ weight) where targets are given."""
+    def takes(self, x):
+        """Whether x can go to `predict` as it is: the shape and one of the types that nothing need be asked of."""
+        cdef int n = x.ndim if type(x) is np.ndarray else 0
+        return (n == 2 and cnp.PyArray_DIM(x, 1) == self.layers[0].n_in and cnp.PyArray_ISNOTSWAPPED(x)
+                and cnp.PyArray_TYPE(x) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE))
+
+    def predict(self, x, bint probabilities, bint activate_last):
+        """The outputs of all rows, in a new array."""
         cdef Steps s
+        cdef cnp.npy_intp[2] shape
+        shape[0], shape[1] = len(x), self.layers[self.n_layers - 1].n_out
+        out = cnp.PyArray_EMPTY(2, shape, cnp.NPY_FLOAT if self.kernels.itemsize == 4 else cnp.NPY_DOUBLE, 0)
+        self._infer(&s, x, None, None, out, probabilities, activate_last)
+        return out
+
+    def infer(self, x, y, sample_weights, out, bint probabilities, bint activate_last):
+        """Outputs of all rows into `out`, and (Σ weight·loss, Σ weight)."""
+        cdef Steps s
+        self._infer(&s, x, y, sample_weights, out, probabilities, activate_last)
+        return s.total_loss, s.total_weight
+
+    cdef _infer(self, Steps *s, x, y, sample_weights, out, bint probabilities, bint activate_last):
         cdef Interrupt interrupt
         self._start(&interrupt)
         try:
             plan = self._inference(len(x))
-            self._prepare(&s, &interrupt, plan, self.inference_plan.capacity)
-            take_arrays(&s, plan, x, y, sample_weights)
-            s.out = address(out) if out is not None else NULL
+            self._prepare(s, &interrupt, plan, self.inference_plan.capacity)
+            take_arrays(s, plan, x, y, sample_weights)
+            s.out = address(out)
             s.probabilities, s.activate_last = probabilities, activate_last
             # the plan may be that of a larger call; forward is a third of the work of a training step
-            s.run.n_threads = min(s.run.n_threads, self.plan_threads(min(s.n_rows, s.batch_size) // 3))
+            s.run.n_threads = min(s.run.n_threads, self._threads(min(s.n_rows, s.batch_size) // 3))
             with nogil:
-                run_team(infer, &s, s.run.n_threads)
+                run_team(infer, s, s.run.n_threads)
         finally:
             self._finish(&interrupt)
-        return s.total_loss, s.total_weight
 
     cdef _keep_gradients(self):
         cdef int i

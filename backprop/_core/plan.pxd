@@ -18,6 +18,8 @@ cdef class Plan:
     cdef char *labels               # [ld]
     cdef char *sample_weights       # [ld]
     cdef char *losses               # [ld]
+    cdef char *samples              # [2][BP_ROW_MULTIPLE][sample_ld]: activations of few samples, or NULL
+    cdef int64_t sample_ld          # elements from one of them to the next
     cdef bint weighted              # whether sample_weights hold the user's, not ones
     cdef object arena
 

@@ -54,6 +54,8 @@ cdef class Plan:
             for i in range(self.n_layers):
                 self.layers[i].dz_transposed = take(
                     base, round_up(self.capacity, BP_ROW_MULTIPLE) * self.layers[i].ldw * self.run.itemsize, &used)
+        elif not self.run.with_blas:
+            self.samples = take(base, 2 * BP_ROW_MULTIPLE * self.sample_ld * self.run.itemsize, &used)
         self.scratch = take(base, self.n_threads * self.scratch_bytes, &used)
         return used
 
@@ -95,7 +97,9 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
     plan.run.n_threads = n_threads
     plan.run.with_blas = with_blas
     plan.run.ld = row_stride(capacity, kernels.itemsize)
+    plan.sample_ld = row_stride(layers[0].n_in + 1, kernels.itemsize)
     for i in range(n_layers):
+        plan.sample_ld = max(plan.sample_ld, row_stride(layers[i].n_out + 1, kernels.itemsize))
         plan.scratch_bytes = max(plan.scratch_bytes, scratch_bytes(kernels, &layers[i]))
     plan.arena = zeros(plan.lay_out(NULL))
     plan.lay_out(address(plan.arena))

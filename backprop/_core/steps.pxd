@@ -37,6 +37,8 @@ cdef struct Steps:              # what a team is given: the user's arrays, the p
     char *labels
     char *weights
     char *losses
+    char *samples               # [2][BP_ROW_MULTIPLE][sample_ld], or NULL
+    int64_t sample_ld
     Optimizer optimizer
     Interrupt *interrupt
     # training

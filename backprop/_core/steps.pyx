@@ -8,8 +8,11 @@
 """
 from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
 
-from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, portion_of, share, spend
+from backprop._core.dense cimport (
+    POLL_WORK, Layer, Run, dense_backward, dense_forward, dense_forward_samples, portion_of, share, spend,
+)
 from backprop._core.kernels cimport (
     BP_ADAM, BP_ROW_MULTIPLE, barrier, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
 )
@@ -49,6 +52,26 @@ cdef void forward(Steps *s, Run *run) noexcept nogil:
     for i in range(s.n_layers):
         dense_forward(&s.layers[i], run, s.activate_last or i + 1 < s.n_layers)
         barrier(run.team)
+
+
+cdef void forward_samples(Steps *s, Run *run) noexcept nogil:
+    """The same with a row a sample, for one thread and fewer samples than a vector has lanes."""
+    cdef int64_t row_bytes = s.sample_ld * run.itemsize
+    cdef char *a = s.samples
+    cdef char *next_a = s.samples + BP_ROW_MULTIPLE * row_bytes
+    cdef const Layer *layer = &s.layers[0]
+    cdef int64_t sample
+    cdef int i
+    # with its row of ones, which becomes each sample's last number and meets the bias
+    run.kernels.transpose(layer.a_in, run.ld, layer.n_in + 1, 0, run.count, a, s.sample_ld)
+    for i in range(s.n_layers):
+        layer = &s.layers[i]
+        dense_forward_samples(layer, run, a, next_a, s.sample_ld, s.activate_last or i + 1 < s.n_layers)
+        for sample in range(run.count):
+            memcpy(next_a + sample * row_bytes + layer.n_out * run.itemsize,
+                   layer.a_out + layer.n_out * run.ld * run.itemsize, run.itemsize)
+        a, next_a = next_a, a
+    run.kernels.transpose(a, s.sample_ld, run.count, 0, layer.n_out, layer.a_out, run.ld)
 
 
 cdef void loss(Steps *s, Run *run, double scale) noexcept nogil:
@@ -164,6 +187,7 @@ cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run.scratch = s.scratch + thread * s.scratch_bytes
     run.interrupt = s.interrupt
     run.steps = s.optimizer.steps
+    run.until_poll = POLL_WORK  # what is shorter need not look for Ctrl-C at all
 
 
 cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil:
@@ -231,7 +255,10 @@ cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
         set_count(s, &run, start)
         gather(s, &run, start)
         barrier(team)
-        forward(s, &run)
+        if run.count < BP_ROW_MULTIPLE and run.n_threads == 1 and s.samples != NULL:
+            forward_samples(s, &run)
+        else:
+            forward(s, &run)
         if s.has_targets:
             loss(s, &run, 0)
             barrier(team)
