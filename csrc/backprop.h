@@ -17,6 +17,8 @@
 
 #define BP_ROW_MULTIPLE 16  /* elements; whole vectors on every instruction set */
 #define BP_ALIGNMENT 64     /* bytes */
+#define BP_NEAR_BYTES \
+    (256 * 1024) /* data of so few bytes are in a near cache already: no need to fetch them */
 
 typedef enum { BP_IDENTITY, BP_SIGMOID, BP_TANH, BP_RELU } bp_activation;
 typedef enum { BP_SQUARED_ERROR, BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY } bp_loss;
@@ -39,6 +41,16 @@ typedef struct {
     double epsilon; /* Adam: epsilon sqrt(1 - beta_2^t) */
 } bp_step;
 
+/* Rows of the user's arrays that the next batch will gather from anywhere in memory: products, which leave memory
+ * idle, ask for them on their way. */
+typedef struct {
+    const char *samples, *targets; /* targets: or NULL */
+    int64_t sample_stride, target_stride, sample_bytes;
+    const int64_t *order; /* or NULL: row i is i */
+    int64_t next, last;   /* positions in the order that are still to be asked for */
+    int64_t asked;        /* bytes of row `next` that have been */
+} bp_lookahead;
+
 /* C[m][n] = sum over k of A(m, k) B[k][n], each one chain of multiply-adds in ascending k; then the epilogue. */
 typedef struct {
     int64_t m, n, k;   /* n: whole vectors */
@@ -56,13 +68,15 @@ typedef struct {
     void *weights;           /* IN OUT */
     void *moment1;           /* IN OUT velocity or first moment; NULL for plain SGD */
     void *moment2;           /* IN OUT second moment; NULL but for Adam */
+    bp_lookahead *lookahead; /* of the calling thread, or NULL; what an Adam update takes with it */
     void *panel;             /* scratch of the calling thread: bp_kernels.panel_bytes() */
 } bp_multiply;
 
 /* The user's array, as it lies in memory. */
 typedef struct {
     const char *data;
-    int64_t n_rows; /* that will be asked for in all, in the order that `gather` is given */
+    int64_t n_rows; /* that will be asked for in all, in the order that `gather` is given, and that it fetches
+                       ahead of itself; 0 where a bp_lookahead does */
     int64_t row_stride, column_stride; /* bytes */
     int type; /* numpy's one-letter type code: one of BP_TYPES */
 } bp_source;

@@ -3,7 +3,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
 from backprop._core.kernels cimport (
-    bp_activation, bp_kernels, bp_step, bp_team,
+    bp_activation, bp_kernels, bp_lookahead, bp_step, bp_team,
 )
 
 
@@ -47,6 +47,7 @@ cdef struct Run:
     bint fuse_update
     int64_t steps           # of the optimizer, counted by every thread alike
     bp_step step            # the constants of this one
+    bp_lookahead lookahead  # this thread's part of the next batch
     char *scratch           # of this thread
     int64_t until_poll      # multiply-adds until thread 0 looks at the clock
     Interrupt *interrupt

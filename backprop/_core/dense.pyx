@@ -103,6 +103,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     job.epilogue = BP_UPDATE if run.fuse_update else BP_STORE
     job.step = &run.step
     job.weights, job.moment1, job.moment2 = layer.parameters, layer.moment1, layer.moment2
+    job.lookahead = &run.lookahead
     multiply(&job, run, b_is_n_major=run.with_blas)
 
 

@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint64_t
 cdef extern from "backprop.h" nogil:
     int BP_ROW_MULTIPLE
     int BP_ALIGNMENT
+    int BP_NEAR_BYTES
 
     ctypedef enum bp_activation:
         BP_IDENTITY
@@ -40,6 +41,17 @@ cdef extern from "backprop.h" nogil:
         double beta_2
         double epsilon
 
+    ctypedef struct bp_lookahead:
+        const char *samples
+        const char *targets
+        int64_t sample_stride
+        int64_t target_stride
+        int64_t sample_bytes
+        const int64_t *order
+        int64_t next
+        int64_t last
+        int64_t asked
+
     ctypedef struct bp_multiply:
         int64_t m
         int64_t n
@@ -58,6 +70,7 @@ cdef extern from "backprop.h" nogil:
         void *weights
         void *moment1
         void *moment2
+        bp_lookahead *lookahead
         void *panel
 
     ctypedef struct bp_source:

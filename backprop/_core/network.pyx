@@ -13,9 +13,9 @@ from libc.string cimport memset
 
 from backprop._core.dense cimport Interrupt, Layer
 from backprop._core.kernels cimport (
-    BP_ADAM, BP_IDENTITY, BP_MOMENTUM, BP_NESTEROV, BP_RELU, BP_ROW_MULTIPLE, BP_SGD, BP_SIGMOID,
-    BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY, BP_SQUARED_ERROR, BP_TANH, bp_kernels, bp_loss, bp_optimizer,
-    bp_source, find_kernels, round_up, run_team, seconds, stream,
+    BP_ADAM, BP_IDENTITY, BP_MOMENTUM, BP_NEAR_BYTES, BP_NESTEROV, BP_RELU, BP_ROW_MULTIPLE, BP_SGD, BP_SIGMOID,
+    BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY, BP_SQUARED_ERROR, BP_TANH, bp_kernels, bp_lookahead,
+    bp_loss, bp_optimizer, bp_source, find_kernels, round_up, run_team, seconds, stream,
 )
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
 from backprop._core.steps cimport (
@@ -250,6 +250,8 @@ cdef class Core:
             s.first_epoch, s.n_epochs = self.epochs_trained, n_epochs
             s.epoch_losses, s.epoch_seconds = <double *>address(losses), <double *>address(times)
             s.run.fuse_update = True
+            if self.optimizer.kind == BP_ADAM and not self.with_blas:
+                set_lookahead(&s, x, y)
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
             with nogil:
                 run_team(train_epochs, &s, s.run.n_threads)
@@ -410,6 +412,17 @@ cdef take_arrays(Steps *s, Plan plan, x, y, sample_weights):
     if sample_weights is not None:
         s.weighted = plan.weighted = True
         s.sample_weights = source_of(sample_weights)
+
+
+cdef set_lookahead(Steps *s, cnp.ndarray x, cnp.ndarray y):
+    """Let products fetch the next batch, where its rows lie far apart, each of them in one piece."""
+    cdef bp_lookahead *lookahead = &s.run.lookahead
+    if s.order == NULL or s.x.column_stride != x.itemsize or x.nbytes <= BP_NEAR_BYTES:
+        return
+    lookahead.samples, lookahead.targets, lookahead.order = s.x.data, s.y.data, s.order
+    lookahead.sample_stride, lookahead.target_stride = s.x.row_stride, s.y.row_stride
+    lookahead.sample_bytes = s.layers[0].n_in * s.x.column_stride
+    s.x.n_rows = s.y.n_rows = 0  # so that gather does not do so too
 
 
 cdef bp_source source_of(cnp.ndarray array):

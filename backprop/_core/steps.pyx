@@ -118,8 +118,19 @@ cdef double batch_weight(Steps *s, Run *run) noexcept nogil:
     return run.kernels.sum(s.weights, run.count) if s.weighted else <double>run.count
 
 
+cdef void look_ahead(Steps *s, Run *run, int64_t start) noexcept nogil:
+    """This thread's rows of the batch that begins at `start`, for its products to fetch."""
+    cdef int64_t first, last
+    if run.lookahead.samples == NULL:
+        return
+    share(max(0, min(s.batch_size, s.n_rows - start)), BP_ROW_MULTIPLE, run, &first, &last)
+    run.lookahead.next, run.lookahead.last = start + first, start + last
+    run.lookahead.asked = 0
+
+
 cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     cdef double weight
+    look_ahead(s, run, start + s.batch_size)
     set_count(s, run, start)
     gather(s, run, start)
     barrier(run.team)

@@ -2,68 +2,79 @@
 
 #include "kernels/transpose.h"
 
-/* At most BLOCK samples by BLOCK features of the user's array, converted and scaled: block[sample][feature].
- * Narrow types are exact in `real` and scaled there; wide ones are scaled in double, so that a large offset
- * loses nothing. Whole blocks of neighbouring elements have a loop of constant length over an array of its
- * own, which the compiler turns into vectors. */
-#define CONVERT_BLOCK(name, type, wide)                                                                \
-    static void convert_##name(const char *const *row, int64_t stride, int64_t rows, int64_t features, \
-                               const double *offset, const double *scale, real *block)                 \
-    {                                                                                                  \
-        type x[BLOCK];                                                                                 \
-        for (int64_t r = 0; r < rows; ++r, block += BLOCK) {                                           \
-            if (stride == sizeof(type) && features == BLOCK)                                           \
-                memcpy(x, row[r], sizeof x);                                                           \
-            else                                                                                       \
-                for (int64_t j = 0; j < features; ++j)                                                 \
-                    memcpy(x + j, row[r] + j * stride, sizeof(type));                                  \
-            if (features == BLOCK && !offset)                                                          \
-                for (int j = 0; j < BLOCK; ++j)                                                        \
-                    block[j] = (real)x[j];                                                             \
-            else if (features == BLOCK)                                                                \
-                for (int j = 0; j < BLOCK; ++j)                                                        \
-                    block[j] = (real)(((wide)x[j] - (wide)offset[j]) * (wide)scale[j]);                \
-            else                                                                                       \
-                for (int64_t j = 0; j < features; ++j)                                                 \
-                    block[j] =                                                                         \
-                        (real)(offset ? ((wide)x[j] - (wide)offset[j]) * (wide)scale[j] : (wide)x[j]); \
-        }                                                                                              \
+/* From the user's array, converted and scaled: a block of whole width, block[sample][feature], and a narrow one
+ * straight to where it goes, out[feature][sample]; at most BLOCK samples. Narrow types are exact in `real` and
+ * scaled there; wide ones are scaled in double, so that a large offset loses nothing. Neighbouring elements have
+ * a loop of constant length over an array of its own, which the compiler turns into vectors. */
+#define CONVERT(name, type, wide)                                                                           \
+    static void block_of_##name(const char *const *row, int64_t stride, int64_t rows, const double *offset, \
+                                const double *scale, real *block)                                           \
+    {                                                                                                       \
+        type x[BLOCK];                                                                                      \
+        for (int64_t r = 0; r < rows; ++r, block += BLOCK) {                                                \
+            if (stride == sizeof(type))                                                                     \
+                memcpy(x, row[r], sizeof x);                                                                \
+            else                                                                                            \
+                for (int j = 0; j < BLOCK; ++j)                                                             \
+                    memcpy(x + j, row[r] + j * stride, sizeof(type));                                       \
+            if (offset)                                                                                     \
+                for (int j = 0; j < BLOCK; ++j)                                                             \
+                    block[j] = (real)(((wide)x[j] - (wide)offset[j]) * (wide)scale[j]);                     \
+            else                                                                                            \
+                for (int j = 0; j < BLOCK; ++j)                                                             \
+                    block[j] = (real)x[j];                                                                  \
+        }                                                                                                   \
+    }                                                                                                       \
+    static void columns_of_##name(const char *const *row, int64_t stride, int64_t rows, int64_t features,   \
+                                  const double *offset, const double *scale, real *out, int64_t ld)         \
+    {                                                                                                       \
+        for (int64_t j = 0; j < features; ++j)                                                              \
+            for (int64_t r = 0; r < rows; ++r) {                                                            \
+                type x;                                                                                     \
+                memcpy(&x, row[r] + j * stride, sizeof x);                                                  \
+                out[j * ld + r] = (real)(offset ? ((wide)x - (wide)offset[j]) * (wide)scale[j] : (wide)x);  \
+            }                                                                                               \
     }
 
 typedef unsigned char boolean;
-CONVERT_BLOCK(bool, boolean, real)
-CONVERT_BLOCK(byte, signed char, real)
-CONVERT_BLOCK(ubyte, unsigned char, real)
-CONVERT_BLOCK(short, short, real)
-CONVERT_BLOCK(ushort, unsigned short, real)
-CONVERT_BLOCK(int, int, double)
-CONVERT_BLOCK(uint, unsigned int, double)
-CONVERT_BLOCK(long, long, double)
-CONVERT_BLOCK(ulong, unsigned long, double)
-CONVERT_BLOCK(longlong, long long, double)
-CONVERT_BLOCK(ulonglong, unsigned long long, double)
-CONVERT_BLOCK(float, float, real)
-CONVERT_BLOCK(double, double, double)
+CONVERT(bool, boolean, real)
+CONVERT(byte, signed char, real)
+CONVERT(ubyte, unsigned char, real)
+CONVERT(short, short, real)
+CONVERT(ushort, unsigned short, real)
+CONVERT(int, int, double)
+CONVERT(uint, unsigned int, double)
+CONVERT(long, long, double)
+CONVERT(ulong, unsigned long, double)
+CONVERT(longlong, long long, double)
+CONVERT(ulonglong, unsigned long long, double)
+CONVERT(float, float, real)
+CONVERT(double, double, double)
 
-typedef void (*convert_block)(const char *const *, int64_t, int64_t, int64_t, const double *, const double *,
-                              real *);
+typedef struct {
+    void (*block)(const char *const *, int64_t, int64_t, const double *, const double *, real *);
+    void (*columns)(const char *const *, int64_t, int64_t, int64_t, const double *, const double *, real *,
+                    int64_t);
+} conversion;
 
-static convert_block converter(int type)
+static conversion conversion_of(int type)
 {
+#define CONVERSION(name) \
+    (conversion) { block_of_##name, columns_of_##name }
     switch (type) {
-    case '?': return convert_bool;
-    case 'b': return convert_byte;
-    case 'B': return convert_ubyte;
-    case 'h': return convert_short;
-    case 'H': return convert_ushort;
-    case 'i': return convert_int;
-    case 'I': return convert_uint;
-    case 'l': return convert_long;
-    case 'L': return convert_ulong;
-    case 'q': return convert_longlong;
-    case 'Q': return convert_ulonglong;
-    case 'f': return convert_float;
-    default: return convert_double;
+    case '?': return CONVERSION(bool);
+    case 'b': return CONVERSION(byte);
+    case 'B': return CONVERSION(ubyte);
+    case 'h': return CONVERSION(short);
+    case 'H': return CONVERSION(ushort);
+    case 'i': return CONVERSION(int);
+    case 'I': return CONVERSION(uint);
+    case 'l': return CONVERSION(long);
+    case 'L': return CONVERSION(ulong);
+    case 'q': return CONVERSION(longlong);
+    case 'Q': return CONVERSION(ulonglong);
+    case 'f': return CONVERSION(float);
+    default: return CONVERSION(double);
     }
 }
 
@@ -75,7 +86,6 @@ static void row_addresses(const bp_source *source, const int64_t *rows, int64_t 
 }
 
 #define LOOK_AHEAD (4 * BLOCK)
-#define NEAR_BYTES (256 * 1024) /* what lies in so little is in a near cache already */
 
 /* Into the second-level cache; nothing where the elements of a row lie far apart, for nothing is gained there. */
 INLINE void prefetch_bytes(const char *start, int64_t count)
@@ -90,8 +100,8 @@ INLINE void prefetch_bytes(const char *start, int64_t count)
 static void gather(const bp_source *source, const int64_t *rows, int64_t start, int64_t first, int64_t last,
                    int64_t features, const double *offset, const double *scale, void *out, int64_t ld)
 {
-    const convert_block convert = converter(source->type);
-    const int far = source->n_rows * source->row_stride > NEAR_BYTES;
+    const conversion convert = conversion_of(source->type);
+    const int far = source->n_rows * source->row_stride > BP_NEAR_BYTES;
     real block[BLOCK * BLOCK];
     for (int64_t column = first; column < last; column += BLOCK) {
         const int64_t count = last - column < BLOCK ? last - column : BLOCK;
@@ -102,9 +112,15 @@ static void gather(const bp_source *source, const int64_t *rows, int64_t start, 
         row_addresses(source, rows, ahead, next_count, next_row);
         for (int64_t feature = 0; feature < features; feature += BLOCK) {
             const int64_t wide = features - feature < BLOCK ? features - feature : BLOCK;
-            convert(row, source->column_stride, count, wide, offset ? offset + feature : NULL,
-                    scale ? scale + feature : NULL, block);
-            transpose_block(block, BLOCK, count, wide, (real *)out + feature * ld + column, ld);
+            const double *offsets = offset ? offset + feature : NULL,
+                         *scales = scale ? scale + feature : NULL;
+            real *to = (real *)out + feature * ld + column;
+            if (wide < BLOCK) {
+                convert.columns(row, source->column_stride, count, wide, offsets, scales, to, ld);
+            } else {
+                convert.block(row, source->column_stride, count, offsets, scales, block);
+                transpose_block(block, BLOCK, count, wide, to, ld);
+            }
             for (int64_t r = 0; r < count; ++r)
                 row[r] += BLOCK * source->column_stride;
             /* shuffled rows come from anywhere: those of soon, or of the next batch, are fetched now */

@@ -85,25 +85,35 @@ static factors strip_factors(const bp_multiply *job, const strip *s, int64_t don
     return f;
 }
 
-static void finish_tile(const bp_multiply *job, int64_t row, int64_t column, int64_t rows, int64_t columns)
+/* What of the epilogue is done in registers. */
+static finish finish_of(const bp_multiply *job)
 {
-    const int64_t at = row * job->ldc + column;
-    if (job->epilogue == BP_ACTIVATE)
-        activate(job->activation, (real *)job->c + at, job->ldc, rows, columns);
-    else if (job->epilogue == BP_DERIVATIVE)
-        derivative(job->activation, (real *)job->c + at, (const real *)job->activations + at, job->ldc, rows,
-                   columns);
+    if (job->epilogue == BP_ACTIVATE && job->activation == BP_RELU)
+        return FINISH_RELU;
+    if (job->epilogue != BP_DERIVATIVE)
+        return FINISH_STORE;
+    switch (job->activation) {
+    case BP_RELU: return FINISH_RELU_DERIVATIVE;
+    case BP_TANH: return FINISH_TANH_DERIVATIVE;
+    case BP_SIGMOID: return FINISH_SIGMOID_DERIVATIVE;
+    case BP_IDENTITY: break;
+    }
+    return FINISH_STORE;
 }
 
 static void multiply_strip(const bp_multiply *job, const strip *s)
 {
+    const int ends = s->k + s->length == job->k;
+    const finish end = ends ? finish_of(job) : FINISH_STORE;
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
-        real *c = (real *)job->c + s->row * job->ldc + s->column + done;
+        const int64_t at = s->row * job->ldc + s->column + done;
+        const real *a = end >= FINISH_RELU_DERIVATIVE ? (const real *)job->activations + at : NULL;
+        real *c = (real *)job->c + at;
         const factors f = strip_factors(job, s, done);
-        multiply_tile(s->rows, width / LANES, s->k > 0, s->length, &f, c, job->ldc);
-        if (s->k + s->length == job->k)
-            finish_tile(job, s->row, s->column + done, s->rows, width);
+        multiply_tile(s->rows, width / LANES, s->k > 0, s->length, &f, end, a, c, job->ldc);
+        if (ends && job->epilogue == BP_ACTIVATE && end == FINISH_STORE)
+            activate(job->activation, c, job->ldc, s->rows, width);
     }
 }
 
@@ -141,9 +151,10 @@ static void update_strip(const bp_multiply *job, const strip *s, update_state *s
         const factors f = strip_factors(job, s, done);
         if (optimizer == BP_ADAM && !job->a_is_k_major && s->length) {
             multiply_tile_beside_adam(s->rows, width / LANES, s->length, &f, next->gradient, &state->rates,
-                                      before, next);
+                                      before, next, job->lookahead);
         } else {
-            multiply_tile(s->rows, width / LANES, 0, s->length, &f, next->gradient, TILE_COLUMNS);
+            multiply_tile(s->rows, width / LANES, 0, s->length, &f, FINISH_STORE, NULL, next->gradient,
+                          TILE_COLUMNS);
             update_tile(optimizer, &state->rates, before);
         }
         state->latest = !state->latest;

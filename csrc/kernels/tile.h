@@ -31,6 +31,16 @@ typedef struct {
     int64_t ahead_stride; /* bytes */
 } factors;
 
+/* What is done to the sums while they are still in registers. tanh and sigmoid have no room there: for them the
+ * tile is stored, and activated in the first-level cache. */
+typedef enum {
+    FINISH_STORE,
+    FINISH_RELU,
+    FINISH_RELU_DERIVATIVE,
+    FINISH_TANH_DERIVATIVE,
+    FINISH_SIGMOID_DERIVATIVE
+} finish;
+
 /* A tile of the gradient whose parameters have not made their step yet. */
 typedef struct {
     real *gradient; /* [rows][TILE_COLUMNS] */
@@ -66,14 +76,47 @@ INLINE void prefetch_row(const pending_update *p, int64_t row)
     }
 }
 
+#define LOOKAHEAD_BYTES (8 * BP_ALIGNMENT) /* at a time: more would wait for one another */
+
+/* A few lines of what will be gathered next, into the second-level cache. */
+INLINE void fetch_ahead(bp_lookahead *l)
+{
+    if (l->next >= l->last)
+        return;
+    const int64_t row = l->order ? l->order[l->next] : l->next, left = l->sample_bytes - l->asked;
+    const int64_t bytes = left < LOOKAHEAD_BYTES ? left : LOOKAHEAD_BYTES;
+    const char *start = l->samples + row * l->sample_stride + l->asked;
+    for (int64_t at = 0; at < bytes; at += BP_ALIGNMENT)
+        __builtin_prefetch(start + at, 0, 2);
+    __builtin_prefetch(start + bytes - 1, 0, 2);
+    if (l->targets && !l->asked)
+        __builtin_prefetch(l->targets + row * l->target_stride, 0, 2);
+    l->asked += bytes;
+    if (bytes == left) {
+        l->asked = 0;
+        ++l->next;
+    }
+}
+
+#define STORE_EACH(value)                           \
+    UNROLLED for (int i = 0; i < rows; ++i)         \
+    {                                               \
+        UNROLLED for (int v = 0; v < vectors; ++v)  \
+        {                                           \
+            const int64_t at = i * ldc + v * LANES; \
+            v_store(c + at, value);                 \
+        }                                           \
+    }
+
 /* c[rows][vectors] (+)= the sum over k >= 1 of a(row, k) b[k][vectors].
  *
  * With `r`, the tile before makes its Adam step meanwhile, row after row: square roots and divisions have a unit
  * of their own and cost little beside the multiply-adds. `next` is this tile's own update, whose parameters are
  * fetched. rows, vectors and whether there is an r are constants where this is inlined. */
 INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const factors *f,
-                 const int64_t row_stride, const int64_t k_stride, real *c, int64_t ldc, const rates *r,
-                 const pending_update *before, const pending_update *next)
+                 const int64_t row_stride, const int64_t k_stride, finish end,
+                 const real *a /* [rows][ldc] */, real *c, int64_t ldc, const rates *r,
+                 const pending_update *before, const pending_update *next, bp_lookahead *lookahead)
 {
     static const real zeros[TILE_COLUMNS];
     const real *from = resume ? c : zeros;
@@ -93,6 +136,8 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
         k -= left;
         if (r && row < next->rows)
             prefetch_row(next, row);
+        if (r && lookahead)
+            fetch_ahead(lookahead);
         do { /* a loop that may run no time makes the compiler move all the sums about */
             vec columns[TILE_VECTORS];
             UNROLLED for (int v = 0; v < vectors; ++v) columns[v] = v_load(b + v * LANES);
@@ -118,17 +163,22 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
     } while (k);
     for (; r && row < before->rows; ++row) /* k was shorter than the tile before is high */
         update_row(r, before, row);
-    UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v)
-        v_store(c + i * ldc + v * LANES, sums[i][v]);
+    switch (end) {
+    case FINISH_STORE: STORE_EACH(sums[i][v]); return;
+    case FINISH_RELU: STORE_EACH(v_activation(BP_RELU, sums[i][v])); return;
+    case FINISH_RELU_DERIVATIVE: STORE_EACH(v_derivative(BP_RELU, v_load(a + at), sums[i][v])); return;
+    case FINISH_TANH_DERIVATIVE: STORE_EACH(v_derivative(BP_TANH, v_load(a + at), sums[i][v])); return;
+    case FINISH_SIGMOID_DERIVATIVE: STORE_EACH(v_derivative(BP_SIGMOID, v_load(a + at), sums[i][v])); return;
+    }
 }
 
 /* The calls with constants: k-major A (row_stride 1) and row-major A (k_stride 1), every height, one or all
  * vectors. */
-#define TILE_OF(rows, vectors)                                                       \
-    if (f->row_stride == 1)                                                          \
-        tile(rows, vectors, resume, k, f, 1, f->k_stride, c, ldc, NULL, NULL, NULL); \
-    else                                                                             \
-        tile(rows, vectors, resume, k, f, f->row_stride, 1, c, ldc, NULL, NULL, NULL);
+#define TILE_OF(rows, vectors)                                                                     \
+    if (f->row_stride == 1)                                                                        \
+        tile(rows, vectors, resume, k, f, 1, f->k_stride, end, a, c, ldc, NULL, NULL, NULL, NULL); \
+    else                                                                                           \
+        tile(rows, vectors, resume, k, f, f->row_stride, 1, end, a, c, ldc, NULL, NULL, NULL, NULL);
 #define TILE_CASE(rows)                 \
     case rows:                          \
         if (vectors == TILE_VECTORS) {  \
@@ -137,8 +187,9 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
             TILE_OF(rows, 1)            \
         }                               \
         break;
-#define ADAM_OF(rows, vectors) \
-    tile(rows, vectors, 0, k, f, f->row_stride, 1, gradient, TILE_COLUMNS, r, before, next);
+#define ADAM_OF(rows, vectors)                                                                            \
+    tile(rows, vectors, 0, k, f, f->row_stride, 1, FINISH_STORE, NULL, gradient, TILE_COLUMNS, r, before, \
+         next, lookahead);
 #define ADAM_CASE(rows)                 \
     case rows:                          \
         if (vectors == TILE_VECTORS) {  \
@@ -157,10 +208,10 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
 #define EVERY_CASE(CASE) CASES_TO_4(CASE)
 #endif
 
-static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, const factors *f, real *c,
-                          int64_t ldc)
+static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, const factors *f, finish end,
+                          const real *a, real *c, int64_t ldc)
 {
-    if (k == 0) { /* an empty sum */
+    if (k == 0) { /* an empty sum, which every finish leaves 0 */
         for (int64_t i = 0; i < rows; ++i)
             memset(c + i * ldc, 0, (size_t)(vectors * LANES) * sizeof(real));
         return;
@@ -172,7 +223,7 @@ static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, 
 
 static void multiply_tile_beside_adam(int64_t rows, int64_t vectors, int64_t k, const factors *f,
                                       real *gradient, const rates *r, const pending_update *before,
-                                      const pending_update *next)
+                                      const pending_update *next, bp_lookahead *lookahead)
 {
     switch (rows) {
         EVERY_CASE(ADAM_CASE)
