@@ -17,8 +17,13 @@
 
 #include "kernels/tile.h"
 
-#define BLOCK_BYTES (512 * 1024) /* of B; second-level caches have 512 KiB and more */
-#define STRETCH_BYTES 4352 /* of k: resting in C costs more than B's longer way */
+/* Of B, in the second-level cache of 512 KiB or more: the wider a block, the fewer passes over A. Low tiles read
+ * B so often that it must leave room for what else passes through. */
+#define BLOCK_BYTES ((TILE_ROWS < 12 ? 256 : 512) * 1024)
+#define LONG_STRETCH_BYTES 4352  /* of k: resting in C costs more than B's longer way */
+/* For every k a tile reads a line of k-major A and its part of a row of B. A low tile has so little to do with them
+ * that they must stay in the first-level cache from one tile, and one strip, to the next. */
+#define SHORT_STRETCH_BYTES (TILE_ROWS < 12 ? 544 : LONG_STRETCH_BYTES)
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -29,7 +34,8 @@ static int64_t strip_count(int64_t rows) { return divide_up(rows, TILE_ROWS); }
 
 static int64_t stretch_count(const bp_multiply *job)
 {
-    const int64_t longest = STRETCH_BYTES / (int64_t)sizeof(real);
+    const int64_t bytes = job->a_is_k_major ? SHORT_STRETCH_BYTES : LONG_STRETCH_BYTES;
+    const int64_t longest = bytes / (int64_t)sizeof(real);
     return job->epilogue == BP_UPDATE || job->k <= longest ? 1 : divide_up(job->k, longest);
 }
 
