@@ -22,6 +22,7 @@
 
 typedef enum { BP_IDENTITY, BP_SIGMOID, BP_TANH, BP_RELU } bp_activation;
 typedef enum { BP_SQUARED_ERROR, BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY } bp_loss;
+typedef enum { BP_EXP, BP_LOG, BP_LOG1P_EXP, BP_ERF } bp_function; /* LOG1P_EXP: log(1 + exp(-|x|)) */
 typedef enum { BP_SGD, BP_MOMENTUM, BP_NESTEROV, BP_ADAM } bp_optimizer;
 
 /* What is done to a tile of a product while it is in cache: the one switch of what is fused. */
@@ -131,6 +132,7 @@ typedef struct {
                     int64_t columns, int64_t ldw);
     /* elementwise functions on their own, for the tests; count: any */
     void (*apply)(bp_activation activation, const void *in, void *out, int64_t count);
+    void (*evaluate)(bp_function function, const void *in, void *out, int64_t count);
     /* multiply-adds without memory, for the benchmarks: returns a number that depends on all of them */
     double (*peak_probe)(int64_t repeats);
 } bp_kernels;

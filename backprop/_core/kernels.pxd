@@ -21,6 +21,12 @@ cdef extern from "backprop.h" nogil:
         BP_SIGMOID_CROSS_ENTROPY
         BP_SOFTMAX_CROSS_ENTROPY
 
+    ctypedef enum bp_function:
+        BP_EXP
+        BP_LOG
+        BP_LOG1P_EXP
+        BP_ERF
+
     ctypedef enum bp_optimizer:
         BP_SGD
         BP_MOMENTUM
@@ -113,6 +119,7 @@ cdef extern from "backprop.h" nogil:
         void (*uniform)(uint64_t state, double limit, void *weights, int64_t rows, int64_t columns,
                         int64_t ldw) noexcept nogil
         void (*apply)(bp_activation activation, const void *values, void *out, int64_t count) noexcept nogil
+        void (*evaluate)(bp_function function, const void *values, void *out, int64_t count) noexcept nogil
         double (*peak_probe)(int64_t repeats) noexcept nogil
 
     ctypedef struct bp_team:

@@ -9,8 +9,8 @@ from libc.stdint cimport int64_t, uint64_t
 
 from backprop._core cimport blas
 from backprop._core.kernels cimport (
-    BP_ACTIVATE, BP_DERIVATIVE, BP_STORE, BP_UPDATE, bp_kernels, bp_multiply, bp_source, bp_step, bp_targets,
-    find_kernels, seconds, shuffle, stream,
+    BP_ACTIVATE, BP_DERIVATIVE, BP_ERF, BP_EXP, BP_LOG, BP_LOG1P_EXP, BP_STORE, BP_UPDATE, bp_kernels, bp_multiply,
+    bp_source, bp_step, bp_targets, find_kernels, seconds, shuffle, stream,
 )
 from backprop._core.plan cimport address
 
@@ -49,11 +49,17 @@ def multiply_add_peak(dtype="float32", double seconds_to_run=0.2, instruction_se
     return best
 
 
-def apply(activation, values, instruction_set=None):
-    """f(values), one after another."""
+FUNCTIONS = {"exp": BP_EXP, "log": BP_LOG, "log1p_exp": BP_LOG1P_EXP, "erf": BP_ERF}  # that are no activations
+
+
+def apply(function, values, instruction_set=None):
+    """f(values), one after another: an activation, or "exp", "log", "erf", or "log1p_exp": log(1 + exp(-|x|))."""
     cdef const bp_kernels *k = kernels_for(values.dtype, instruction_set)
     out = np.empty_like(values)
-    k.apply(ACTIVATIONS[activation], address(values), address(out), values.size)
+    if function in FUNCTIONS:
+        k.evaluate(FUNCTIONS[function], address(values), address(out), values.size)
+    else:
+        k.apply(ACTIVATIONS[function], address(values), address(out), values.size)
     return out
 
 

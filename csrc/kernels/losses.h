@@ -32,11 +32,8 @@ INLINE vec v_sigmoid_cross_entropy(const real *a, const bp_targets *t, int64_t n
     vec sum = v_set(0);
     for (int64_t j = 0; j < n_out; ++j) {
         const vec logit = v_load(a + j * ld + column), y = v_target(t->values, t->labels, ld, j, column);
-        const vec e = v_exp(-v_absolute(logit));
-        const vec positive = v_set(1) / (v_set(1) + e); /* sigmoid(|a|) */
-        const vec p = v_where_less(logit, v_set(0), e * positive, positive);
-        sum = sum + (v_relu(logit) - logit * y + v_log1p(e));
-        v_store(da + j * ld + column, (p - y) * weight);
+        sum = sum + (v_relu(logit) - logit * y + v_log1p_exp(logit));
+        v_store(da + j * ld + column, (v_sigmoid(logit) - y) * weight);
     }
     return sum;
 }

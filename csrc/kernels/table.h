@@ -18,12 +18,37 @@ typedef int32_t integer;
 #endif
 
 #include BP_SIMD
+#include "kernels/polynomials.h"
 #include "kernels/math.h"
 #include "kernels/activations.h"
 #include "kernels/optimizers.h"
 #include "kernels/multiply.h"
 #include "kernels/losses.h"
 #include "kernels/gather.h"
+
+INLINE vec v_function(bp_function function, vec x)
+{
+    switch (function) {
+    case BP_EXP: return v_exp(x);
+    case BP_LOG: return v_log(x);
+    case BP_LOG1P_EXP: return v_log1p_exp(x);
+    case BP_ERF: break;
+    }
+    return v_erf(x);
+}
+
+static void evaluate(bp_function function, const void *in, void *out, int64_t count)
+{
+    const real *x = in;
+    real *y = out;
+    for (int64_t i = 0; i < count; i += LANES) {
+        real lanes[LANES] = {0};
+        const size_t bytes = (size_t)(count - i < LANES ? count - i : LANES) * sizeof(real);
+        memcpy(lanes, x + i, bytes);
+        v_store(lanes, v_function(function, v_load(lanes)));
+        memcpy(y + i, lanes, bytes);
+    }
+}
 
 static double peak_probe(int64_t repeats)
 {
@@ -64,5 +89,6 @@ const bp_kernels BP_STUB = {
     .sum = sum,
     .uniform = uniform,
     .apply = apply,
+    .evaluate = evaluate,
     .peak_probe = peak_probe,
 };

@@ -24,6 +24,8 @@ INLINE void v_store(real *p, vec v) { V(storeu)(p, v); }
 INLINE vec v_set(real x) { return V(set1)(x); }
 INLINE vec v_fma(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
 INLINE vec v_sqrt(vec v) { return V(sqrt)(v); }
+INLINE vec v_lesser(vec a, vec b) { return V(min)(a, b); }
+INLINE vec v_greater(vec a, vec b) { return V(max)(a, b); }
 INLINE vec v_where_less(vec a, vec b, vec x, vec y)
 {
     return V(mask_blend)(V_MASK(cmp)(a, b, _CMP_LT_OQ), y, x);

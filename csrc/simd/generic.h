@@ -60,6 +60,28 @@ INLINE vec v_where_equal(vec a, vec b, vec x, vec y)
     return (vec)((equal & (ivec)x) | (~equal & (ivec)y));
 }
 
+/* a < b ? a : b and a > b ? a : b; both are b where one of the two is nan */
+INLINE vec v_lesser(vec a, vec b)
+{
+#if defined(__SSE2__) && defined(BP_FLOAT64)
+    return (vec)__builtin_ia32_minpd(a, b);
+#elif defined(__SSE2__)
+    return (vec)__builtin_ia32_minps(a, b);
+#else
+    return v_where_less(a, b, a, b);
+#endif
+}
+INLINE vec v_greater(vec a, vec b)
+{
+#if defined(__SSE2__) && defined(BP_FLOAT64)
+    return (vec)__builtin_ia32_maxpd(a, b);
+#elif defined(__SSE2__)
+    return (vec)__builtin_ia32_maxps(a, b);
+#else
+    return v_where_less(b, a, a, b);
+#endif
+}
+
 INLINE vec v_sqrt(vec v)
 {
 #if defined(__aarch64__) && defined(BP_FLOAT64)
