@@ -3,7 +3,8 @@
 The largest error in units in the last place (of the exact value, on the first instruction set that
 runs here): in float32 over all 2^32 inputs, against float64; in float64 over random inputs, against
 mpmath. And whether the other instruction sets with fused multiply-adds give the same bits: on one
-block of 16,384 inputs in eight, and on all of float64's. Takes ten minutes; `--functions tanh,exp` asks for some.
+block of 16,384 inputs in eight, and on all of float64's. Takes ten minutes; `--functions tanh,exp`
+asks for some.
 Needs mpmath, and scipy, which scikit-learn brings.
 """
 
