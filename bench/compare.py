@@ -12,11 +12,12 @@ import sys
 import time
 from dataclasses import dataclass
 
+from findings import conditions, say
 from peers import PEERS
 from results import benchmark, markdown, number, save, spread
 from shapes import SHAPES, Shape
 from stopwatch import Stopwatch
-from worker import NotInstalled, Worker, WorkerError, load, pin, processor
+from worker import NotInstalled, Worker, WorkerError, load, pin
 
 OURS = "backprop"
 PEAK_SECONDS = 0.05
@@ -41,22 +42,57 @@ class Row:
     def gflops(self, peer):
         return self.shape.flops / statistics.median(self.seconds[peer]) / 1e9
 
-    def share_of_peak(self, peer):
-        """The part of the turn's peak that the step's products used; the median turn."""
+    def shares(self, peer):
+        """The part of the turn's peak that the step's products used, turn by turn."""
         turns = zip(self.seconds[peer], self.peaks, strict=True)
-        return statistics.median(self.shape.flops / (1e9 * s * peak) for s, peak in turns)
+        return [self.shape.flops / (1e9 * seconds * peak) for seconds, peak in turns]
+
+    def share_of_peak(self, peer):
+        return statistics.median(self.shares(peer))
+
+    def ratios(self, peer):
+        """How many times as long as ours the peer's step took, turn by turn."""
+        turns = zip(self.seconds[peer], self.seconds[OURS], strict=True)
+        return [theirs / ours for theirs, ours in turns]
 
     def ratio(self, peer):
-        """How many times as long as ours the peer's step took; the median turn."""
-        turns = zip(self.seconds[peer], self.seconds[OURS], strict=True)
-        return statistics.median(theirs / ours for theirs, ours in turns)
+        return statistics.median(self.ratios(peer))
+
+
+@dataclass
+class Comparison:
+    """A whole run."""
+
+    rows: list
+    about: dict  # {peer: {"name", "version"}}
+    absent: dict  # {peer: what its import said}
+    seconds: float
+    busy: str  # words of warning, or ''
+
+    @property
+    def failed(self):
+        return any(row.failures for row in self.rows)
 
 
 def main(arguments=None):
     options = parse(arguments)
     core = pin(options.core)
-    busy = load()
-    started = time.perf_counter()
+    comparison = compare(options)
+    show(comparison, options, core)
+    if options.json:
+        save(
+            options.json,
+            entries(comparison, options.dtype),
+            command="compare.py",
+            dtype=options.dtype,
+        )
+    if comparison.failed:
+        sys.exit(1)
+
+
+def compare(options):
+    """Every peer that is there, on every shape asked for."""
+    busy, started = load(), time.perf_counter()
     workers, absent = {}, {}
     for peer in PEERS:
         if peer == OURS or peer in options.peers:
@@ -70,20 +106,18 @@ def main(arguments=None):
     rows = [measure(SHAPES[name], workers, options.repeats) for name in options.shapes]
     for worker in workers.values():
         worker.close()
+    return Comparison(rows, about, absent, time.perf_counter() - started, busy)
 
+
+def show(comparison, options, core):
+    rows, about, absent = comparison.rows, comparison.about, comparison.absent
     print(markdown(*table(rows, about, absent)))
-    bound = "not bound to a core" if core is None else f"bound to core {core}"
     peaks = [peak for row in rows for peak in row.peaks]
     print(
-        f"\n{processor()}, {bound}, one thread, {options.dtype}, {options.repeats} turns, "
-        f"{time.perf_counter() - started:.0f} s; multiply-add peak {spread(peaks)} GFLOP/s{busy}"
+        f"\n{conditions(core)}, one thread, {options.dtype}, {options.repeats} turns, "
+        f"{comparison.seconds:.0f} s; multiply-add peak {spread(peaks)} GFLOP/s{comparison.busy}"
     )
     print_notes(rows, about, absent)
-    if options.json:
-        entries = [entry(row, peer, options.dtype, about) for row in rows for peer in row.seconds]
-        save(options.json, entries, command="compare.py", dtype=options.dtype)
-    if any(row.failures for row in rows):
-        sys.exit(1)
 
 
 def parse(arguments):
@@ -141,10 +175,6 @@ def measure(shape, workers, repeats):
     return row
 
 
-def say(text):
-    print(text, end="", file=sys.stderr, flush=True)
-
-
 def table(rows, about, absent):
     """(header, rows of cells)."""
     peers = [peer for peer in PEERS if peer != OURS and (peer in about or peer in absent)]
@@ -195,8 +225,14 @@ def print_notes(rows, about, absent):
             print(f"{peer} failed on {row.shape}: {why.strip().splitlines()[-1]}")
 
 
+def entries(comparison, dtype):
+    """What the JSON file holds of each shape and peer."""
+    return [
+        entry(row, peer, dtype, comparison.about) for row in comparison.rows for peer in row.seconds
+    ]
+
+
 def entry(row, peer, dtype, about):
-    """One line of the JSON file."""
     return benchmark(
         f"{row.shape.name} {dtype}",
         peer,

@@ -73,6 +73,23 @@ class Stopwatch:
         return multiply_add_peak(self.dtype, seconds)
 
 
+def calls_in(seconds, function, *arguments):
+    """How many calls take about so long; warms up."""
+    count, taken = 1, 0.0
+    while taken < seconds / 4:
+        count *= 2
+        taken = count * seconds_a_call(count, function, *arguments)
+    return max(1, round(count * seconds / taken))
+
+
+def seconds_a_call(count, function, *arguments):
+    """The mean over `count` calls in a row."""
+    started = time.perf_counter()
+    for _ in range(count):
+        function(*arguments)
+    return (time.perf_counter() - started) / count
+
+
 def fastest_epoch(trainer):
     """Seconds of the fastest of a few epochs, after one that compiles and warms up."""
     trainer.train(1)

@@ -7,9 +7,13 @@ import multiprocessing
 import os
 import platform
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 
 from peers import ENVIRONMENT
+
+# The cores that this process was given, before it binds itself to one; None where none can say.
+GIVEN = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
 
 class NotInstalled(Exception):
@@ -33,6 +37,29 @@ def pin(core=None):
     return core
 
 
+@contextmanager
+def bound_to(cores):
+    """Workers that are made in here are bound to these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def environment(**variables):
+    """Workers that are made in here see these variables."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 class Worker:
     """An object that lives in a process of its own; `call` runs one of its methods there."""
 
@@ -42,13 +69,17 @@ class Worker:
         self._process = context.Process(target=_serve, args=(theirs, make, arguments), daemon=True)
         self._process.start()
         theirs.close()
-        self._receive()  # that it is made
+        self.answer()  # that it is made
 
     def call(self, method, *arguments):
-        self._connection.send((method, arguments))
-        return self._receive()
+        self.ask(method, *arguments)
+        return self.answer()
 
-    def _receive(self):
+    def ask(self, method, *arguments):
+        """The first half of a call, for two workers that are to work at the same time."""
+        self._connection.send((method, arguments))
+
+    def answer(self):
         try:
             kind, value = self._connection.recv()
         except EOFError:

@@ -27,6 +27,15 @@ PEERS = {
     "jax": "peers.jax_epoch",
 }
 
+# The same for prediction; each module has, beside NAME and version(),
+#     predictors(shape, parameters)   {variant: a function from rows to outputs, numpy both}
+PREDICTORS = {
+    "backprop": "peers.ours",
+    "ONNX Runtime": "peers.onnx_runtime",
+    "PyTorch": "peers.pytorch",
+    "numpy": "peers.plain_numpy",
+}
+
 ONE_THREAD = {
     name: "1"
     for name in (
