@@ -12,11 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from peers import ADAM
+from products import aligned, blas_runner, layer_arrays
 from shapes import SHAPES
 
 from backprop._core import probe
-
-ROW = 16  # elements that a row of parameters or activations is a multiple of
 
 # (inputs, outputs, batch) of every layer, once each, under the first shape that has it.
 LAYERS = {}
@@ -34,42 +33,6 @@ CASES = [
 TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
 
 pytestmark = pytest.mark.benchmark(min_rounds=10, max_time=0.1)
-
-
-def padded(count):
-    return -(-count // ROW) * ROW
-
-
-def random(rng, rows, columns, dtype, used=None):
-    """[rows][columns] of numbers of size 1; columns beyond `used` are 0. Starts on a cache line."""
-    values = aligned(rows, columns, dtype)
-    values[:, :used] = rng.standard_normal((rows, used or columns))
-    return values
-
-
-def aligned(rows, columns, dtype):
-    itemsize = np.dtype(dtype).itemsize
-    memory = np.zeros(rows * columns * itemsize + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + rows * columns * itemsize].view(dtype).reshape(rows, columns)
-
-
-def layer_arrays(layer, dtype):
-    """Parameters and the activations and derivatives around them, as training lays them out."""
-    rng = np.random.default_rng(0)
-    columns = padded(layer.batch)
-    made = SimpleNamespace(
-        parameters=random(rng, layer.n_in + 1, padded(layer.n_out), dtype, layer.n_out),
-        a_in=random(rng, layer.n_in + 1, columns, dtype, layer.batch),
-        a_out=aligned(layer.n_out, columns, dtype),
-        dz=random(rng, layer.n_out, columns, dtype, layer.batch),
-        da_in=aligned(layer.n_in, columns, dtype),
-        gradient=aligned(layer.n_in + 1, padded(layer.n_out), dtype),
-    )
-    made.a_in[-1] = 1  # the bias's input
-    made.dz_transposed = aligned(columns, padded(layer.n_out), dtype)
-    made.dz_transposed[:, : layer.n_out] = made.dz.T
-    return made
 
 
 def assert_equals(found, expected, dtype):
@@ -164,7 +127,3 @@ def test_weight_gradient(benchmark, report, layer, how, dtype):
         assert_equals(t.parameters, expected, dtype)
     benchmark(run)
     report(2 * layer.batch * layer.n_in * layer.n_out, dtype)
-
-
-def blas_runner(a, b, c, **how):
-    return lambda: probe.blas_multiply(a, b, c, **how)
