@@ -60,7 +60,7 @@ def blas_runner(a, b, c, **how):
 
 
 def bare_products(layer, dtype):
-    """{product: ({"fused" or "blas": its function, and one that does the same for no rows}, array)}.
+    """{product: ({"fused" or "blas": its function, and one that does it for no rows}, array)}.
 
     Without an epilogue on either side, the same job for both; `array` is what both write.
     """
