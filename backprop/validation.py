@@ -4,7 +4,6 @@ The core is handed arrays that have passed here and checks nothing itself. Each 
 argument, what was given and what was expected.
 """
 
-import difflib
 import math
 import numbers
 import os
@@ -25,6 +24,8 @@ def check_name(argument, value, names):
     """One of `names`, or a ValueError that says which is nearest."""
     if isinstance(value, str) and value in names:
         return value
+    import difflib  # here, because only an error needs it: a tenth of what `import` takes
+
     near = difflib.get_close_matches(str(value).lower(), list(names), n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{argument}={value!r}: expected one of {', '.join(map(repr, names))}{hint}")
