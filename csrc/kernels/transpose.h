@@ -41,6 +41,22 @@ INLINE void v_transpose(vec x[LANES])
     }
 }
 
+/* BLOCK by BLOCK: out[column][row] = in[row][column], whose rows lie anywhere */
+INLINE void transpose_rows(const char *const *in, real *out, int64_t ldo)
+{
+    for (int row = 0; row < BLOCK; row += LANES)
+        for (int column = 0; column < BLOCK; column += LANES) {
+            vec x[LANES];
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; ++i)
+                x[i] = v_load((const real *)(const void *)in[row + i] + column);
+            v_transpose(x);
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; ++i)
+                v_store(out + (column + i) * ldo + row, x[i]);
+        }
+}
+
 /* out[column][row] = in[row][column]; rows and columns at most BLOCK */
 static void transpose_block(const real *in, int64_t ldi, int64_t rows, int64_t columns, real *out,
                             int64_t ldo)
