@@ -210,9 +210,9 @@ def draw(ratios, options, about):
     figure.suptitle(f"Our kernels against BLAS; {about}", fontsize=7)
     drawing = StringIO()
     figure.savefig(drawing, format="svg", metadata={"Date": None})
-    # A tenth of a point is fine enough, and a third of the file.
+    # A tenth of a point is fine enough in a tag, and a third of the file.
     text = re.sub(r' transform="rotate\(-0 [^"]*"', "", drawing.getvalue())
-    Path(options.svg).write_text(re.sub(r"(\d\.\d)\d+", r"\1", text), encoding="utf-8")
+    Path(options.svg).write_text(re.sub(r"(\d\.\d)\d+(?=[^<>]*>)", r"\1", text), encoding="utf-8")
 
 
 def frontier(axis, values):

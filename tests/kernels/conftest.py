@@ -1,13 +1,19 @@
 """For the leaf kernels: tests run once for each instruction set and dtype, between guard bytes."""
 
+import functools
 import platform
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backprop._core import probe
 
-RUNS_HERE = probe.instruction_sets()
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import emulated
+
+RUNS_HERE = {**probe.instruction_sets(), emulated.NAME: not emulated.missing()}
 # SSE2 has no fused multiply-add: there "baseline" rounds a product before it is added.
 FUSED = {
     name: name != "baseline" or platform.machine() in ("aarch64", "arm64") for name in RUNS_HERE
@@ -16,11 +22,39 @@ GUARD = 0xA5
 GUARD_BYTES = 256
 
 
+def why_not(instruction_set):
+    if instruction_set == emulated.NAME:
+        return f"neon is emulated, for which is missing: {emulated.missing()}"
+    return f"this processor does not run {instruction_set}"
+
+
+@pytest.fixture(scope="session")
+def emulated_kernels(tmp_path_factory):
+    """A function that returns them; the emulator is started when it is first called."""
+    started = []
+
+    @functools.cache
+    def kernels():
+        started.append(emulated.Driver(tmp_path_factory.mktemp("aarch64")))
+        return emulated.Kernels(started[0])
+
+    yield kernels
+    for driver in started:
+        driver.close()
+
+
+@pytest.fixture(autouse=True)
+def neon(monkeypatch, emulated_kernels):
+    """probe's functions take "neon" too."""
+    for name in emulated.NAMES:
+        monkeypatch.setattr(probe, name, emulated.dispatching(name, emulated_kernels))
+
+
 @pytest.fixture(
     params=[
         pytest.param(
             name,
-            marks=[] if runs else pytest.mark.skip(reason=f"this processor does not run {name}"),
+            marks=[] if runs else pytest.mark.skip(reason=why_not(name)),
         )
         for name, runs in RUNS_HERE.items()
     ]
@@ -42,14 +76,20 @@ def dtype(request):
 
 
 @pytest.fixture
-def assert_same_bits():
-    """Called with a function from instruction set to {name: array}: all that fuse agree."""
+def fusing():
+    """Names of the instruction sets that run here and multiply and add with one rounding."""
     names = [name for name, runs in RUNS_HERE.items() if runs and FUSED[name]]
     if len(names) < 2:
         pytest.skip(f"needs two instruction sets with fused multiply-adds, here run: {names}")
+    return names
+
+
+@pytest.fixture
+def assert_same_bits(fusing):
+    """Called with a function from instruction set to {name: array}: all that fuse agree."""
 
     def check(results_of):
-        first, *others = map(results_of, names)
+        first, *others = map(results_of, fusing)
         for other in others:
             assert other.keys() == first.keys()
             for name, expected in first.items():

@@ -5,7 +5,6 @@ bench/ulp.py measures them over all 2^32 inputs of float32; here is a sample.
 
 import functools
 import math
-import platform
 
 import numpy as np
 import pytest
@@ -21,10 +20,6 @@ FUNCTIONS = {
     "erf": lambda x: np.array([math.erf(value) for value in x.tolist()]),
     "log1p_exp": lambda x: np.log1p(np.exp(-abs(x))),
 }
-RUNS = [name for name, runs in probe.instruction_sets().items() if runs]
-# SSE2 has no fused multiply-add: a little less exact, and not the same bits.
-IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
-FUSED = [name for name in RUNS if not (IS_X86_64 and name == "baseline")]
 
 
 def float32_sample():
@@ -61,14 +56,14 @@ def largest_ulps(found, exact):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_accuracy(dtype, isa, name):
+def test_accuracy(dtype, isa, fused, name):
     x, exact = sample_and_exact(name, dtype)
     with np.errstate(over="ignore"):
         ulps = largest_ulps(probe.apply(name, x, isa), exact)
     allowed = 1.0 if dtype == "float32" else 1.5
     if name == "erf" and dtype == "float64":
         allowed += 1.0  # math.erf's own
-    if isa not in FUSED:
+    if not fused:  # SSE2: a little less exact
         allowed += 0.5
     assert 0 < ulps <= allowed
 
@@ -124,11 +119,9 @@ def test_monotone_and_within_bounds(dtype, isa, name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_same_bits_on_every_instruction_set(dtype, name):
-    if len(FUSED) < 2:
-        pytest.skip(f"needs two instruction sets with fused multiply-adds, here run: {FUSED}")
+def test_the_same_bits_on_every_instruction_set(dtype, fusing, name):
     x, _ = sample_and_exact(name, dtype)
-    first, *others = [probe.apply(name, x, isa) for isa in FUSED]
+    first, *others = [probe.apply(name, x, isa) for isa in fusing]
     unsigned = f"u{first.itemsize}"
     numbers = ~np.isnan(first)
     for other in others:

@@ -81,6 +81,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="mprotect is POSIX")
 
 
 def test_nothing_is_read_behind_the_end(dtype, isa):
+    if isa == "neon":
+        pytest.skip("what is emulated runs in a process of its own, behind other pages")
     done = run(dtype, isa)
     assert done.stdout == "done\n", (done.returncode, done.stderr[-2000:])
 

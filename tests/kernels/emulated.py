@@ -1,0 +1,220 @@
+"""The kernels as an aarch64 processor runs them, by emulation: "neon" for the tests beside.
+
+`Kernels` has the functions of backprop._core.probe that take an instruction set. They are sent to
+aarch64/driver.c, which is built with a cross compiler and runs under QEMU.
+"""
+
+import ctypes
+import functools
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from backprop._core import probe
+from backprop._core.network import ACTIVATIONS, LOSSES, OPTIMIZERS
+
+NAME = "neon"
+TOOLS = ("aarch64-linux-gnu-gcc", "qemu-aarch64")
+SYSTEM = "/usr/aarch64-linux-gnu"
+HERE = Path(__file__).resolve().parent
+CSRC = HERE.parent.parent / "csrc"
+# As in setup.py.
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fno-math-errno"]
+(INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS) = range(9)
+(PROBABILITIES, SUM, UNIFORM) = range(9, 12)
+EPILOGUES = ("store", "activate", "derivative", "update")
+CONSTANTS = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon")
+
+
+def missing():
+    """What has to be installed for this, or ""."""
+    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if not Path(SYSTEM, "include").exists():
+        absent.append("the C library of aarch64")
+    return ", ".join(absent)
+
+
+def memory(array):
+    """The bytes from an array's first to its last, whatever its strides: a view to read and write.
+
+    Returned with the place of element (0, 0) among them.
+    """
+    if array.size == 0:
+        return np.empty(0, np.uint8), 0
+    reach = [
+        (n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True) if n > 0
+    ]
+    before = -sum(r for r in reach if r < 0)
+    after = sum(r for r in reach if r > 0) + array.itemsize
+    buffer = (ctypes.c_uint8 * (before + after)).from_address(array.ctypes.data - before)
+    return np.frombuffer(buffer, np.uint8), before
+
+
+class Driver:
+    """The process that runs the kernels; started once and asked many times."""
+
+    def __init__(self, folder):
+        program = Path(folder) / "driver"
+        sources = [*CSRC.glob("isa/baseline_*.c"), CSRC / "cpu.c", HERE / "aarch64" / "driver.c"]
+        command = [TOOLS[0], *FLAGS, f"-I{CSRC}", *map(str, sources), "-o", str(program), "-lm"]
+        subprocess.run(command, check=True)
+        self.process = subprocess.Popen(
+            [TOOLS[1], "-L", SYSTEM, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+        self.process.stdout.close()
+
+    def ask(self, kernel, dtype, integers=(), reals=(), arrays=()):
+        """(integer, real) that the kernel answers; arrays are written in place, None is NULL."""
+        blocks = [None if array is None else memory(array)[0] for array in arrays]
+        counts = (kernel, np.dtype(dtype).itemsize, len(integers), len(reals), len(arrays), 0)
+        request = [struct.pack(f"=6i{len(integers)}q{len(reals)}d", *counts, *integers, *reals)]
+        for block in blocks:
+            request.append(struct.pack("=q", -1 if block is None else block.size))
+            request.append(b"" if block is None else block.tobytes())
+        self.process.stdin.write(b"".join(request))
+        self.process.stdin.flush()
+        answer = struct.unpack("=qd", self.read(16))
+        for block in blocks:
+            if block is not None:
+                block[:] = np.frombuffer(self.read(block.size), np.uint8)
+        return answer
+
+    def read(self, count):
+        found = self.process.stdout.read(count)
+        assert len(found) == count, f"the driver ended with code {self.process.wait(timeout=30)}"
+        return found
+
+
+def constants(step):
+    return [float(step.get(name, 0)) for name in CONSTANTS]
+
+
+class Kernels:
+    """What probe offers, by a driver. Arguments are those of probe."""
+
+    def __init__(self, driver):
+        self.driver = driver
+        self.Product = functools.partial(Product, driver)
+
+    def tile_shape(self, dtype):
+        info, _ = self.driver.ask(INFO, dtype)
+        return info >> 16 & 255, info >> 8 & 255, info & 255
+
+    def apply(self, function, values):
+        values = np.ascontiguousarray(values)
+        out = probe.np.empty_like(values)
+        if function in probe.FUNCTIONS:
+            kernel, code = EVALUATE, probe.FUNCTIONS[function]
+        else:
+            kernel, code = APPLY, ACTIVATIONS[function]
+        self.driver.ask(kernel, values.dtype, (code, values.size), (), (values, out))
+        return out
+
+    def update(self, step, gradient, weights, moment1=None, moment2=None):
+        integers = (OPTIMIZERS[step["optimizer"]], *weights.shape)
+        arrays = (gradient, weights, moment1, moment2)
+        self.driver.ask(UPDATE, weights.dtype, integers, constants(step), arrays)
+
+    def gather(
+        self, source, dtype, columns, rows=None, offset=None, scale=None, start=0, count=None
+    ):
+        out = probe.np.full((source.shape[1], columns), -77, dtype)
+        n_rows = len(source) if rows is None else len(rows)
+        count = n_rows - start if count is None else count
+        block, first = memory(source)
+        shape = (first, *source.strides, ord(source.dtype.char), n_rows, start, count)
+        arrays = (block, rows, offset, scale, out)
+        self.driver.ask(GATHER, dtype, (*shape, source.shape[1], columns), (), arrays)
+        return out
+
+    def transpose(self, values):
+        out = probe.np.empty(values.shape[::-1], values.dtype)
+        self.driver.ask(TRANSPOSE, values.dtype, values.shape, (), (values, out))
+        return out
+
+    def loss(self, name, a, targets, weights, scale):
+        da, losses = probe.np.empty_like(a), probe.np.empty(a.shape[1], a.dtype)
+        given = (targets, None) if targets.ndim == 2 else (None, targets)
+        arrays = (a, *given, weights, da, losses)
+        self.driver.ask(LOSS, a.dtype, (LOSSES[name], *a.shape), (scale,), arrays)
+        return losses, da
+
+    def probabilities(self, name, logits):
+        out = logits.copy()
+        self.driver.ask(PROBABILITIES, out.dtype, (LOSSES[name], *out.shape), (), (out,))
+        return out
+
+    def total(self, values):
+        return self.driver.ask(SUM, values.dtype, (values.size,), (), (values,))[1]
+
+    def uniform(self, dtype, state, limit, rows, columns):
+        out = probe.np.zeros((rows, columns), dtype)
+        signed = state - (1 << 64) if state >> 63 else state
+        self.driver.ask(UNIFORM, dtype, (signed, rows, columns), (limit,), (out,))
+        return out
+
+
+class Product:
+    """probe.Product by a driver."""
+
+    def __init__(
+        self,
+        driver,
+        a,
+        b,
+        c,
+        *,
+        a_is_k_major=False,
+        epilogue="store",
+        activation="identity",
+        activations=None,
+        step=None,
+        moment1=None,
+        moment2=None,
+    ):
+        self.driver, self.dtype = driver, a.dtype
+        panel_bytes = driver.ask(INFO, a.dtype)[0] >> 24
+        panel = probe.np.zeros(panel_bytes + 64, np.uint8)
+        self.arrays = (a, b, c, activations, moment1, moment2, panel)
+        step = step or {"optimizer": "sgd"}
+        lda, ldb, ldc = (x.strides[0] // x.itemsize for x in (a, b, c))
+        self.shape = (*c.shape, len(b), lda, a_is_k_major, ldb, ldc)
+        self.kind = (EPILOGUES.index(epilogue), ACTIVATIONS[activation])
+        self.optimizer, self.constants = OPTIMIZERS[step["optimizer"]], constants(step)
+
+    def ask(self, kernel, first, last):
+        integers = (*self.shape, *self.kind, first, last, self.optimizer)
+        return self.driver.ask(kernel, self.dtype, integers, self.constants, self.arrays)[0]
+
+    def units(self):
+        return self.ask(UNITS, 0, 0)
+
+    def run(self, first=0, last=None):
+        self.ask(MULTIPLY, first, self.units() if last is None else last)
+
+
+NAMES = ("Product", "tile_shape", "apply", "update", "gather", "transpose", "loss")
+NAMES += ("probabilities", "total", "uniform")
+
+
+def dispatching(name, kernels_of_neon):
+    """probe's function of a name, which sends what is asked of NAME to the driver."""
+    native = getattr(probe, name)
+
+    def called(*arguments, instruction_set=None, **named):
+        if arguments and isinstance(arguments[-1], str) and arguments[-1] == NAME:  # by position
+            arguments, instruction_set = arguments[:-1], NAME
+        if instruction_set == NAME:
+            return getattr(kernels_of_neon(), name)(*arguments, **named)
+        if instruction_set is not None:
+            named["instruction_set"] = instruction_set
+        return native(*arguments, **named)
+
+    return called
