@@ -1,0 +1,116 @@
+"""Traces as one HTML file: data, style and script are inside, and nothing is fetched.
+
+The parts of the page are in the folder ``page``. The files of its script share one scope and are
+joined in the order of their names' numbers. A policy in the page's head forbids every request, and
+every script and style but these, so that text out of a data set can neither run nor call home.
+"""
+
+import base64
+import hashlib
+import html
+import json
+from importlib import resources
+from string import Template
+
+import numpy as np
+
+# Lists of these names hold numbers; they are packed wherever in a trace they stand.
+ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "derivative", "dz"))
+SAMPLE_ARRAYS = ("x", "y", "output", "share", "loss")
+
+
+def page(traces, title):
+    """The HTML of a page that shows traces of one network.
+
+    Parameters
+    ----------
+    traces : list of dict
+        What ``Trace.to_dict()`` returns. With more than one, in the order of training, the page
+        has a slider over the epochs.
+    title : str
+        The page's heading.
+
+    Returns
+    -------
+    str
+        To be written as UTF-8.
+
+    Raises
+    ------
+    ValueError
+        When there is no trace, or when the traces are of networks of different shape.
+    """
+    if not traces:
+        raise ValueError("traces: the list is empty, expected at least one trace")
+    shapes = [_shape(trace) for trace in traces]
+    for i, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise ValueError(
+                f"traces: number {i} is of a network {shape}, expected {shapes[0]} as number 0"
+            )
+    parts = resources.files("backprop.explain") / "page"
+    style = (parts / "style.css").read_text("utf-8")
+    scripts = sorted((p for p in parts.iterdir() if p.name.endswith(".js")), key=lambda p: p.name)
+    script = "\n".join(p.read_text("utf-8") for p in scripts)
+    script = f'"use strict";\n(() => {{\n{script}\n}})();\n'
+    template = Template((parts / "template.html").read_text("utf-8"))
+    return template.substitute(
+        title=html.escape(title),
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        data=_json([_packed(trace) for trace in traces]),
+    )
+
+
+def _shape(trace):
+    layers = trace["layers"]
+    return "-".join(str(n) for n in (layers[0]["n_in"], *(layer["n_out"] for layer in layers)))
+
+
+def _hash(text):
+    """As the content security policy names a script or a style."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _json(value):
+    """JSON that cannot end the element it stands in: no text in it begins a tag or a comment."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _packed(trace):
+    """The trace with its arrays packed, and its samples as columns instead of rows."""
+    samples = trace["samples"]
+    columns = {name: _array([s[name] for s in samples]) for name in SAMPLE_ARRAYS}
+    columns["index"] = [sample["index"] for sample in samples]
+    rest = {name: value for name, value in trace.items() if name != "samples"}
+    return {**_packed_within(rest), "samples": columns}
+
+
+def _packed_within(value):
+    if isinstance(value, dict):
+        return {
+            name: _array(item) if name in ARRAYS else _packed_within(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_packed_within(item) for item in value]
+    return value
+
+
+def _array(numbers):
+    """A list of numbers, or of rows, as base64: small, exact, and quick to open.
+
+    float32 where that changes no number. "nan" and "inf" are numbers here.
+    """
+    exact = np.array(numbers, dtype="<f8")
+    with np.errstate(over="ignore"):
+        single = exact.astype("<f4")
+    is_single = np.array_equal(single.astype("<f8"), exact, equal_nan=True)
+    array = single if is_single else exact
+    return {
+        "type": "f4" if is_single else "f8",
+        "shape": array.shape,
+        "base64": base64.b64encode(array.tobytes()).decode(),
+    }

@@ -1,0 +1,71 @@
+// Elements of the page. What comes from a trace is only ever made into text, never into markup.
+
+/** An element. Properties that begin with "on" are listeners, the others are attributes. */
+function h(tag, properties, ...children) {
+  return fill(document.createElement(tag), properties, children);
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function svg(tag, properties, ...children) {
+  return fill(document.createElementNS(SVG, tag), properties, children);
+}
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+const SUPERSCRIPTS = { "−": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+
+/** Six digits: enough to compare, few enough to read. */
+function digits(value, precision = 6) {
+  if (!Number.isFinite(value)) return String(value).replace("Infinity", "∞").replace("-", "−");
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  const text =
+    size < 1e-4 || size >= 1e6
+      ? value.toExponential(precision - 1).replace(/\.?0+e/, "e").replace("e+", "e")
+      : value.toPrecision(precision).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+  const [mantissa, exponent] = text.replaceAll("-", "−").split("e");
+  return exponent ? `${mantissa} × 10${[...exponent].map((sign) => SUPERSCRIPTS[sign]).join("")}` : mantissa;
+}
+
+/** A number in its kind's colour; all its digits are in its title. */
+function number(value, kind, precision) {
+  const exact = String(value);
+  const properties = { class: kind ? `number kind-${kind}` : "number", title: exact, "data-value": exact };
+  return h("span", properties, digits(value, precision));
+}
+
+/** A table that scrolls by itself where it is wider than the page. */
+function table(caption, headings, rows) {
+  const head = h("tr", null, headings.map((heading) => h("th", { scope: "col" }, heading)));
+  const body = rows.map((cells) => h("tr", null, cells.map((cell) => h("td", null, cell))));
+  return h(
+    "div",
+    { class: "table", role: "region", tabindex: "0", "aria-label": caption },
+    h("table", null, h("caption", null, caption), h("thead", null, head), h("tbody", null, body)),
+  );
+}
+
+/** A button whose `key` lets the focus come back to it when its view is drawn again. */
+function button(key, label, onclick, properties) {
+  return h("button", { type: "button", "data-key": key, onclick, ...properties }, label);
+}
+
+/** Replaces what an element holds; the focus stays on the element with the same key. */
+function redraw(element, ...children) {
+  const key = element.contains(document.activeElement) && document.activeElement.dataset.key;
+  element.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  if (key) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+function announce(text) {
+  document.getElementById("announcer").textContent = text;
+}

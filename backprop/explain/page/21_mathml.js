@@ -1,0 +1,89 @@
+// Formulas, in MathML.
+
+const MATHML = "http://www.w3.org/1998/Math/MathML";
+
+function m(tag, ...children) {
+  return fill(document.createElementNS(MATHML, tag), null, children);
+}
+
+const mi = (text) => m("mi", text);
+const mn = (text) => m("mn", String(text));
+const mo = (text) => m("mo", text);
+const mrow = (...children) => m("mrow", ...children);
+
+/** A formula in its line: strings are operators. */
+function math(...children) {
+  return m("math", ...children.map((child) => (typeof child === "string" ? mo(child) : child)));
+}
+
+/** A formula in its line whose fractions are as large as on a line of their own. */
+function largeMath(...children) {
+  const element = math(...children);
+  element.setAttribute("displaystyle", "true");
+  return element;
+}
+
+/** A formula on a line of its own. */
+function formula(...children) {
+  const element = math(...children);
+  element.setAttribute("display", "block");
+  return h("div", { class: "formula" }, element);
+}
+
+/** The colour of one of the kinds of factor. */
+function inKind(kind, element) {
+  element.setAttribute("class", `kind-${kind}`);
+  return element;
+}
+
+function space(width) {
+  return fill(m("mspace"), { width }, []);
+}
+
+/** Between two formulas on one line. */
+const gap = () => space("2em");
+
+const log = () => mrow(space("0.15em"), mi("log"), space("0.15em"));
+
+function subscript(indices) {
+  const parts = indices.map((index) => (typeof index === "number" ? mn(index + 1) : mi(index)));
+  return mrow(...parts.flatMap((part, place) => (place ? [mo(","), part] : [part])));
+}
+
+/** A letter with its layer above and its units below: numbers count from 1, strings are letters. */
+function indexed(letter, layer, ...indices) {
+  const above = mrow(mo("("), typeof layer === "number" ? mn(layer + 1) : mi(layer), mo(")"));
+  return indices.length
+    ? m("msubsup", mi(letter), subscript(indices), above)
+    : m("msup", mi(letter), above);
+}
+
+function partial(top, bottom) {
+  return m("mfrac", mrow(mo("∂"), top), mrow(mo("∂"), bottom));
+}
+
+const sampleLoss = () => mi("ℓ");
+
+function sumOver(index) {
+  return m("munder", mo("∑"), mi(index));
+}
+
+function parameterSymbol({ layer, from, to }) {
+  return from === BIAS ? indexed("b", layer, to) : indexed("w", layer, from, to);
+}
+
+/** f′(z) of a unit. */
+function derivativeSymbol(layer, unit) {
+  return mrow(mi("f"), mo("′"), mo("("), indexed("z", layer, unit), mo(")"));
+}
+
+/** A unit's a, or an input's x. */
+function activationSymbol(layer, unit) {
+  if (layer !== INPUTS) return indexed("a", layer, unit);
+  return m("msub", mi("x"), subscript([unit]));
+}
+
+/** What a parameter is multiplied with. */
+function inputSymbol({ layer, from }) {
+  return from === BIAS ? mn(1) : activationSymbol(layer - 1, from);
+}

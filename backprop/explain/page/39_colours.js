@@ -1,0 +1,73 @@
+// Colours by sign and size, taken from the style sheet so that light and dark have their own.
+
+/** Shades on either side of zero. */
+const SHADES = 127;
+
+function colourScheme() {
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+/** A custom property of the style sheet, such as "#2d6cb5", as three numbers. */
+function styleColour(name) {
+  const text = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  return [1, 3, 5].map((place) => parseInt(text.slice(place, place + 2), 16));
+}
+
+function signClass(value) {
+  return value < 0 ? "negative" : "positive";
+}
+
+/** -127 to 127; by the square root, so that the small remain visible beside the largest. */
+function shadeOf(value, most) {
+  if (!(most > 0) || Number.isNaN(value)) return 0;
+  const size = Math.min(1, Math.sqrt(Math.abs(value) / most));
+  return Math.round(SHADES * (value < 0 ? -size : size));
+}
+
+function shadeIndex(value, most) {
+  return SHADES + shadeOf(value, most);
+}
+
+/** Red, green and blue of a number. */
+function shade(value, most) {
+  const place = shadeOf(value, most);
+  return mixed(place, styleColour("--zero"), styleColour(place < 0 ? "--negative" : "--positive"));
+}
+
+function mixed(place, zero, end) {
+  const share = Math.abs(place) / SHADES;
+  return zero.map((part, i) => Math.round(part + (end[i] - part) * share));
+}
+
+/** Every shade as a pixel of a canvas. */
+function shadeTable() {
+  const [zero, negative, positive] = ["--zero", "--negative", "--positive"].map(styleColour);
+  const bytes = new Uint8ClampedArray(4 * (2 * SHADES + 1));
+  for (let place = -SHADES; place <= SHADES; place++) {
+    bytes.set([...mixed(place, zero, place < 0 ? negative : positive), 255], 4 * (place + SHADES));
+  }
+  return new Uint32Array(bytes.buffer);
+}
+
+function largestOf(values) {
+  let most = 0;
+  for (const value of values) most = Math.max(most, Math.abs(value) || 0);
+  return most;
+}
+
+/** The part of a layer that colours show: its gradients, or its weights. */
+function shownPart(layer) {
+  const own = state.trace.layers[layer];
+  return state.show === "gradient" ? own.gradient : own;
+}
+
+function shownValue(item) {
+  return parameterAt(shownPart(item.layer), item);
+}
+
+/** The size that has the full colour: each layer has its own scale. */
+function largestShown(layer) {
+  const part = shownPart(layer);
+  part.largest ??= Math.max(largestOf(part.weights.data), largestOf(part.bias.data));
+  return part.largest;
+}

@@ -1,0 +1,223 @@
+// The network as a graph: one shape for each unit, weight and bias. The drawing is one stop of the
+// Tab key; inside it the arrow keys go from shape to shape, and what has the focus is chosen.
+
+const MOST_UNITS_DRAWN = 12;
+const MOST_EDGES_DRAWN = 120;
+const MOST_EDGES_LABELLED = 20;
+const RADIUS = 27;
+
+function fitsAGraph(trace) {
+  const edges = trace.layers.reduce((count, layer) => count + layer.inputs * layer.units, 0);
+  const widest = Math.max(trace.inputNames.length, ...trace.layers.map((layer) => layer.units));
+  return widest <= MOST_UNITS_DRAWN && edges <= MOST_EDGES_DRAWN;
+}
+
+class Graph {
+  constructor(trace) {
+    this.trace = trace;
+    const sizes = [trace.inputNames.length, ...trace.layers.map((layer) => layer.units)];
+    const tallest = Math.max(...sizes);
+    this.rowHeight = tallest <= 4 ? 112 : 84;
+    const isNarrow = matchMedia("(max-width: 40rem)").matches;
+    this.columnWidth = isNarrow ? 145 : sizes.length <= 3 ? 210 : 160;
+    this.margin = isNarrow ? 58 : 76;
+    this.nameLength = isNarrow ? 13 : 18;
+    this.height = tallest * this.rowHeight + 40;
+    this.width = (sizes.length - 1) * this.columnWidth + 2 * this.margin;
+    this.sizes = sizes;
+    this.shapes = this.allShapes();
+    this.hasLabels = this.shapes.filter(({ item }) => item.kind === "parameter").length <= MOST_EDGES_LABELLED;
+    this.element = this.draw();
+  }
+
+  /** Where a unit's centre is. */
+  place(layer, unit) {
+    const size = this.sizes[layer + 1];
+    const top = (this.height - size * this.rowHeight) / 2;
+    return [this.margin + (layer + 1) * this.columnWidth, top + (unit + 0.5) * this.rowHeight - 6];
+  }
+
+  allShapes() {
+    const shapes = [];
+    const add = (column, item) => shapes.push({ column, item });
+    for (let unit = 0; unit < this.sizes[0]; unit++) add(0, { kind: "unit", layer: INPUTS, unit });
+    this.trace.layers.forEach((layer, l) => {
+      for (let from = 0; from < layer.inputs; from++) {
+        for (let to = 0; to < layer.units; to++) add(2 * l + 1, { kind: "parameter", layer: l, from, to });
+      }
+      for (let to = 0; to < layer.units; to++) add(2 * l + 1, { kind: "parameter", layer: l, from: BIAS, to });
+      for (let unit = 0; unit < layer.units; unit++) add(2 * l + 2, { kind: "unit", layer: l, unit });
+    });
+    return shapes;
+  }
+
+  draw() {
+    const edges = this.shapes.filter(({ item }) => item.kind === "parameter");
+    const units = this.shapes.filter(({ item }) => item.kind === "unit");
+    for (const shape of edges) this.drawEdge(shape);
+    for (const shape of units) this.drawUnit(shape);
+    const titles = this.sizes.map((_, column) =>
+      svg("text", { class: "column-title", x: this.place(column - 1, 0)[0], y: 14 }, this.columnTitle(column - 1)),
+    );
+    return svg(
+      "svg",
+      {
+        class: "graph",
+        viewBox: `0 0 ${this.width} ${this.height}`,
+        role: "listbox",
+        "aria-label": "Units, weights and biases of the network; the arrow keys go from one to the next",
+        "aria-orientation": "horizontal",
+        onkeydown: (event) => this.onKey(event),
+      },
+      svg("g", { "aria-hidden": "true" }, titles),
+      edges.map((shape) => shape.element),
+      units.map((shape) => shape.element),
+    );
+  }
+
+  columnTitle(layer) {
+    if (layer === INPUTS) return "inputs";
+    const { name, activation } = this.trace.layers[layer];
+    return `${name} · ${activation}`;
+  }
+
+  option(shape, ...children) {
+    const { item } = shape;
+    shape.element = svg(
+      "g",
+      {
+        role: "option",
+        tabindex: "-1",
+        class: item.kind === "unit" ? "unit" : "edge",
+        "data-item": itemKey(item),
+        onclick: () => select(item),
+        onfocus: () => itemKey(item) === itemKey(state.item) || select(item),
+      },
+      children,
+    );
+  }
+
+  drawEdge(shape) {
+    const { layer, from, to } = shape.item;
+    const [x2, y2] = this.place(layer, to);
+    const isBias = from === BIAS;
+    const [x1, y1] = isBias ? [x2 - 30, y2 + 46] : this.place(layer - 1, from);
+    const d = `M${x1},${y1}L${x2},${y2}`;
+    shape.line = svg("path", { class: "line", d });
+    const along = isBias ? 0 : 60 / this.columnWidth;
+    const labelPlace = [x1 + (x2 - x1) * along, y1 + (y2 - y1) * along];
+    const label = this.hasLabels && !isBias
+      ? svg("text", { class: "edge-label", x: labelPlace[0], y: labelPlace[1] + 4 })
+      : null;
+    shape.label = label;
+    const box = isBias
+      ? [svg("rect", { class: "bias", x: x1 - 9, y: y1 - 9, width: 18, height: 18, rx: 4 }), svg("text", { class: "bias-label", x: x1, y: y1 + 4 }, "b")]
+      : [];
+    this.option(shape, svg("path", { class: "target", d }), shape.line, box, label);
+  }
+
+  drawUnit(shape) {
+    const { layer, unit } = shape.item;
+    const [x, y] = this.place(layer, unit);
+    shape.value = svg("text", { class: "unit-value", x, y: y + 4 });
+    const isEnd = layer === INPUTS || layer === this.trace.last;
+    const name = isEnd ? shortened(this.trace.unitName(layer, unit), this.nameLength) : `unit ${unit + 1}`;
+    this.option(
+      shape,
+      svg("circle", { cx: x, cy: y, r: RADIUS }),
+      shape.value,
+      svg("text", { class: "unit-name", x, y: y + RADIUS + 15 }, name),
+    );
+  }
+
+  /** Colours, widths and names for a trace, a sample and what is chosen. */
+  paint() {
+    const { trace } = state;
+    const scales = trace.layers.map((_, layer) => largestShown(layer));
+    for (const shape of this.shapes) {
+      const { item, element } = shape;
+      const isChosen = itemKey(item) === itemKey(state.item);
+      element.setAttribute("aria-selected", String(isChosen));
+      element.setAttribute("tabindex", isChosen ? "0" : "-1");
+      element.classList.toggle("on-path", isOnPath(item));
+      element.classList.toggle("lit", isLit(item));
+      element.setAttribute("aria-label", describe(item));
+      if (item.kind === "unit") {
+        shape.value.textContent = shortDigits(trace.activation(item.layer, state.sample, item.unit));
+        continue;
+      }
+      const value = shownValue(item);
+      const share = Math.abs(value) / scales[item.layer] || 0;
+      shape.line.setAttribute("stroke-width", String(1 + 6 * share));
+      shape.line.setAttribute("class", `line ${signClass(value)}`);
+      if (shape.label) shape.label.textContent = shortDigits(value);
+    }
+    if (!this.shapes.some(({ element }) => element.getAttribute("tabindex") === "0")) {
+      this.shapes[0].element.setAttribute("tabindex", "0");
+    }
+  }
+
+  /** Up and down inside a column, left and right from column to column. */
+  onKey(event) {
+    const here = this.shapes.findIndex(({ element }) => element === document.activeElement);
+    if (here < 0) return;
+    const { column } = this.shapes[here];
+    const inColumn = (wanted) => this.shapes.filter((shape) => shape.column === wanted);
+    const mine = inColumn(column);
+    const row = mine.indexOf(this.shapes[here]);
+    const nextColumn = (by) => {
+      const others = inColumn(column + by);
+      return others[Math.min(others.length - 1, Math.floor((row / mine.length) * others.length))];
+    };
+    const goals = {
+      ArrowUp: () => mine[row - 1],
+      ArrowDown: () => mine[row + 1],
+      ArrowLeft: () => nextColumn(-1),
+      ArrowRight: () => nextColumn(1),
+      Home: () => this.shapes[0],
+      End: () => this.shapes[this.shapes.length - 1],
+    };
+    if (!(event.key in goals)) return;
+    event.preventDefault();
+    goals[event.key]()?.element.focus();
+  }
+}
+
+/** Digits that fit into a circle. */
+function shortDigits(value) {
+  const text = digits(value, 3);
+  return text.length <= 7 ? text : digits(value, 1).replace(" × ", "·");
+}
+
+function shortened(text, length) {
+  const characters = [...text];
+  return characters.length <= length ? text : `${characters.slice(0, length - 1).join("")}…`;
+}
+
+/** On one of the ways from what is chosen to the outputs. */
+function isOnPath(item) {
+  const chosen = state.item;
+  const [layer, unit] = chosen.kind === "unit" ? [chosen.layer, chosen.unit] : [chosen.layer, chosen.to];
+  if (item.kind === "unit") return item.layer > layer || (item.layer === layer && item.unit === unit);
+  if (item.from === BIAS) return false;
+  return item.layer > layer + 1 || (item.layer === layer + 1 && item.from === unit);
+}
+
+/** Part of the step that the step-by-step view has come to. */
+function isLit(item) {
+  if (state.tab !== "steps") return false;
+  const { lit } = currentStep();
+  return lit !== undefined && lit.layer === item.layer && lit.kind === item.kind;
+}
+
+function describe(item) {
+  const { trace, sample } = state;
+  if (item.kind === "unit") {
+    const value = digits(trace.activation(item.layer, sample, item.unit), 4);
+    return `${trace.unitName(item.layer, item.unit)}, value ${value}`;
+  }
+  const layer = trace.layers[item.layer];
+  const weight = digits(parameterAt(layer, item), 4);
+  const gradient = digits(parameterAt(layer.gradient, item), 4);
+  return `${trace.parameterName(item)}: ${weight}, gradient ${gradient}`;
+}

@@ -1,0 +1,100 @@
+// The derivative of the loss: the long way, the short way, and why they are equal.
+
+const MOST_CLASSES_SHOWN = 10;
+
+function lossView() {
+  const { trace } = state;
+  const views = { squared_error: squaredError, sigmoid_cross_entropy: sigmoidCrossEntropy, softmax_cross_entropy: softmaxCrossEntropy };
+  const view = views[trace.loss];
+  return [
+    h("h2", null, `The loss: ${trace.loss.replaceAll("_", " ")}`),
+    h("p", { class: "lead" }, `Sample ${trace.samples.index[state.sample]}: loss `, number(trace.samples.loss.at(0, state.sample)), "."),
+    view ? view(trace, state.sample) : null,
+  ];
+}
+
+/** Of the outputs, those that the tables show. */
+function shownOutputs(trace, sample) {
+  const { da } = trace.layers[trace.last];
+  const all = Array.from({ length: da.cols }, (_, j) => da.at(sample, j));
+  return largest(all, MOST_CLASSES_SHOWN);
+}
+
+function othersNote(trace, shown) {
+  const others = trace.outputNames.length - shown.length;
+  return others ? h("p", { class: "note" }, `${others} outputs with smaller derivatives are not shown.`) : null;
+}
+
+const letter = (name, index) => m("msub", mi(name), mi(index));
+
+function squaredError(trace, sample) {
+  const { a, da } = trace.layers[trace.last];
+  const { y } = trace.samples;
+  const shown = shownOutputs(trace, sample);
+  const rows = shown.map((j) => [trace.outputNames[j], number(a.at(sample, j)), number(y.at(sample, j)), number(da.at(sample, j), "loss")]);
+  return [
+    formula(sampleLoss(), "=", m("mfrac", mn(1), mn(2)), sumOver("j"), m("msup", mrow(mo("("), letter("a", "j"), mo("−"), letter("y", "j"), mo(")")), mn(2))),
+    formula(inKind("loss", partial(sampleLoss(), letter("a", "j"))), "=", letter("a", "j"), "−", letter("y", "j")),
+    table("The derivative for each output", ["output", "a", "target y", "∂ℓ/∂a = a − y"], rows),
+    othersNote(trace, shown),
+    h("h3", null, "Mind the sign"),
+    h("p", null, "Written ½(y − a)², the loss is the same; its derivative by a brings the inner derivative −1, so that −(y − a) = a − y. A text that goes on with (y − a) and no minus has dropped that factor, and its gradient descent goes uphill. The finite difference beside each gradient settles it."),
+  ];
+}
+
+function sigmoidCrossEntropy(trace, sample) {
+  const { a, da } = trace.layers[trace.last];
+  const { y, output } = trace.samples;
+  const shown = shownOutputs(trace, sample);
+  const rows = shown.map((j) => {
+    const p = output.at(sample, j);
+    const target = y.at(sample, j);
+    const first = (p - target) / (p * (1 - p));
+    const second = p * (1 - p);
+    return [trace.outputNames[j], number(a.at(sample, j), null, 4), number(p, null, 4), number(target, null, 4), number(first, "loss", 4), number(second, "activation", 4), number(first * second, null, 4), number(da.at(sample, j), "loss", 4)];
+  });
+  const p = () => letter("p", "j");
+  const pq = () => mrow(p(), mo("("), mn(1), mo("−"), p(), mo(")"));
+  return [
+    formula(sampleLoss(), "=", "−", sumOver("j"), letter("y", "j"), log(), p(), "+", "(", mn(1), "−", letter("y", "j"), ")", log(), "(", mn(1), "−", p(), ")", gap(), p(), "=", mi("σ"), "(", letter("a", "j"), ")"),
+    h("h3", null, "The long way"),
+    formula(inKind("loss", partial(sampleLoss(), p())), "=", m("mfrac", mrow(p(), mo("−"), letter("y", "j")), pq()), gap(), inKind("activation", partial(p(), letter("a", "j"))), "=", pq()),
+    h("h3", null, "The short way"),
+    formula(partial(sampleLoss(), letter("a", "j")), "=", p(), "−", letter("y", "j")),
+    table("Both ways, for each output", ["output", "logit a", "p = σ(a)", "target y", "∂ℓ/∂p", "∂p/∂a", "their product", "p − y"], rows),
+    othersNote(trace, shown),
+    h("p", null, "Equal, because the derivative of the sigmoid, p(1 − p), is what the derivative of the loss divides by. Training takes the short way: where p has become 0 or 1 the long way divides by zero."),
+  ];
+}
+
+function softmaxCrossEntropy(trace, sample) {
+  const { da } = trace.layers[trace.last];
+  const { y, output } = trace.samples;
+  const shown = shownOutputs(trace, sample);
+  const p = (j) => output.at(sample, j);
+  const targets = shown.map((_, place) => place).filter((place) => y.at(sample, shown[place]) !== 0);
+  const byP = (k) => (y.at(sample, k) === 0 ? 0 : -y.at(sample, k) / p(k));
+  const jacobian = (k, j) => p(k) * ((k === j ? 1 : 0) - p(j));
+  const all = Array.from(trace.outputNames.keys());
+  const longWay = (j) => all.reduce((sum, k) => sum + byP(k) * (byP(k) === 0 ? 0 : jacobian(k, j)), 0);
+  const first = shown.map((k) => [trace.outputNames[k], number(p(k), null, 4), number(y.at(sample, k), null, 4), number(byP(k), "loss", 4)]);
+  const matrix = shown.map((k, place) => [
+    h("span", targets.includes(place) ? { class: "kind-loss" } : null, trace.outputNames[k]),
+    ...shown.map((j) => number(jacobian(k, j), "activation", 3)),
+  ]);
+  const both = shown.map((j) => [trace.outputNames[j], number(longWay(j)), number(da.at(sample, j), "loss")]);
+  const pk = () => letter("p", "k");
+  return [
+    formula(sampleLoss(), "=", "−", sumOver("k"), letter("y", "k"), log(), pk(), gap(), pk(), "=", m("mfrac", m("msup", mi("e"), letter("a", "k")), mrow(sumOver("j"), m("msup", mi("e"), letter("a", "j"))))),
+    h("h3", null, "The long way"),
+    formula(inKind("loss", partial(sampleLoss(), pk())), "=", "−", m("mfrac", letter("y", "k"), pk()), gap(), inKind("activation", partial(pk(), letter("a", "j"))), "=", pk(), "(", m("msub", mi("δ"), mrow(mi("k"), mi("j"))), "−", letter("p", "j"), ")"),
+    table("The derivative by each probability", ["output", "p", "target y", "∂ℓ/∂p"], first),
+    h("p", null, "Each probability depends on every logit, so the second derivative is a matrix: its rows are the probabilities, its columns the logits."),
+    table("The softmax’s matrix of derivatives", ["∂p/∂a", ...shown.map((j) => trace.outputNames[j])], matrix),
+    h("h3", null, "The short way"),
+    formula(partial(sampleLoss(), letter("a", "j")), "=", letter("p", "j"), "−", letter("y", "j")),
+    table("Both ways, for each output", ["output", "sum over k of the long way", "p − y, as training has it"], both),
+    othersNote(trace, shown),
+    h("p", null, "Equal, because each term −y/p meets a p in the matrix and cancels it: what is left is −y where k = j, and p times the sum of the targets, which is 1. (Where the targets do not sum to 1, the short way is p Σy − y.)"),
+  ];
+}

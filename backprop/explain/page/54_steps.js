@@ -1,0 +1,239 @@
+// The computation step by step, there and back, for the chosen sample.
+
+const MOST_UNITS_TABLED = 12;
+const MOST_TERMS_WRITTEN = 4;
+
+/** A table with a row a unit; the largest by the last column where there are many. */
+function unitTable(caption, layer, headings, cellsOf) {
+  const { trace } = state;
+  const rows = Array.from({ length: trace.units(layer) }, (_, unit) => cellsOf(unit));
+  const shown = largest(rows.map((cells) => cells[cells.length - 1].value), MOST_UNITS_TABLED);
+  const cellOf = (cell) => (typeof cell === "string" ? cell : number(cell.value, cell.kind));
+  const listed = shown.map((unit) => [trace.unitName(layer, unit), ...rows[unit].map(cellOf)]);
+  const others = rows.length - shown.length;
+  return [
+    table(caption, ["", ...headings], listed),
+    others ? h("p", { class: "note" }, `The ${shown.length} largest of ${rows.length}.`) : null,
+  ];
+}
+
+function inputStep() {
+  return {
+    title: "The inputs",
+    lit: { kind: "unit", layer: INPUTS },
+    body: () => [
+      h("p", null, "One sample enters: these are the numbers as the network sees them."),
+      unitTable("Inputs", INPUTS, ["x"], (unit) => [{ value: state.trace.activation(INPUTS, state.sample, unit), kind: "input" }]),
+    ],
+  };
+}
+
+/** z of a unit written out with its numbers, where that is short. */
+function writtenOut(layer, unit) {
+  const { trace, sample } = state;
+  const { inputs, weights, bias } = trace.layers[layer];
+  if (inputs > MOST_TERMS_WRITTEN) return `${inputs} products and the bias`;
+  const brackets = (value) => (value < 0 ? `(${digits(value, 3)})` : digits(value, 3));
+  const terms = Array.from({ length: inputs }, (_, from) =>
+    `${brackets(trace.activation(layer - 1, sample, from))} · ${brackets(weights.at(from, unit))}`);
+  return `${terms.join(" + ")} + ${brackets(bias.at(0, unit))}`;
+}
+
+function forwardSteps(layer) {
+  const { name, activation } = state.trace.layers[layer];
+  const own = () => state.trace.layers[layer];
+  return [
+    {
+      title: `Forward: the sums of ${name}`,
+      lit: { kind: "parameter", layer },
+      body: () => [
+        formula(indexed("z", layer, "j"), "=", sumOver("i"), inKind("input", activationSymbol(layer - 1, "i")), "·", inKind("weight", indexed("w", layer, "i", "j")), "+", indexed("b", layer, "j")),
+        h("p", null, "Each unit weighs what comes in, and adds its bias."),
+        unitTable("Pre-activations", layer, ["calculation", "z"], (unit) => [writtenOut(layer, unit), { value: own().z.at(state.sample, unit) }]),
+      ],
+    },
+    {
+      title: `Forward: the activations of ${name}`,
+      lit: { kind: "unit", layer },
+      body: () => [
+        formula(indexed("a", layer, "j"), "=", mi("f"), "(", indexed("z", layer, "j"), ")", gap(), mi("f"), "=", m("mtext", activation)),
+        h("p", null, activation === "identity" ? "The identity hands its sum on unchanged." : `The ${activation} bends each sum; this is what the next layer reads.`),
+        unitTable("Activations", layer, ["z", "a = f(z)"], (unit) => [{ value: own().z.at(state.sample, unit) }, { value: own().a.at(state.sample, unit) }]),
+      ],
+    },
+  ];
+}
+
+function lossSteps() {
+  const { last } = state.trace;
+  return [
+    {
+      title: "The loss, and the cost",
+      lit: { kind: "unit", layer: last },
+      body: () => {
+        const { trace, sample } = state;
+        return [
+          h("p", null, "The sample’s loss compares the output with the target; the cost is the mean of the samples’ losses."),
+          unitTable("Outputs and targets", last, ["target y", "output"], (unit) => [{ value: trace.samples.y.at(sample, unit) }, { value: trace.samples.output.at(sample, unit) }]),
+          h("p", { class: "result" }, math(sampleLoss(), "="), " ", number(trace.samples.loss.at(0, sample)), " and ", math(mi("C"), "="), " ", number(trace.cost)),
+        ];
+      },
+    },
+    {
+      title: "Back: the derivative of the cost",
+      lit: { kind: "unit", layer: last },
+      body: () => [
+        formula(partial(mi("C"), m("msub", sampleLoss(), mi("s"))), "=", m("msub", mi("share"), mi("s"))),
+        h("p", null, "A mean passes on to each sample its share. It is kept for the end: until then, the derivatives are those of the sample’s own loss."),
+        h("p", { class: "result" }, "share = ", number(state.trace.samples.share.at(0, state.sample))),
+      ],
+    },
+    {
+      title: "Back: the derivative of the loss",
+      lit: { kind: "unit", layer: last },
+      body: () => [
+        formula(inKind("loss", partial(sampleLoss(), indexed("a", last, "j")))),
+        h("p", null, "How the sample’s loss changes with each output. Only here does the loss come in; the view “Loss” shows where the formula comes from."),
+        unitTable("Derivatives of the loss", last, ["∂ℓ/∂a"], (unit) => [{ value: state.trace.layers[last].da.at(state.sample, unit), kind: "loss" }]),
+      ],
+    },
+  ];
+}
+
+function backwardSteps(layer) {
+  const { last } = state.trace;
+  const own = () => state.trace.layers[layer];
+  const daKind = layer === last ? "loss" : "group";
+  const steps = [
+    {
+      title: `Back: through the activation of ${own().name}`,
+      lit: { kind: "unit", layer },
+      body: () => [
+        formula(partial(sampleLoss(), indexed("z", layer, "j")), "=", inKind(daKind, partial(sampleLoss(), indexed("a", layer, "j"))), "·", inKind("activation", derivativeSymbol(layer, "j"))),
+        h("p", null, "The derivative of the loss meets the derivative of the activation: both, multiplied."),
+        unitTable("Derivatives by the pre-activation", layer, ["∂ℓ/∂a", "f′(z)", "∂ℓ/∂z"], (unit) => [
+          { value: own().da.at(state.sample, unit), kind: daKind },
+          { value: own().derivative.at(state.sample, unit), kind: "activation" },
+          { value: own().dz.at(state.sample, unit) },
+        ]),
+      ],
+    },
+    {
+      title: `Back: the weights of ${own().name}`,
+      lit: { kind: "parameter", layer },
+      body: () => [
+        formula(partial(sampleLoss(), indexed("w", layer, "i", "j")), "=", inKind("group", partial(sampleLoss(), indexed("z", layer, "j"))), "·", inKind("input", activationSymbol(layer - 1, "i"))),
+        h("p", null, "A weight’s derivative is its unit’s ∂ℓ/∂z times what the weight is multiplied with; a bias is multiplied with 1."),
+        weightTable(layer),
+      ],
+    },
+  ];
+  if (layer === 0) return steps;
+  const before = () => state.trace.layers[layer - 1];
+  return [
+    ...steps,
+    {
+      title: `Back: from ${own().name} to ${before().name}`,
+      lit: { kind: "parameter", layer },
+      body: () => [
+        formula(partial(sampleLoss(), indexed("a", layer - 1, "i")), "=", sumOver("j"), inKind("group", partial(sampleLoss(), indexed("z", layer, "j"))), "·", inKind("weight", indexed("w", layer, "i", "j"))),
+        h("p", null, "Through the weights upstream, each unit gets its share of the blame: a sum, as it reaches the loss on every path."),
+        unitTable("Derivatives by the activation", layer - 1, ["∂ℓ/∂a"], (unit) => [{ value: before().da.at(state.sample, unit) }]),
+      ],
+    },
+  ];
+}
+
+/** The derivatives of a layer's weights and biases by one sample's loss; the largest of many. */
+function weightTable(layer) {
+  const { trace, sample } = state;
+  const { inputs, units } = trace.layers[layer];
+  const parameters = [];
+  for (let to = 0; to < units; to++) {
+    for (let from = BIAS; from < inputs; from++) parameters.push({ layer, from, to });
+  }
+  const values = parameters.map((parameter) => trace.sampleGradient(parameter, sample));
+  const shown = largest(values, MOST_UNITS_TABLED);
+  const rows = shown.map((place) => [
+    trace.parameterName(parameters[place]),
+    number(trace.layers[layer].dz.at(sample, parameters[place].to), "group"),
+    number(trace.input(parameters[place], sample), "input"),
+    number(values[place]),
+  ]);
+  return [
+    table("Derivatives by the weights", ["", "∂ℓ/∂z", "input", "∂ℓ/∂w"], rows),
+    shown.length < values.length ? h("p", { class: "note" }, `The ${shown.length} largest of ${values.length.toLocaleString("en")}.`) : null,
+  ];
+}
+
+function closingSteps() {
+  return [
+    {
+      title: "The mean over the batch",
+      body: () => [
+        formula(partial(mi("C"), mi("w")), "=", sumOver("s"), m("msub", mi("share"), mi("s")), "·", partial(m("msub", sampleLoss(), mi("s")), mi("w"))),
+        h("p", null, `The same is done for all ${state.trace.samples.count} samples of the batch; their shares now come in, and the sum is the gradient. The view “Batch” lists the contributions to the chosen weight.`),
+      ],
+    },
+    {
+      title: "The step",
+      body: () => [
+        h("p", { class: "formula" }, state.trace.optimizer.formula),
+        h("p", null, "Every weight of every layer moves at once, against its gradient. The view “Update” follows the chosen weight through it."),
+        h("p", { class: "result" }, "cost ", number(state.trace.cost), " → ", number(state.trace.costAfterStep)),
+      ],
+    },
+  ];
+}
+
+/** The steps' titles and what they light up do not depend on the sample: they are made once. */
+function allSteps() {
+  const layers = Array.from(state.trace.layers.keys());
+  return [
+    inputStep(),
+    ...layers.flatMap(forwardSteps),
+    ...lossSteps(),
+    ...layers.reverse().flatMap(backwardSteps),
+    ...closingSteps(),
+  ];
+}
+
+function currentStep() {
+  state.steps ??= allSteps();
+  return state.steps[state.step];
+}
+
+function goToStep(step) {
+  const wanted = Math.min(state.steps.length - 1, Math.max(0, step));
+  update({ step: wanted });
+  announce(`Step ${wanted + 1} of ${state.steps.length}: ${currentStep().title}`);
+}
+
+function stepsView() {
+  const { title, body } = currentStep();
+  const { steps, step } = state;
+  const isFirst = step === 0;
+  const isLast = step === steps.length - 1;
+  const progress = h("progress", { max: steps.length, value: step + 1, "aria-hidden": "true" });
+  return [
+    h(
+      "div",
+      { class: "stepper" },
+      button("step back", "← Back", () => goToStep(step - 1), { "aria-disabled": String(isFirst) }),
+      h("span", { class: "step-count" }, `${step + 1} of ${steps.length}`),
+      button("step on", "Next →", () => goToStep(step + 1), { "aria-disabled": String(isLast), class: "primary" }),
+      progress,
+    ),
+    h("h2", { id: "step-title" }, title),
+    body(),
+    h("p", { class: "note" }, "In this view the keys ← and → go through the steps, Home and End to the first and the last."),
+  ];
+}
+
+function onStepsKey(event) {
+  if (state.tab !== "steps" || event.target.closest(".table, input, select")) return;
+  const goals = { ArrowLeft: state.step - 1, ArrowRight: state.step + 1, Home: 0, End: state.steps.length - 1 };
+  if (!(event.key in goals)) return;
+  event.preventDefault();
+  goToStep(goals[event.key]);
+}

@@ -1,0 +1,92 @@
+// What is chosen, and the drawing of everything from it.
+
+const VIEWS = {
+  product: { label: "Product", view: productView },
+  steps: { label: "Step by step", view: stepsView },
+  loss: { label: "Loss", view: lossView },
+  batch: { label: "Batch", view: batchView },
+  update: { label: "Update", view: updateView },
+  quiz: { label: "Quiz", view: quizView },
+  health: { label: "Health", view: healthView },
+};
+
+/** Views of what is chosen: they stay open when something else is chosen. */
+const VIEWS_OF_THE_CHOSEN = ["product", "batch", "update"];
+
+const state = {
+  traces: readTraces(),
+  traceIndex: 0,
+  sample: 0,
+  item: null, // {kind: "parameter", layer, from, to} or {kind: "unit", layer, unit}
+  show: "gradient",
+  tab: "product",
+  step: 0,
+  steps: null,
+  quiz: null,
+  score: { asked: 0, right: 0 },
+
+  get trace() {
+    return this.traces[this.traceIndex];
+  },
+};
+
+function itemKey({ kind, layer, from, to, unit }) {
+  return kind === "unit" ? `unit ${layer} ${unit}` : `parameter ${layer} ${from} ${to}`;
+}
+
+/** Changes what is shown, and draws it. */
+function update(change) {
+  Object.assign(state, change);
+  state.sample = Math.min(state.sample, state.trace.samples.count - 1);
+  draw();
+}
+
+/** Chooses a unit, a weight or a bias. */
+function select(item) {
+  const tab = VIEWS_OF_THE_CHOSEN.includes(state.tab) ? state.tab : "product";
+  update({ item, tab });
+}
+
+const panel = document.getElementById("panel");
+const tabs = document.getElementById("tabs");
+const isGraph = fitsAGraph(state.trace);
+const drawing = isGraph ? new Graph(state.trace) : new HeatMaps(state.trace);
+
+function draw() {
+  drawControls();
+  drawing.paint();
+  drawLegend(isGraph);
+  drawTabs();
+  redraw(panel, ...[VIEWS[state.tab].view()].flat(Infinity));
+}
+
+function drawTabs() {
+  const names = Object.keys(VIEWS);
+  const tab = (name) => {
+    const isOpen = name === state.tab;
+    return button(`tab ${name}`, VIEWS[name].label, () => update({ tab: name }), {
+      role: "tab", id: `tab-${name}`, "aria-selected": String(isOpen), "aria-controls": "panel", tabindex: isOpen ? "0" : "-1",
+    });
+  };
+  redraw(tabs, names.map(tab));
+  tabs.scrollLeft = tabs.querySelector('[aria-selected="true"]').offsetLeft - tabs.clientWidth / 2;
+  panel.setAttribute("aria-labelledby", `tab-${state.tab}`);
+}
+
+/** The arrow keys open the tab beside, as is usual for tabs. */
+function onTabsKey(event) {
+  const names = Object.keys(VIEWS);
+  const here = names.indexOf(state.tab);
+  const goals = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: names.length - 1 };
+  if (!(event.key in goals)) return;
+  event.preventDefault();
+  update({ tab: names[(goals[event.key] + names.length) % names.length] });
+  document.getElementById(`tab-${state.tab}`).focus();
+}
+
+document.getElementById("network").append(drawing.element);
+tabs.addEventListener("keydown", onTabsKey);
+panel.addEventListener("keydown", onStepsKey);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+state.traceIndex = state.traces.length - 1;
+select(largestGradient(state.trace, 0));
