@@ -1,5 +1,5 @@
-"""The command line: `backprop train`, `predict`, `info` and `config`. What they do is in
-`commands`.
+"""The command line: `backprop train`, `predict`, `explain`, `info` and `config`. What they do is
+in `commands`.
 
 Every error of the user's is one line on stderr and exit code 2; Ctrl-C is exit code 130.
 """
@@ -68,6 +68,7 @@ def _parser():
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_train(commands)
     _add_predict(commands)
+    _add_explain(commands)
     info = commands.add_parser(
         "info", help="show what is in a model file", description="Show what is in a model file."
     )
@@ -181,6 +182,41 @@ def _add_predict(commands):
         help="also a column for each class with its probability",
     )
     predict.add_argument("--threads", type=_positive, metavar="N", help="default: as many as help")
+
+
+def _add_explain(commands):
+    explain = commands.add_parser(
+        "explain",
+        help="show the chain rule on rows of a data file, factor by factor",
+        description="Show how the gradients of a model come about on rows of a data file.\n"
+        "Rows, layers, inputs and units are counted from 1.",
+        epilog="examples:\n  backprop explain model.safetensors digits --row 3\n"
+        "  backprop explain model.safetensors digits --row 3 --weight 1,21,5\n"
+        "  backprop explain model.safetensors digits --row 1:20 --html page.html",
+    )
+    add = explain.add_argument
+    add("model", metavar="MODEL", help="a file that `backprop train` or Network.save wrote")
+    add("data", metavar="FILE", help="CSV, .npz or Parquet with the target; or digits")
+    add("--row", type=_rows, default=(1, 1), metavar="N", help="or FIRST:LAST; default: 1")
+    add("--weight", type=_weight, metavar="LAYER,FROM,TO", help="only this one; FROM may be bias")
+    form = explain.add_mutually_exclusive_group()
+    form.add_argument("--html", metavar="FILE", help="write a page that shows and asks")
+    form.add_argument("--latex", action="store_true", help="formulas for a document")
+
+
+def _rows(text):
+    first, _, last = text.partition(":")
+    found = _positive(first), _positive(last or first)
+    if found[0] > found[1]:
+        raise argparse.ArgumentTypeError(f"{text!r}: the first row comes after the last")
+    return found
+
+
+def _weight(text):
+    parts = tuple(part.strip() for part in text.split(","))
+    if len(parts) != 3:
+        raise argparse.ArgumentTypeError(f"{text!r} is not LAYER,FROM,TO")
+    return parts
 
 
 def _positive(text):

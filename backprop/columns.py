@@ -38,6 +38,11 @@ class NumericColumn:
     def width(self):
         return 1 + (self.n_missing > 0)
 
+    @property
+    def input_names(self):
+        """Of the columns that `encode` writes."""
+        return [self.name, f"{self.name} is missing"][: self.width]
+
     @classmethod
     def fit(cls, name, values):
         values = finite(values)
@@ -78,6 +83,12 @@ class TextColumn:
     @property
     def width(self):
         return len(self.categories) + (self.n_missing > 0)
+
+    @property
+    def input_names(self):
+        """Of the columns that `encode` writes."""
+        names = [f"{self.name}={category}" for category in self.categories]
+        return [*names, f"{self.name} is missing"][: self.width]
 
     @classmethod
     def fit(cls, name, values):

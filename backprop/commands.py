@@ -92,6 +92,77 @@ def predict(options):
     return 0
 
 
+def explain(options):
+    """`backprop explain`: returns the exit code."""
+    if options.html is not None:
+        _check_output(options.html, options.data, options.model)
+    network, preprocessing = storage.load(options.model)
+    if preprocessing is None:
+        preprocessing = _plain_preprocessing(network, options.model)
+    trace = _trace_of_rows(network, preprocessing, options)
+    weight = None if options.weight is None else _place_of_weight(trace, options.weight)
+    if options.html is not None:
+        trace.to_html(options.html)
+        print(f"page written to {options.html} ({_size(options.html)})")
+    elif options.latex:
+        print(trace.to_latex(weight), end="")
+    else:
+        print(trace.to_text(weight).rstrip("\n"))
+    return 0
+
+
+def _trace_of_rows(network, preprocessing, options):
+    from backprop.explain import trace
+
+    data, notes, target = (
+        _read(options.data, preprocessing.text_columns()),
+        [],
+        preprocessing.target,
+    )
+    X, values = _inputs(data, preprocessing, network.dtype, notes)
+    if values is None:
+        raise TableError(f"{data.source} has no {target.name!r}, to which outputs are compared")
+    first, last = options.row
+    if last > len(X):
+        raise TableError(f"--row {last}: {data.source} has {count(len(X), 'row')}")
+    rows = slice(first - 1, last)
+    if not present(values[rows]).all():
+        raise TableError(f"--row: {target.name!r} is missing in a row of {data.source}")
+    for note in _shortened([*data.notes, *notes]):
+        _warn(note)
+    classification = target.kind == "classification"
+    return trace.explain(
+        network,
+        X[rows],
+        target.targets(values[rows], network.dtype),
+        None,
+        preprocessing.input_names(),
+        target.classes if classification else [target.name],
+        list(range(first, last + 1)),
+    )
+
+
+def _place_of_weight(trace, given):
+    """(layer, source, unit) counted from 0, of LAYER,FROM,TO counted from 1 or with names."""
+    layer, source, unit = given
+    layer = _number_of(layer, len(trace.layers), "LAYER", [])
+    names = trace.input_names if layer == 0 else []
+    if source != "bias":
+        source = _number_of(source, trace.layers[layer].n_in, "FROM", names)
+    names = trace.output_names if layer + 1 == len(trace.layers) else []
+    return layer, source, _number_of(unit, trace.layers[layer].n_out, "TO", names)
+
+
+def _number_of(text, most, what, names):
+    """From 0, of a name or of a number from 1."""
+    if text in names:
+        return names.index(text)
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        also = f", or a name such as {names[0]!r}" if names else ""
+        raise ValueError(f"--weight: {what} is {text!r}, expected a number from 1 to {most}{also}")
+    return int(text) - 1
+
+
 def info(options):
     """`backprop info`: returns the exit code."""
     network, preprocessing = storage.load(options.model)

@@ -437,6 +437,27 @@ class Network:
                     total.bias[...] += part.bias
         return total_loss / weight, gradients
 
+    def explain(self, X, y, *, sample_weight=None, input_names=None, output_names=None):
+        """The chain rule on these numbers: every factor of every gradient. Changes nothing.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for ``train_step``; or one sample: X (n_inputs,) and its y.
+        input_names, output_names : sequence of str, optional
+            For the forms that people read; x1, x2, … and y1, y2, … by default.
+
+        Returns
+        -------
+        backprop.explain.Trace
+            What the core works out on this batch: z, a, ∂ℓ/∂a, f'(z), ∂ℓ/∂z, gradients, the next
+            step. ``print`` it, look at one weight with ``gradient``, write a page with
+            ``to_html``.
+        """
+        from backprop.explain import trace
+
+        return trace.explain(self, X, y, sample_weight, input_names, output_names)
+
     def forward(self, X):
         """The last layer's activations for one batch, kept for ``backward``.
 

@@ -149,6 +149,13 @@ class Preprocessing:
             start += column.width
         return X
 
+    def input_names(self):
+        """A name for each input of the network; None for an array's."""
+        if not self.columns:
+            return None
+        used = [column for column in self.columns if column.kind != "dropped"]
+        return [name for column in used for name in column.input_names]
+
     def text_columns(self):
         """Names of the columns, target included, that must be read as text."""
         names = [column.name for column in self.columns if column.kind == "text"]

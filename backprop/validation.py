@@ -31,6 +31,18 @@ def check_name(argument, value, names):
     raise ValueError(f"{argument}={value!r}: expected one of {', '.join(map(repr, names))}{hint}")
 
 
+def check_names(argument, names, count, letter):
+    """As many as `count`, as a list of str; by default the letter and a number from 1."""
+    if names is None:
+        return [f"{letter}{i + 1}" for i in range(count)]
+    if isinstance(names, str):
+        raise TypeError(f"{argument}={names!r}: expected a sequence of {count} names")
+    names = [str(name) for name in names]
+    if len(names) != count:
+        raise ValueError(f"{argument} has {len(names)} names, expected {count}")
+    return names
+
+
 def check_integer(argument, value, minimum, maximum=None):
     """An integer (not a bool, not 3.7) in [minimum, maximum], as a Python int."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):

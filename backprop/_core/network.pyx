@@ -9,7 +9,7 @@ from cpython.ref cimport Py_DECREF, PyObject
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from backprop._core.dense cimport Interrupt, Layer
 from backprop._core.kernels cimport (
@@ -19,7 +19,7 @@ from backprop._core.kernels cimport (
 )
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
 from backprop._core.steps cimport (
-    Optimizer, Steps, differentiate, differentiate_from_output, infer, train_epochs, update,
+    Kept, Optimizer, Steps, differentiate, differentiate_from_output, infer, inspect, train_epochs, update,
 )
 
 from backprop._core.blas import load as load_blas
@@ -327,6 +327,44 @@ cdef class Core:
         finally:
             self._finish(&interrupt)
         return s.total_loss
+
+    def inspect(self, x, y, sample_weights, double total_weight):
+        """`differentiate`, and copies of all that passes through: (x, losses, layers).
+
+        x (n, n_in) as the first layer sees it; losses (n,), each times its weight; for each layer a dict of
+        "z", "a", "da", "dz" (n, n_out), the last two of the cost.
+        """
+        cdef Steps s
+        cdef Interrupt interrupt
+        cdef int i
+        cdef int64_t n_rows = len(x)
+        kept_x, kept_losses = np.empty((n_rows, self.layers[0].n_in), self.dtype), np.empty(n_rows, self.dtype)
+        found = []
+        bare, places = zeros(self.n_layers * sizeof(Layer)), zeros(self.n_layers * sizeof(Kept))
+        self._start(&interrupt)
+        try:
+            self.forward_rows = self.gradients_are = 0
+            self._keep_gradients()
+            plan = self._training(n_rows)
+            self._prepare(&s, &interrupt, plan, n_rows)
+            take_arrays(&s, plan, x, y, sample_weights)
+            memcpy(address(bare), plan.layers, self.n_layers * sizeof(Layer))
+            s.layers, s.kept = <Layer *>address(bare), <Kept *>address(places)
+            s.kept_x, s.kept_losses = address(kept_x), address(kept_losses)
+            for i in range(self.n_layers):
+                arrays = {name: np.empty((n_rows, s.layers[i].n_out), self.dtype) for name in ("z", "a", "da", "dz")}
+                s.kept[i].activation = s.layers[i].activation
+                s.kept[i].z, s.kept[i].a = address(arrays["z"]), address(arrays["a"])
+                s.kept[i].da, s.kept[i].dz = address(arrays["da"]), address(arrays["dz"])
+                s.layers[i].activation = s.layers[i].activation_before = BP_IDENTITY
+                found.append(arrays)
+            s.total_weight = total_weight
+            s.run.n_threads = 1
+            with nogil:
+                run_team(inspect, &s, 1)
+        finally:
+            self._finish(&interrupt)
+        return kept_x, kept_losses, found
 
     def forward(self, x, out):
         """One batch through the training plan, whose activations then wait for `backward`."""

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from backprop._core.dense cimport Interrupt, Layer, Run
-from backprop._core.kernels cimport bp_loss, bp_optimizer, bp_source, bp_team
+from backprop._core.kernels cimport bp_activation, bp_loss, bp_optimizer, bp_source, bp_team
 
 
 cdef struct Optimizer:          # hyper-parameters, and how far it is
@@ -13,6 +13,14 @@ cdef struct Optimizer:          # hyper-parameters, and how far it is
     double beta_2
     double epsilon
     int64_t steps               # done
+
+
+cdef struct Kept:               # by `inspect`, of one layer; arrays are [n_rows][n_out]
+    bp_activation activation
+    char *z
+    char *a
+    char *da
+    char *dz
 
 
 cdef struct Steps:              # what a team is given: the user's arrays, the plan's buffers, and what comes back
@@ -57,10 +65,15 @@ cdef struct Steps:              # what a team is given: the user's arrays, the p
     char *out                   # [n_rows][n_out], or NULL
     bint probabilities
     bint activate_last
+    # inspection
+    Kept *kept                  # [n_layers]
+    char *kept_x                # [n_rows][n_in]
+    char *kept_losses           # [n_rows], each times its sample's weight
 
 
 cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
 cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil
 cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogil
 cdef void differentiate_from_output(void *argument, bp_team *team, int thread) noexcept nogil
+cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil
 cdef void update(void *argument, bp_team *team, int thread) noexcept nogil

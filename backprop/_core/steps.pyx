@@ -327,6 +327,42 @@ cdef void differentiate_from_output(void *argument, bp_team *team, int thread) n
     run.kernels.transpose(s.layers[0].da_in, run.ld, s.layers[0].n_in, first, last, s.out, s.layers[0].n_in)
 
 
+cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
+    """`differentiate` by one thread, which keeps what a step does not: z and da, as they are before f and f'.
+
+    The layers in s are given as identities; here each activation, and each derivative, is a pass of its own by the
+    kernel that the product's epilogue would have called. So the bits are those of training.
+    """
+    cdef Steps *s = <Steps *>argument
+    cdef Run run
+    cdef const Layer *layer
+    cdef Kept *kept
+    cdef int i
+    own_run(s, team, thread, &run)
+    set_count(s, &run, 0)
+    gather(s, &run, 0)
+    keep(&run, s.layers[0].a_in, s.layers[0].n_in, s.kept_x)
+    for i in range(s.n_layers):
+        layer, kept = &s.layers[i], &s.kept[i]
+        dense_forward(layer, &run, True)
+        keep(&run, layer.a_out, layer.n_out, kept.z)
+        run.kernels.activate(kept.activation, layer.a_out, run.ld, layer.n_out, run.columns)
+        keep(&run, layer.a_out, layer.n_out, kept.a)
+    loss(s, &run, 1 / s.total_weight if s.total_weight > 0 else 0)
+    keep(&run, s.losses, 1, s.kept_losses)
+    for i in range(s.n_layers - 1, -1, -1):
+        layer, kept = &s.layers[i], &s.kept[i]
+        keep(&run, layer.dz, layer.n_out, kept.da)
+        run.kernels.derivative(kept.activation, layer.dz, layer.a_out, run.ld, layer.n_out, run.columns)
+        keep(&run, layer.dz, layer.n_out, kept.dz)
+        dense_backward(layer, &run)
+
+
+cdef void keep(const Run *run, const char *values, int64_t rows, char *out) noexcept nogil:
+    """A copy of values [rows][ld] as out [count][rows]: a sample a row."""
+    run.kernels.transpose(values, run.ld, rows, 0, run.count, out, rows)
+
+
 cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     """The optimizer's step with the gradients that were kept."""
     cdef Steps *s = <Steps *>argument

@@ -10,6 +10,7 @@ import hashlib
 import html
 import json
 from importlib import resources
+from pathlib import Path
 from string import Template
 
 import numpy as np
@@ -17,6 +18,46 @@ import numpy as np
 # Lists of these names hold numbers; they are packed wherever in a trace they stand.
 ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "derivative", "dz"))
 SAMPLE_ARRAYS = ("x", "y", "output", "share", "loss")
+
+
+FRAME = '<iframe srcdoc="{}" title="{}" style="width: 100%; height: 46rem; border: 0"></iframe>'
+
+
+def write_page(path, traces, title=None):
+    """Write the page of one trace, or of several with a slider over the epochs.
+
+    Parameters
+    ----------
+    path : str or path
+        Of the HTML file.
+    traces : list of Trace
+        Of one network, in the order of training.
+    title : str, optional
+        The page's heading.
+
+    Raises
+    ------
+    ValueError
+        When there is no trace, or when they are of networks of different shape.
+    OSError
+        When the file cannot be written.
+    """
+    traces = list(traces)
+    if title is None and traces:
+        title = title_of(traces[-1])
+    text = page([trace.to_dict() for trace in traces], title)
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def title_of(trace):
+    """What a page is called that was not given a title."""
+    sizes = "-".join(str(n) for n in (trace.x.shape[1], *(at.n_out for at in trace.layers)))
+    return f"Back-propagation through a {sizes} network"
+
+
+def frame(text):
+    """The page inside another, such as a notebook: its script and style stay by themselves."""
+    return FRAME.format(html.escape(text), "Back-propagation, explained")
 
 
 def page(traces, title):

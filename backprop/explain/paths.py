@@ -1,0 +1,217 @@
+"""The chain rule as products: the factors on each path from a weight to the loss."""
+
+from functools import cached_property
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from backprop.explain import text
+
+LOSS, ACTIVATION, WEIGHT, INPUT = (
+    "loss derivative",
+    "activation derivative",
+    "upstream weight",
+    "input",
+)
+BEYOND = "sum of the paths beyond"
+MOST_PATHS = 12  # more are grouped by the unit of the next layer that they go through
+
+
+class Factor(NamedTuple):
+    """One factor of a product.
+
+    ``kind`` is "loss derivative", "activation derivative", "upstream weight", "input" or "sum of
+    the paths beyond"; ``quantity`` one of da, dz, derivative, weight, a, x and one; ``layer`` and
+    ``units`` say which, counted from 0.
+    """
+
+    kind: str
+    quantity: str
+    layer: int
+    units: tuple
+    value: float
+
+    @property
+    def symbol(self):
+        """As a formula has it, layers and units counted from 1: ``f′(z⁽²⁾₁)``."""
+        return text.symbol(self.quantity, self.layer, self.units)
+
+
+class Path(NamedTuple):
+    """One path, or the group of those that go through one unit of the next layer.
+
+    ``units``: from the weight's unit on, one of each layer on the way. ``factors``: as the
+    derivative comes back, loss first, input last. ``product``: theirs.
+    """
+
+    units: tuple
+    factors: list
+    product: float
+
+
+class WeightGradient:
+    """Where the gradient of one weight or bias comes from: `Trace.gradient` makes it.
+
+    Attributes
+    ----------
+    layer, source, unit, sample
+        As they were asked for.
+    """
+
+    def __init__(self, trace, layer, source, unit, sample):
+        self.trace = trace
+        self.layer, self.source, self.unit, self.sample = layer, source, unit, sample
+
+    def _of(self, parameters):
+        """This weight's number in (weights, bias)."""
+        weights, bias = parameters
+        return float(bias[self.unit] if self.source == "bias" else weights[self.source, self.unit])
+
+    @property
+    def value(self):
+        """The weight, or the bias, itself."""
+        layer = self.trace.layers[self.layer]
+        return self._of((layer.weights, layer.bias))
+
+    @property
+    def gradient(self):
+        """∂C/∂w of the batch's cost, as training uses it."""
+        return self._of(self.trace.layers[self.layer].gradient)
+
+    @property
+    def step(self):
+        """What the optimizer's next step would add."""
+        return self._of(self.trace.layers[self.layer].step)
+
+    @property
+    def moments(self):
+        """As ``optimizer_state`` names them: this weight's own, before that step."""
+        moments = self.trace.layers[self.layer].moments
+        return {name: self._of(both) for name, both in moments.items()}
+
+    @cached_property
+    def finite_difference(self):
+        """The central difference of the cost by this weight, in float64."""
+        return self.trace.difference(self.layer, self.source, self.unit)
+
+    @property
+    def relative_error(self):
+        """Of the gradient and the difference: what they differ by over the larger of the two."""
+        scale = max(abs(self.gradient), abs(self.finite_difference))
+        return abs(self.gradient - self.finite_difference) / scale if scale > 0 else 0.0
+
+    @property
+    def inputs(self):
+        """(n,): what each sample multiplies the weight with."""
+        trace = self.trace
+        if self.source == "bias":
+            return np.ones(len(trace.x))
+        values = trace.x if self.layer == 0 else trace.layers[self.layer - 1].a
+        return values[:, self.source].astype(np.float64)
+
+    @property
+    def per_sample(self):
+        """(n,): what each sample adds to the gradient, share · ∂ℓ/∂z · input."""
+        dz = self.trace.layers[self.layer].dz[:, self.unit]
+        return self.trace.shares * dz * self.inputs
+
+    @property
+    def factors(self):
+        """The three factors in this layer: ∂ℓ/∂a, f'(z), input.
+
+        In the last layer ∂ℓ/∂a is the derivative of the loss; in a hidden one it is the sum of
+        what comes back on all paths.
+        """
+        layer = self.trace.layers[self.layer]
+        kind = LOSS if layer is self.trace.layers[-1] else BEYOND
+        back = float(layer.da[self.sample, self.unit])
+        return [Factor(kind, "da", self.layer, (self.unit,), back), *self._own_factors()]
+
+    @property
+    def n_paths(self):
+        """From this weight to the outputs: the product of the widths of the layers above."""
+        return prod(layer.n_out for layer in self.trace.layers[self.layer + 1 :])
+
+    @property
+    def is_grouped(self):
+        """Whether a Path of ``paths`` stands for several."""
+        return self.n_paths > MOST_PATHS and self.layer + 2 < len(self.trace.layers)
+
+    @cached_property
+    def paths(self):
+        """Every path from this weight to the loss, for the sample: a list of Path.
+
+        Where there are more than twelve they are grouped by the unit of the next layer.
+        """
+        return self._groups() if self.is_grouped else list(self.every_path())
+
+    @property
+    def sum(self):
+        """Σ of the paths' products: ∂ℓ/∂w of the sample's loss."""
+        return float(np.sum([path.product for path in self.paths]))
+
+    def every_path(self):
+        """One Path after another, however many."""
+        for units in self._ways((self.unit,)):
+            factors = self._path_factors(units)
+            yield Path(units, factors, prod(factor.value for factor in factors))
+
+    def _ways(self, units):
+        layer = self.layer + len(units)
+        if layer == len(self.trace.layers):
+            yield units
+            return
+        for unit in range(self.trace.layers[layer].n_out):
+            yield from self._ways((*units, unit))
+
+    def _path_factors(self, units):
+        """From the loss down: an activation's derivative and a weight for each layer on the way."""
+        layers, last = self.trace.layers, len(self.trace.layers) - 1
+        slope = float(layers[last].da[self.sample, units[-1]])
+        factors = [Factor(LOSS, "da", last, (units[-1],), slope)]
+        for place in range(len(units) - 1, 0, -1):
+            at, ends = self.layer + place, (units[place - 1], units[place])
+            factors.append(self._derivative(at, units[place]))
+            factors.append(Factor(WEIGHT, "weight", at, ends, float(layers[at].weights[ends])))
+        return [*factors, *self._own_factors()]
+
+    def _groups(self):
+        """For each unit of the next layer, its ∂ℓ/∂z, which holds all paths beyond it."""
+        above, found = self.trace.layers[self.layer + 1], []
+        for unit in range(above.n_out):
+            beyond, ends = float(above.dz[self.sample, unit]), (self.unit, unit)
+            factors = [
+                Factor(BEYOND, "dz", self.layer + 1, (unit,), beyond),
+                Factor(WEIGHT, "weight", self.layer + 1, ends, float(above.weights[ends])),
+                *self._own_factors(),
+            ]
+            found.append(Path(ends, factors, prod(factor.value for factor in factors)))
+        return found
+
+    def _own_factors(self):
+        """f'(z) of the weight's unit, and the weight's input."""
+        place = () if self.source == "bias" else (self.source,)
+        quantity = "one" if not place else "x" if self.layer == 0 else "a"
+        value = float(self.inputs[self.sample])
+        return [
+            self._derivative(self.layer, self.unit),
+            Factor(INPUT, quantity, self.layer - 1, place, value),
+        ]
+
+    def _derivative(self, layer, unit):
+        value = float(self.trace.layers[layer].derivative[self.sample, unit])
+        return Factor(ACTIVATION, "derivative", layer, (unit,), value)
+
+    @property
+    def symbol(self):
+        """As a formula has it, counted from 1: ``w⁽¹⁾₂,₁`` or ``b⁽¹⁾₁``."""
+        if self.source == "bias":
+            return text.symbol("bias", self.layer, (self.unit,))
+        return text.symbol("weight", self.layer, (self.source, self.unit))
+
+    def __str__(self):
+        return text.weight_text(self)
+
+    def __repr__(self):
+        return f"WeightGradient({self.symbol}, gradient {self.gradient:.6g})"

@@ -1,0 +1,70 @@
+"""Central differences: what the cost does when one weight is moved a little each way."""
+
+import numpy as np
+
+from backprop.network import Gradient, Network
+
+STEP = 6e-6  # the cube root of float64's epsilon: rounding and curvature then err about alike
+MOST_WORK = 2e9  # multiply-adds that trying every weight of a network may take: some seconds
+
+
+class Trial:
+    """A network in float64, with the parameters of another, on whose batch weights are tried.
+
+    The difference (C(w + h) - C(w - h)) / 2h errs by the order of h²; where relu's kink lies
+    between the two, it is a mean of the slopes on either side.
+    """
+
+    def __init__(self, network, X, y, sample_weight):
+        self._network = Network(
+            network.n_inputs,
+            network._specs,
+            loss=network.loss,
+            dtype="float64",
+            seed=0,
+            n_threads=1,
+            input_offset=network.input_offset,
+            input_scale=network.input_scale,
+        )
+        for own, layer in zip(self._network.layers, network.layers, strict=True):
+            own.weights, own.bias = layer.weights, layer.bias
+        self._batch = X, y, sample_weight
+        self._output = np.empty((len(X), network.n_outputs))
+
+    def _cost(self):
+        core = self._network._core
+        total_loss, total_weight = core.infer(*self._batch, self._output, False, True)
+        return total_loss / total_weight if total_weight > 0 else 0.0
+
+    def _difference(self, values, place):
+        held = float(values[place])
+        step = STEP * max(1.0, abs(held))
+        values[place] = above = held + step
+        cost_above = self._cost()
+        values[place] = below = held - step
+        cost_below = self._cost()
+        values[place] = held
+        return (cost_above - cost_below) / (above - below)
+
+    def difference(self, layer, source, unit):
+        """By one weight, or with source "bias" by one bias."""
+        own = self._network.layers[layer]
+        if source == "bias":
+            return self._difference(own.bias, (unit,))
+        return self._difference(own.weights, (source, unit))
+
+    def differences(self):
+        """By all of them: a list of Gradient; None where it would take too long."""
+        count = self._network.n_parameters
+        if 2.0 * count * count * len(self._output) > MOST_WORK:
+            return None
+        return [
+            Gradient(self._each(layer.weights), self._each(layer.bias))
+            for layer in self._network.layers
+        ]
+
+    def _each(self, values):
+        found = np.empty(values.shape)
+        for place in np.ndindex(values.shape):
+            found[place] = self._difference(values, place)
+        return found
