@@ -114,11 +114,8 @@ def explain(options):
 def _trace_of_rows(network, preprocessing, options):
     from backprop.explain import trace
 
-    data, notes, target = (
-        _read(options.data, preprocessing.text_columns()),
-        [],
-        preprocessing.target,
-    )
+    data, notes = _read(options.data, preprocessing.text_columns()), []
+    target = preprocessing.target
     X, values = _inputs(data, preprocessing, network.dtype, notes)
     if values is None:
         raise TableError(f"{data.source} has no {target.name!r}, to which outputs are compared")

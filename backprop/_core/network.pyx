@@ -332,14 +332,14 @@ cdef class Core:
         """`differentiate`, and copies of all that passes through: (x, losses, layers).
 
         x (n, n_in) as the first layer sees it; losses (n,), each times its weight; for each layer a dict of
-        "z", "a", "da", "dz" (n, n_out), the last two of the cost.
+        "z", "a", "derivative", "da", "dz" (n, n_out), the last two of the cost.
         """
         cdef Steps s
         cdef Interrupt interrupt
         cdef int i
         cdef int64_t n_rows = len(x)
         kept_x, kept_losses = np.empty((n_rows, self.layers[0].n_in), self.dtype), np.empty(n_rows, self.dtype)
-        found = []
+        names, found = ("z", "a", "derivative", "da", "dz"), []
         bare, places = zeros(self.n_layers * sizeof(Layer)), zeros(self.n_layers * sizeof(Kept))
         self._start(&interrupt)
         try:
@@ -352,9 +352,10 @@ cdef class Core:
             s.layers, s.kept = <Layer *>address(bare), <Kept *>address(places)
             s.kept_x, s.kept_losses = address(kept_x), address(kept_losses)
             for i in range(self.n_layers):
-                arrays = {name: np.empty((n_rows, s.layers[i].n_out), self.dtype) for name in ("z", "a", "da", "dz")}
+                arrays = {name: np.empty((n_rows, s.layers[i].n_out), self.dtype) for name in names}
                 s.kept[i].activation = s.layers[i].activation
                 s.kept[i].z, s.kept[i].a = address(arrays["z"]), address(arrays["a"])
+                s.kept[i].derivative = address(arrays["derivative"])
                 s.kept[i].da, s.kept[i].dz = address(arrays["da"]), address(arrays["dz"])
                 s.layers[i].activation = s.layers[i].activation_before = BP_IDENTITY
                 found.append(arrays)

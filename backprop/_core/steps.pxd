@@ -19,6 +19,7 @@ cdef struct Kept:               # by `inspect`, of one layer; arrays are [n_rows
     bp_activation activation
     char *z
     char *a
+    char *derivative
     char *da
     char *dz
 

@@ -337,6 +337,7 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
     cdef Run run
     cdef const Layer *layer
     cdef Kept *kept
+    cdef int64_t unit, row_bytes = s.run.ld * s.run.itemsize
     cdef int i
     own_run(s, team, thread, &run)
     set_count(s, &run, 0)
@@ -348,6 +349,10 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
         keep(&run, layer.a_out, layer.n_out, kept.z)
         run.kernels.activate(kept.activation, layer.a_out, run.ld, layer.n_out, run.columns)
         keep(&run, layer.a_out, layer.n_out, kept.a)
+        for unit in range(layer.n_out):  # f' is what the derivative's kernel makes of ones, such as meet the bias
+            memcpy(layer.dz + unit * row_bytes, layer.a_out + layer.n_out * row_bytes, row_bytes)
+        run.kernels.derivative(kept.activation, layer.dz, layer.a_out, run.ld, layer.n_out, run.columns)
+        keep(&run, layer.dz, layer.n_out, kept.derivative)
     loss(s, &run, 1 / s.total_weight if s.total_weight > 0 else 0)
     keep(&run, s.losses, 1, s.kept_losses)
     for i in range(s.n_layers - 1, -1, -1):

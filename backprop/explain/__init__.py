@@ -2,7 +2,8 @@
 
 `trace` takes one batch's way through the network and back out of the core; `paths` multiplies the
 factors on each path from a weight to the loss; `trial` tries what a small change of a weight does;
-`diagnostics` looks for units and layers that do not learn. `text`, `latex` and `html` are the forms.
+`diagnostics` looks for units and layers that do not learn; `text`, `latex` and `html` are the
+forms.
 """
 
 from backprop.explain.html import write_page

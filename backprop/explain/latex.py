@@ -69,8 +69,7 @@ def _align(rows):
 
 
 def _loss(trace, sample):
-    n = len(trace.x)
-    share = r"\tfrac{1}{%d} \sum_s \ell_s" % n
+    share = rf"\tfrac{{1}}{{{len(trace.x)}}} \sum_s \ell_s"
     if np.ptp(trace.shares) > 0:
         share = r"\sum_s \frac{w_s}{\sum_r w_r} \ell_s"
     return [
@@ -107,7 +106,6 @@ def _vector(values):
 
 
 def _weight(weight):
-    name = weight.symbol
     own = symbol("bias", weight.layer, (weight.unit,))
     if weight.source != "bias":
         own = symbol("weight", weight.layer, (weight.source, weight.unit))
@@ -133,7 +131,7 @@ def _weight(weight):
         rf" \qquad \text{{central difference }} {number(weight.finite_difference)}"
     )
     return [
-        f"% {name}, {_place(weight)}, sample {weight.trace.indices[weight.sample]}.",
+        f"% {weight.symbol}, {_place(weight)}, sample {weight.trace.indices[weight.sample]}.",
         *_align(rows),
     ]
 

@@ -329,7 +329,7 @@ def _step_lines(trace):
         f"{optimizer_formula(optimizer)}   ({shown})",
         f"C before {number(trace.cost)}, after {number(trace.cost_after_step)} "
         f"({'+' if change >= 0 else ''}{number(change)})",
-        "There is no weight decay and no dropout in this network: nothing else enters the gradient.",
+        "This network has no weight decay and no dropout: nothing else enters the gradient.",
     ]
 
 

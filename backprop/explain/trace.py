@@ -13,12 +13,6 @@ from backprop.validation import check_integer, check_names
 
 FORMAT = "backprop trace 1"
 BIAS = "bias"
-DERIVATIVES = {  # f'(z), from a = f(z)
-    "identity": np.ones_like,
-    "sigmoid": lambda a: a * (1 - a),
-    "tanh": lambda a: 1 - a * a,
-    "relu": lambda a: (a > 0).astype(a.dtype),
-}
 
 
 @dataclass(frozen=True)
@@ -289,7 +283,7 @@ def _trace(network, X, y, sample_weight, input_names, output_names, indices):
     twin = copy.deepcopy(network)  # whose buffers are written: steps, gradients, moments
     weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
     total = weights.sum()
-    shares = weights / total if total > 0 else np.zeros(len(X))
+    shares = weights / total
     x, weighted_losses, passed = twin._core.inspect(X, y, sample_weight, total)
     gradients = [Gradient(w.copy(), b.copy()) for w, b in twin._core.views("gradient")]
     after = copy.deepcopy(network)
@@ -320,7 +314,7 @@ def _trace(network, X, y, sample_weight, input_names, output_names, indices):
 
 
 def _layer_trace(i, network, after, passed, gradient, shares):
-    """Of layer i: `passed` are the core's z, a, da and dz, the last two of the cost."""
+    """Of layer i: `passed` is what the core kept, da and dz of the cost."""
     layer, stepped = network.layers[i], after.layers[i]
     return LayerTrace(
         name=f"layer {i + 1}",
@@ -329,7 +323,7 @@ def _layer_trace(i, network, after, passed, gradient, shares):
         bias=layer.bias.copy(),
         z=passed["z"],
         a=passed["a"],
-        derivative=DERIVATIVES[layer.activation](passed["a"]),
+        derivative=passed["derivative"],
         da=_own(passed["da"], shares[:, None]),
         dz=_own(passed["dz"], shares[:, None]),
         gradient=gradient,
@@ -353,7 +347,7 @@ def _own(of_cost, shares):
 def _cost(network, X, y, sample_weight):
     nothing = np.empty((len(X), network.n_outputs), network.dtype)
     total_loss, total_weight = network._core.infer(X, y, sample_weight, nothing, False, True)
-    return total_loss / total_weight if total_weight > 0 else 0.0
+    return total_loss / total_weight
 
 
 def _target_rows(y, network):

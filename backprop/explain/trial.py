@@ -34,7 +34,7 @@ class Trial:
     def _cost(self):
         core = self._network._core
         total_loss, total_weight = core.infer(*self._batch, self._output, False, True)
-        return total_loss / total_weight if total_weight > 0 else 0.0
+        return total_loss / total_weight
 
     def _difference(self, values, place):
         held = float(values[place])

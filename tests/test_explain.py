@@ -1,0 +1,382 @@
+"""`explain`: factors multiply to gradients, those of the core, the reference and a trial."""
+
+import copy
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import backprop as bp
+from backprop import reference
+from backprop.explain import Trace, write_page
+from backprop.explain.text import number
+
+SIZES = {"2-2-1": (2, 2, 1), "3-4-3-2": (3, 4, 3, 2)}
+LAST = {  # the activations that a loss allows in the last layer
+    "squared_error": ("identity", "sigmoid", "tanh", "relu"),
+    "sigmoid_cross_entropy": ("identity",),
+    "softmax_cross_entropy": ("identity",),
+}
+CASES = [
+    (name, hidden, last, loss)
+    for name in SIZES
+    for hidden in ("identity", "sigmoid", "tanh", "relu")
+    for loss, lasts in LAST.items()
+    for last in lasts
+    if not (loss == "softmax_cross_entropy" and SIZES[name][-1] == 1)
+]
+
+
+def layers_of(sizes, hidden, last):
+    return [bp.Dense(n, hidden) for n in sizes[1:-1]] + [bp.Dense(sizes[-1], last)]
+
+
+def batch_for(sizes, loss, n=5):
+    """Inputs, targets and weights, none of them special."""
+    rng = np.random.default_rng(7)
+    X, weight = rng.normal(size=(n, sizes[0])), rng.uniform(0.5, 2, n)
+    if loss == "softmax_cross_entropy":
+        return X, rng.integers(sizes[-1], size=n), weight
+    if loss == "sigmoid_cross_entropy":
+        return X, rng.integers(2, size=(n, sizes[-1])), weight
+    return X, rng.normal(size=(n, sizes[-1])), weight
+
+
+def network_for(sizes, hidden, last, loss, dtype="float64", **options):
+    net = bp.Network(
+        sizes[0], layers_of(sizes, hidden, last), loss=loss, dtype=dtype, seed=3, **options
+    )
+    rng = np.random.default_rng(5)
+    for layer in net.layers:  # so that no bias is 0 and nothing lies on a kink
+        layer.bias = rng.normal(size=layer.bias.shape) * 0.3
+    return net
+
+
+def weights_of(trace):
+    for i, layer in enumerate(trace.layers):
+        for unit in range(layer.n_out):
+            for source in [*range(layer.n_in), "bias"]:
+                yield trace.gradient(i, source, unit)
+
+
+@pytest.mark.parametrize(("name", "hidden", "last", "loss"), CASES)
+def test_paths_make_the_gradient_of_core_reference_and_trial(name, hidden, last, loss):
+    sizes = SIZES[name]
+    net = network_for(sizes, hidden, last, loss)
+    X, y, weight = batch_for(sizes, loss)
+    trace = net.explain(X, y, sample_weight=weight)
+    plain = reference.Network(sizes[0], layers_of(sizes, hidden, last), loss=loss, dtype="float64")
+    for own, layer in zip(plain.layers, net.layers, strict=True):
+        own.weights[...], own.bias[...] = layer.weights, layer.bias
+    cost, expected = plain.loss_and_gradients(X, y, weight)
+    assert trace.cost == pytest.approx(cost, rel=1e-12)
+    count = 0
+    for found in weights_of(trace):
+        by_sample = [
+            math.fsum(
+                path.product
+                for path in trace.gradient(found.layer, found.source, found.unit, s).every_path()
+            )
+            for s in range(len(X))
+        ]
+        summed = math.fsum(s * own for s, own in zip(trace.shares, by_sample, strict=True))
+        of_reference = expected[found.layer]
+        of_reference = (
+            of_reference.bias[found.unit]
+            if found.source == "bias"
+            else of_reference.weights[found.source, found.unit]
+        )
+        assert found.gradient == pytest.approx(summed, rel=1e-12, abs=1e-14)
+        assert found.gradient == pytest.approx(of_reference, rel=1e-12, abs=1e-14)
+        assert found.gradient == pytest.approx(found.finite_difference, rel=1e-6, abs=1e-9)
+        assert found.per_sample.sum() == pytest.approx(found.gradient, rel=1e-12, abs=1e-14)
+        three = math.prod(factor.value for factor in found.factors)
+        assert three == pytest.approx(by_sample[0], rel=1e-12, abs=1e-14)
+        count += 1
+    assert count == net.n_parameters
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+@pytest.mark.parametrize("n", [1, 3, 33, 200])
+def test_what_is_shown_is_what_training_uses(dtype, matmul, n):
+    """The bits of the gradients, activations and the step are those of the other runs."""
+    X, y, weight = batch_for((9, 1, 4), "softmax_cross_entropy", n)
+    options = {"optimizer": bp.Adam(0.01), "n_threads": 2, "matmul": matmul}
+    net = network_for((9, 37, 5, 4), "tanh", "identity", "softmax_cross_entropy", dtype, **options)
+    net.fit(X, y, epochs=2)
+    before = copy.deepcopy(net)
+    trace = net.explain(X, y, sample_weight=weight)
+    assert_same_network(net, before)
+    _, gradients = net.loss_and_gradients(X, y, weight)
+    for layer, gradient in zip(trace.layers, gradients, strict=True):
+        equal = np.testing.assert_array_equal if matmul == "fused" else np.testing.assert_allclose
+        equal(layer.gradient.weights, gradient.weights)
+        equal(layer.gradient.bias, gradient.bias)
+    if matmul == "fused":
+        np.testing.assert_array_equal(trace.layers[-1].a, net.predict(X, logits=True))
+    np.testing.assert_array_equal(trace.output, net.predict(X))
+    cost = net.train_step(X, y, weight)
+    assert trace.cost == pytest.approx(cost, rel=1e-6)
+    for own, was, layer in zip(trace.layers, before.layers, net.layers, strict=True):
+        np.testing.assert_array_equal(own.weights, was.weights)
+        tolerance = 1e-12 if matmul == "fused" else 1e-5
+        stepped = (was.weights.astype("float64") + own.step.weights).astype(dtype)
+        np.testing.assert_allclose(
+            stepped, layer.weights, rtol=1e-15 if matmul == "fused" else 1e-5
+        )
+
+
+def assert_same_network(one, other):
+    assert (one.steps, one.epochs_trained) == (other.steps, other.epochs_trained)
+    for mine, its in zip(one.layers, other.layers, strict=True):
+        np.testing.assert_array_equal(mine.weights, its.weights)
+        np.testing.assert_array_equal(mine.bias, its.bias)
+    for name, views in one.optimizer_state().items():
+        for mine, its in zip(views, other.optimizer_state()[name], strict=True):
+            np.testing.assert_array_equal(mine[0], its[0])
+
+
+@pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu"])
+def test_z_a_and_derivative(dtype, activation):
+    X, y, _ = batch_for((3, 1, 2), "squared_error", 17)
+    net = network_for((3, 19, 2), activation, "identity", "squared_error", dtype)
+    trace = net.explain(X, y)
+    tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-12}
+    first, layer = trace.layers[0], net.layers[0]
+    np.testing.assert_allclose(first.z, trace.x @ layer.weights + layer.bias, **tolerance)
+    value, derivative = reference.ACTIVATIONS[activation]
+    np.testing.assert_allclose(first.a, value(first.z), **tolerance)
+    np.testing.assert_allclose(first.derivative, derivative(first.a), **tolerance)
+    np.testing.assert_allclose(first.dz, first.da * first.derivative, **tolerance)
+    back = trace.layers[1].dz @ trace.layers[1].weights.T
+    np.testing.assert_allclose(first.da, back, rtol=1e-4, atol=1e-6)
+
+
+def test_one_sample():
+    net = network_for((2, 2, 1), "sigmoid", "sigmoid", "squared_error")
+    one, many = net.explain([0.5, -1.0], 1.0), net.explain([[0.5, -1.0]], [[1.0]])
+    assert one.to_dict() == many.to_dict()
+    assert one.shares == [1.0]
+    net = network_for((2, 2, 3), "tanh", "identity", "softmax_cross_entropy")
+    assert net.explain([0.5, -1.0], 2).y.tolist() == [[0, 0, 1]]
+    assert net.explain([0.5, -1.0], [0.0, 0.5, 0.5]).y.tolist() == [[0, 0.5, 0.5]]
+
+
+def test_inputs_are_those_of_the_first_layer():
+    layers = layers_of((2, 3, 1), "tanh", "identity")
+    net = bp.Network(2, layers, dtype="float64", seed=0, input_offset=[1, 2], input_scale=0.5)
+    trace = net.explain([[3.0, 4.0]], [1.0])
+    assert trace.x.tolist() == [[1.0, 1.0]]
+    for weight in weights_of(trace):
+        assert weight.relative_error < 1e-6
+
+
+def test_a_sample_without_weight_takes_no_part():
+    X, y, _ = batch_for((3, 1, 1), "squared_error", 3)
+    net = network_for((3, 4, 1), "tanh", "identity", "squared_error")
+    trace = net.explain(X, y, sample_weight=[1.0, 0.0, 3.0])
+    assert trace.shares.tolist() == [0.25, 0, 0.75]
+    assert not trace.layers[0].dz[1].any()
+    assert trace.gradient(0, 0, 0).per_sample[1] == 0
+
+
+def test_many_paths_are_grouped_to_the_same_sum():
+    X, y, _ = batch_for((3, 1, 3), "softmax_cross_entropy")
+    net = network_for((3, 4, 5, 3), "tanh", "identity", "softmax_cross_entropy")
+    weight = net.explain(X, y).gradient(0, 1, 2)
+    assert weight.n_paths == 15
+    assert weight.is_grouped
+    assert [path.units for path in weight.paths] == [(2, unit) for unit in range(5)]
+    assert weight.sum == pytest.approx(math.fsum(p.product for p in weight.every_path()), rel=1e-12)
+    assert {factor.kind for path in weight.paths for factor in path.factors} == {
+        "sum of the paths beyond",
+        "upstream weight",
+        "activation derivative",
+        "input",
+    }
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [bp.SGD(0.1), bp.SGD(0.1, momentum=0.9), bp.SGD(0.1, 0.9, nesterov=True), bp.Adam()],
+    ids=lambda optimizer: optimizer.kind,
+)
+def test_the_step_follows_from_gradient_and_moments(optimizer):
+    """As the page's formula has it, worked out by the reference."""
+    X, y, _ = batch_for((3, 1, 2), "squared_error")
+    net = network_for((3, 4, 2), "tanh", "identity", "squared_error", optimizer=optimizer)
+    net.fit(X, y, epochs=3, batch_size=len(X))
+    trace = net.explain(X, y)
+    for layer in trace.layers:
+        w, moments = layer.weights.copy(), [own[0].copy() for own in layer.moments.values()]
+        reference.optimizer_update(optimizer, w, layer.gradient.weights, moments, trace.steps + 1)
+        np.testing.assert_allclose(layer.weights + layer.step.weights, w, rtol=1e-12)
+    after = net.train_step(X, y)
+    assert trace.cost == pytest.approx(after, rel=1e-12)
+    assert trace.cost_after_step == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", LAST)
+def test_forms(loss, tmp_path):
+    X, y, weight = batch_for((3, 1, 2), loss)
+    net = network_for((3, 4, 3, 2), "relu", "identity", loss, optimizer=bp.SGD(0.1, 0.9))
+    trace = net.explain(X, y, sample_weight=weight, input_names=["<script>", "b & c", "d"])
+    text = trace.to_text()
+    assert str(trace) == text
+    for found in weights_of(trace):
+        assert number(found.gradient) in text
+        assert number(found.gradient) in trace.to_text((found.layer, found.source, found.unit))
+    assert number(trace.cost) in text
+    assert ("the long way" in text) == (loss != "squared_error")
+    assert ("Mind the sign" in text) == (loss == "squared_error")
+    latex = trace.to_latex()
+    assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == 3
+    assert latex.count("{") == latex.count("}")
+    again = json.loads(json.dumps(trace.to_dict(), allow_nan=False))
+    assert again["layers"][0]["gradient"]["weights"] == trace.layers[0].gradient.weights.tolist()
+    assert [sample["loss"] for sample in again["samples"]] == trace.losses.tolist()
+    page = trace.to_html()
+    assert trace.to_html(tmp_path / "page.html") is None
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
+    assert "<script>" not in page.split('type="application/json"')[1].split("</script>")[0]
+    assert trace._repr_html_().startswith('<iframe srcdoc="&lt;!doctype html&gt;')
+    assert repr(trace) == f"Trace(3-4-3-2, loss={loss!r}, 5 samples, epoch 0)"
+
+
+def test_the_long_way_and_the_short_way_agree():
+    X, y, _ = batch_for((3, 1, 3), "softmax_cross_entropy", 1)
+    net = network_for((3, 4, 3), "tanh", "identity", "softmax_cross_entropy")
+    lines = [line.strip() for line in net.explain(X, y).to_text().splitlines()]
+    long = next(line for line in lines if line.startswith("sum  "))
+    short = next(line for line in lines if line.endswith("= p − y"))
+    assert long.split()[1:] == short.split()[1:4]
+
+
+def test_numbers_that_are_not_finite():
+    net = network_for((2, 2, 1), "identity", "identity", "squared_error")
+    net.layers[0].weights[0, 0] = np.inf
+    trace = net.explain([[1.0, 1.0]], [0.0])
+    found = json.loads(json.dumps(trace.to_dict(), allow_nan=False))
+    assert found["layers"][0]["weights"][0][0] == "inf"
+    assert found["layers"][0]["a"][0][0] == "inf"
+    assert "inf" in str(trace)
+    assert "inf" in trace.to_latex()
+    assert trace.to_html()
+
+
+def test_large_networks_are_tried_one_weight_at_a_time():
+    net = bp.Network(200, [bp.Dense(300, "tanh"), bp.Dense(3)], dtype="float64", seed=0)
+    X = np.random.default_rng(0).normal(size=(4, 200))
+    trace = net.explain(X, np.zeros((4, 3)))
+    assert trace.differences is None
+    assert trace.to_dict()["layers"][0]["finite_difference"] is None
+    assert trace.gradient(0, 17, 250).relative_error < 1e-5
+    assert "not tried" in str(trace)
+
+
+def kinds(trace):
+    return [found["kind"] for found in trace.diagnostics]
+
+
+def test_diagnostics():
+    X, y, _ = batch_for((3, 1, 1), "squared_error", 20)
+    net = network_for((3, 4, 1), "relu", "identity", "squared_error", optimizer=bp.SGD(1e-6))
+    assert kinds(net.explain(X, y)) == []
+    net.layers[0].bias[2] = -1000
+    (dead,) = net.explain(X, y).diagnostics
+    assert (dead["kind"], dead["layer"], dead["units"]) == ("dead", 0, [2])
+    assert "1 of 4 units" in dead["message"]
+    assert "silent" in kinds(net.explain(X[:2], y[:2]))
+    net = network_for((3, 4, 1), "tanh", "sigmoid", "squared_error", optimizer=bp.SGD(1e-6))
+    net.layers[0].bias[1] = 50
+    net.layers[1].bias[0] = -50
+    first, second = (f for f in net.explain(X, y).diagnostics if f["kind"] == "saturated")
+    assert (first["layer"], first["units"]) == (0, [1])
+    assert second["layer"] == 1
+    assert "sigmoid_cross_entropy" in second["advice"]
+    assert "large inputs" in kinds(net.explain(100 * X, y))
+    net = network_for((3, 4, 1), "tanh", "identity", "squared_error", optimizer=bp.SGD(100))
+    assert "large step" in kinds(net.explain(X, y))
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(0.01, "vanishing"), (30.0, "exploding")])
+def test_diagnostics_between_layers(factor, kind):
+    X, y, _ = batch_for((3, 1, 1), "squared_error", 20)
+    net = network_for((3, 4, 4, 4, 1), "identity", "identity", "squared_error")
+    for layer in net.layers[1:]:
+        layer.weights = layer.weights * factor
+    found = next(
+        f for f in net.explain(X, y).diagnostics if f["kind"] in ("vanishing", "exploding")
+    )
+    assert found["kind"] == kind
+    assert found["advice"]
+
+
+def test_bad_arguments():
+    X, y, _ = batch_for((3, 1, 2), "squared_error")
+    net = network_for((3, 4, 2), "tanh", "identity", "squared_error")
+    with pytest.raises(ValueError, match=r"X has 2 columns, expected 3"):
+        net.explain(X[:, :2], y)
+    with pytest.raises(ValueError, match=r"len\(X\)=0"):
+        net.explain(X[:0], y[:0])
+    with pytest.raises(ValueError, match="input_names has 2 names, expected 3"):
+        net.explain(X, y, input_names=["a", "b"])
+    with pytest.raises(TypeError, match="output_names='ab'"):
+        net.explain(X, y, output_names="ab")
+    trace = net.explain(X, y)
+    for place, message in {
+        (2, 0, 0): "layer=2: expected an integer, from 0 to 1",
+        (0, 3, 0): "source=3: expected an integer, from 0 to 2",
+        (0, 0, 4): "unit=4: expected an integer, from 0 to 3",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            trace.gradient(*place)
+    with pytest.raises(ValueError, match="sample=5"):
+        trace.to_text(sample=5)
+    with pytest.raises(TypeError, match="source='b'"):
+        trace.gradient(0, "b", 0)
+
+
+def test_pages_of_several_traces(tmp_path):
+    X, y, _ = batch_for((3, 1, 2), "squared_error")
+    net = network_for((3, 4, 2), "tanh", "identity", "squared_error")
+    traces = []
+    for _ in range(3):
+        traces.append(net.explain(X, y))
+        net.fit(X, y, epochs=2)
+    write_page(tmp_path / "history.html", traces, "From <start> to end")
+    text = (tmp_path / "history.html").read_text(encoding="utf-8")
+    assert "From &lt;start&gt; to end" in text
+    assert [trace.epoch for trace in traces] == [0, 2, 4]
+    other = network_for((3, 5, 2), "tanh", "identity", "squared_error").explain(X, y)
+    with pytest.raises(ValueError, match="number 1 is of a network 3-5-2, expected 3-4-2"):
+        write_page(tmp_path / "history.html", [traces[0], other])
+    with pytest.raises(ValueError, match="the list is empty"):
+        write_page(tmp_path / "history.html", [])
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_any_network_adds_up(data):
+    """Of any shape: what the samples add is the gradient, and dz is da times f'."""
+    sizes = data.draw(st.lists(st.integers(1, 20), min_size=2, max_size=5))
+    hidden = data.draw(st.sampled_from(["identity", "sigmoid", "tanh", "relu"]))
+    n, seed = data.draw(st.integers(1, 40)), data.draw(st.integers(0, 2**32))
+    net = bp.Network(sizes[0], layers_of(sizes, hidden, "tanh"), dtype="float64", seed=seed)
+    rng = np.random.default_rng(seed)
+    trace = net.explain(rng.normal(size=(n, sizes[0])), rng.normal(size=(n, sizes[-1])))
+    assert isinstance(trace, Trace)
+    inputs = [trace.x, *(layer.a for layer in trace.layers)]
+    for x, layer in zip(inputs[:-1], trace.layers, strict=True):
+        own = trace.shares[:, None] * layer.dz
+        np.testing.assert_allclose(x.T @ own, layer.gradient.weights, rtol=1e-10, atol=1e-13)
+        np.testing.assert_allclose(own.sum(axis=0), layer.gradient.bias, rtol=1e-10, atol=1e-13)
+        np.testing.assert_allclose(layer.dz, layer.da * layer.derivative, rtol=1e-12, atol=1e-300)
