@@ -129,9 +129,7 @@ def test_what_is_shown_is_what_training_uses(dtype, matmul, n):
         np.testing.assert_array_equal(own.weights, was.weights)
         tolerance = 1e-12 if matmul == "fused" else 1e-5
         stepped = (was.weights.astype("float64") + own.step.weights).astype(dtype)
-        np.testing.assert_allclose(
-            stepped, layer.weights, rtol=1e-15 if matmul == "fused" else 1e-5
-        )
+        np.testing.assert_allclose(stepped, layer.weights, rtol=tolerance)
 
 
 def assert_same_network(one, other):
@@ -325,7 +323,7 @@ def test_bad_arguments():
     net = network_for((3, 4, 2), "tanh", "identity", "squared_error")
     with pytest.raises(ValueError, match=r"X has 2 columns, expected 3"):
         net.explain(X[:, :2], y)
-    with pytest.raises(ValueError, match=r"len\(X\)=0"):
+    with pytest.raises(ValueError, match="X has no rows"):
         net.explain(X[:0], y[:0])
     with pytest.raises(ValueError, match="input_names has 2 names, expected 3"):
         net.explain(X, y, input_names=["a", "b"])

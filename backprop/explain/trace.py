@@ -271,7 +271,6 @@ def explain(network, X, y, sample_weight, input_names, output_names, indices=Non
         if sample_weight is not None:
             sample_weight = np.reshape(sample_weight, 1)
     X, y, sample_weight = network._check_samples(X, y, sample_weight)
-    check_integer("len(X)", len(X), 1)
     input_names = check_names("input_names", input_names, network.n_inputs, "x")
     output_names = check_names("output_names", output_names, network.n_outputs, "y")
     indices = list(range(len(X))) if indices is None else indices
