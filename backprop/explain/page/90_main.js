@@ -47,6 +47,14 @@ function select(item) {
   update({ item, tab });
 }
 
+/** Begins with a parameter, and the sample that contributes most to its gradient. */
+function openAt(parameter) {
+  const { share, count } = state.trace.samples;
+  const contributions = Array.from({ length: count }, (_, s) => share.at(0, s) * state.trace.sampleGradient(parameter, s));
+  [state.sample] = largest(contributions, 1);
+  select(parameter);
+}
+
 const panel = document.getElementById("panel");
 const tabs = document.getElementById("tabs");
 const isGraph = fitsAGraph(state.trace);
@@ -89,4 +97,4 @@ tabs.addEventListener("keydown", onTabsKey);
 panel.addEventListener("keydown", onStepsKey);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 state.traceIndex = state.traces.length - 1;
-select(largestGradient(state.trace, 0));
+openAt(largestGradient(state.trace, 0));
