@@ -151,13 +151,14 @@ def _place_of_weight(trace, given):
 
 
 def _number_of(text, most, what, names):
-    """From 0, of a name or of a number from 1."""
-    if text in names:
-        return names.index(text)
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        also = f", or a name such as {names[0]!r}" if names else ""
+    """From 0, of a number from 1 or a name; digits are a number, whatever the names."""
+    if text.isdecimal() and 1 <= int(text) <= most:
+        return int(text) - 1
+    words = [name for name in names if not name.isdecimal()]
+    if text not in words:
+        also = f", or a name such as {words[0]!r}" if words else ""
         raise ValueError(f"--weight: {what} is {text!r}, expected a number from 1 to {most}{also}")
-    return int(text) - 1
+    return names.index(text)
 
 
 def info(options):

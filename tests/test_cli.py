@@ -16,6 +16,7 @@ from backprop import storage
 from backprop.cli import main
 from backprop.commands import split
 from backprop.datasets import load_digits
+from backprop.explain.text import number
 from backprop.tables import read
 
 COLOURS = ("red", "green", "blue")
@@ -452,3 +453,56 @@ def test_mnist(run, mnist_npz):
     printed = run("train", mnist_npz, "--epochs", 3)
     assert "60,000 to train on, 10,000 held out" in printed.out
     assert held_out_accuracy(printed) >= 97.5
+
+
+def test_explain_follows_a_weight(run):
+    run("train", "--hidden", "6", "--epochs", "3", "--quiet")
+    net = bp.Network.load("model.safetensors")
+    X, y = load_digits()
+    target = net.preprocessing.target.targets(y[2:9].astype(float), net.dtype)
+    weight = net.explain(X[2:9], target).gradient(0, 20, 4)
+    out, err = run("explain", "model.safetensors", "digits", "--row", "3:9", "--weight", "1,21,5")
+    assert not err
+    assert out.splitlines()[0].endswith("sample 3")
+    assert f"= {number(weight.gradient)} in training" in out
+    assert out.count("\n  ∂ℓ/∂a⁽²⁾") == 10
+    whole, _ = run("explain", "model.safetensors", "digits")
+    assert whole.startswith("Trace(64-6-10, loss='softmax_cross_entropy', 1 sample, epoch 3)")
+    latex, _ = run("explain", "model.safetensors", "digits", "--latex")
+    assert latex.count(r"\begin{align*}") == 3
+    out, _ = run("explain", "model.safetensors", "digits", "--row", "1:5", "--html", "page.html")
+    assert out.startswith("page written to page.html (")
+    assert Path("page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_explain_knows_a_tables_names(run):
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.3f},{COLOURS[i % 3]},{a + i % 3:.3f}" for i, a in enumerate(rng.normal(size=60))]
+    Path("t.csv").write_text("size,colour,price\n" + "\n".join(rows), encoding="utf-8")
+    run("train", "t.csv", "--target", "price", "--hidden", "3", "--epochs", "2", "--quiet")
+    for name, place in {"size": 1, "colour=blue": 2, "colour=green": 3, "colour=red": 4}.items():
+        out, _ = run("explain", "model.safetensors", "t.csv", "--weight", f"1,{name},2")
+        assert f"from input {place} ({name}) to layer 1, unit 2; sample 1" in out
+    out, _ = run("explain", "model.safetensors", "t.csv", "--weight", "2,bias,price")
+    assert "layer 2, unit 1 (price)" in out
+
+
+def test_explain_says_what_is_wrong(run):
+    run("train", "--hidden", "6", "--epochs", "1", "--quiet")
+    for arguments, message in {
+        ("--row", "1798"): "--row 1798: digits has 1,797 rows",
+        ("--row", "0"): "argument --row: '0' is not a positive whole number",
+        ("--row", "5:3"): "'5:3': the first row comes after the last",
+        ("--weight", "1,2"): "'1,2' is not LAYER,FROM,TO",
+        ("--weight", "3,1,1"): "--weight: LAYER is '3', expected a number from 1 to 2",
+        ("--weight", "2,7,1"): "--weight: FROM is '7', expected a number from 1 to 6",
+        ("--html", "model.safetensors"): "would overwrite what is read",
+        ("--html", "nowhere/page.html"): "nowhere",
+    }.items():
+        _, err = run("explain", "model.safetensors", "digits", *arguments, code=2)
+        assert message in err
+        assert err.count("\n") == 1
+    Path("t.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
+    np.savez("x.npz", X=np.zeros((3, 64)))
+    _, err = run("explain", "model.safetensors", "x.npz", code=2)
+    assert "x.npz has no" in err

@@ -1,5 +1,6 @@
 """The examples run, and the numbers that they print are right."""
 
+import math
 import runpy
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run_main(name):
-    return runpy.run_path(str(EXAMPLES / name))["main"]()
+def run_main(name, *arguments):
+    return runpy.run_path(str(EXAMPLES / name))["main"](*arguments)
 
 
 def test_nine_gradients_agree_three_ways(capsys):
@@ -33,3 +34,19 @@ def test_straight_line_equals_polyfit(capsys):
     *_, last, polyfit = capsys.readouterr().out.splitlines()
     assert last.split()[:3] == ["1000", f"{slope:.8f}", f"{intercept:.8f}"]
     assert polyfit.split() == ["np.polyfit", f"{exact[0]:.8f}", f"{exact[1]:.8f}"]
+
+
+def test_the_founding_question(capsys, tmp_path):
+    traces = run_main("explain_founding_question.py", tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size < 300_000
+    assert traces[-1].cost < 0.01 < traces[0].cost
+    hidden, output = traces[0].layers
+    a, h, y = output.a[2, 0], hidden.a[2, 0], 1.0
+    by_hand = [a - y, a * (1 - a), output.weights[0, 0], h * (1 - h), 1.0]
+    lines = capsys.readouterr().out.splitlines()
+    printed = [float(line.split()[0]) for line in lines[1:7]]
+    assert printed == pytest.approx([*by_hand, math.prod(by_hand)], abs=1e-6)
+    weight = traces[0].gradient(0, 0, 0)
+    assert weight.sum == 0  # of the sample (0, 0), whose input is 0
+    assert f"{weight.gradient:.9f}" in lines[7]
+    assert f"{weight.gradient:.9f}" in lines[8]
