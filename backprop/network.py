@@ -197,8 +197,8 @@ class Network:
                 f"epsilon={value.epsilon!r}: expected at least {np.finfo(self.dtype).tiny:g}, the "
                 f"smallest normal {self.dtype}"
             )
-        names = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon")
-        self._core.configure_optimizer(value.kind, *(getattr(value, name, 0.0) for name in names))
+        names = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon", "epsilon_hat", "l2")
+        self._core.configure_optimizer(value.kind, *(getattr(value, name, 0) for name in names))
         self._optimizer = value
 
     @property

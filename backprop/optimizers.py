@@ -23,6 +23,9 @@ class SGD:
         μ, in [0, 1).
     nesterov : bool, default False
         Look ahead along the momentum; needs momentum > 0.
+    l2 : float, default 0.0
+        λ, at least 0: g is the gradient of the batch's cost with ½ λ Σ W² / Σ w added to it, W all
+        weights but no biases, w the sample weights or 1.
 
     References
     ----------
@@ -33,11 +36,13 @@ class SGD:
     learning_rate: float = 0.01
     momentum: float = 0.0
     nesterov: bool = False
+    l2: float = 0.0
 
     def __post_init__(self):
         check_real("learning_rate", self.learning_rate, 0)
         check_real("momentum", self.momentum, 0, below=1)
         check_flag("nesterov", self.nesterov)
+        check_real("l2", self.l2, 0)
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum > 0, for example momentum=0.9")
 
@@ -63,6 +68,12 @@ class Adam:
         Decay of the two moments, in [0, 1).
     epsilon : float, default 1e-8
         ε, above 0.
+    l2 : float, default 0.0
+        λ, at least 0: g is the gradient of the batch's cost with ½ λ Σ W² / Σ w added to it, W all
+        weights but no biases, w the sample weights or 1.
+    epsilon_hat : bool, default False
+        Add ε before the second moment is corrected, as scikit-learn does and the paper's last
+        lines of section 2: w ← w − lr √(1−β₂ᵗ) / (1−β₁ᵗ) m / (√v + ε).
 
     References
     ----------
@@ -73,12 +84,16 @@ class Adam:
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
+    l2: float = 0.0
+    epsilon_hat: bool = False
 
     def __post_init__(self):
         check_real("learning_rate", self.learning_rate, 0)
         check_real("beta_1", self.beta_1, 0, below=1)
         check_real("beta_2", self.beta_2, 0, below=1)
         check_real("epsilon", self.epsilon, 0, above=True)
+        check_real("l2", self.l2, 0)
+        check_flag("epsilon_hat", self.epsilon_hat)
 
     @property
     def kind(self):

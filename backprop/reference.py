@@ -238,12 +238,16 @@ def momentum_update(w, g, velocity, learning_rate, momentum, nesterov=False):
     w += momentum * velocity - learning_rate * g if nesterov else velocity
 
 
-def adam_update(w, g, moment1, moment2, step, learning_rate, beta_1, beta_2, epsilon):
+def adam_update(
+    w, g, moment1, moment2, step, learning_rate, beta_1, beta_2, epsilon, epsilon_hat=False
+):
     """Kingma and Ba (2015), Algorithm 1; `step` counts from 1."""
     moment1[...] = beta_1 * moment1 + (1 - beta_1) * g
     moment2[...] = beta_2 * moment2 + (1 - beta_2) * g * g
     mean = moment1 / (1 - beta_1**step)  # the moments start at 0: undo their pull towards it
     mean_square = moment2 / (1 - beta_2**step)
+    if epsilon_hat:  # epsilon is added before the correction, so that it is corrected too
+        epsilon = epsilon / np.sqrt(1 - beta_2**step)
     w -= learning_rate * mean / (np.sqrt(mean_square) + epsilon)
 
 
@@ -258,7 +262,8 @@ def optimizer_update(optimizer, w, g, moments, step):
     """One step of an `Adam` or `SGD`, with its moments in the order of `moment_names`."""
     o = optimizer
     if hasattr(o, "beta_1"):
-        adam_update(w, g, *moments, step, o.learning_rate, o.beta_1, o.beta_2, o.epsilon)
+        rates = (o.learning_rate, o.beta_1, o.beta_2, o.epsilon, o.epsilon_hat)
+        adam_update(w, g, *moments, step, *rates)
     elif o.momentum:
         momentum_update(w, g, *moments, o.learning_rate, o.momentum, o.nesterov)
     else:
@@ -390,13 +395,16 @@ class Network:
             gradients.insert(0, Gradient(d_weights, d_bias))
         return da, gradients
 
-    def _update(self, gradients):
+    def _update(self, gradients, scale=1.0):
+        """The optimizer's step; `scale`: 1 / sum of the batch's sample weights."""
         self.steps += 1
         for i, (layer, gradient) in enumerate(zip(self.layers, gradients, strict=True)):
             moments = [per_layer[i] for per_layer in self._moments.values()]
             for part, w in enumerate((layer.weights, layer.bias)):
-                own = [both[part] for both in moments]
-                optimizer_update(self.optimizer, w, gradient[part], own, self.steps)
+                own, g = [both[part] for both in moments], gradient[part]
+                if part == 0 and self.optimizer.l2:  # weights, not biases
+                    g = g + w.dtype.type(self.optimizer.l2 * scale) * w
+                optimizer_update(self.optimizer, w, g, own, self.steps)
 
     def loss_and_gradients(self, X, y, sample_weight=None):
         """Cost of a batch, and its gradient with respect to every layer's parameters."""
@@ -412,7 +420,8 @@ class Network:
 
     def _step(self, X, y, sample_weight):
         cost, gradients = self.loss_and_gradients(X, y, sample_weight)
-        self._update(gradients)
+        total = len(X) if sample_weight is None else np.sum(sample_weight, dtype=np.float64)
+        self._update(gradients, 1 / total if total > 0 else 0.0)
         return cost
 
     # -- training --

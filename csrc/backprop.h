@@ -40,6 +40,7 @@ typedef struct {
     double momentum;
     double beta_1, beta_2;
     double epsilon; /* Adam: epsilon sqrt(1 - beta_2^t) */
+    double l2;      /* times the weights is added to their gradient */
 } bp_step;
 
 /* Rows of the user's arrays that the next batch will gather from anywhere in memory: products, which leave memory
@@ -65,7 +66,8 @@ typedef struct {
     bp_epilogue epilogue;
     bp_activation activation;
     const void *activations; /* IN [m][ldc], for BP_DERIVATIVE */
-    const bp_step *step;     /* for BP_UPDATE, with the three below, each [m][ldc] */
+    const bp_step *step;     /* for BP_UPDATE, with what stands below, each [m][ldc] */
+    int64_t decayed;         /* rows, from the first on, that step.l2 is for: not the bias */
     void *weights;           /* IN OUT */
     void *moment1;           /* IN OUT velocity or first moment; NULL for plain SGD */
     void *moment2;           /* IN OUT second moment; NULL but for Adam */
@@ -108,7 +110,7 @@ typedef struct {
                        const void *a /* [rows][ld] */, int64_t ld, int64_t rows, int64_t columns);
     void (*update)(const bp_step *step, const void *gradient /* [rows][ldg] */, int64_t ldg,
                    void *weights /* [rows][ldw] */, void *moment1, void *moment2, int64_t ldw, int64_t rows,
-                   int64_t columns);
+                   int64_t decayed /* rows, as in bp_multiply */, int64_t columns);
 
     /* columns [first, last) of a batch: (x - offset) scale, transposed to feature-major */
     void (*gather)(const bp_source *source, const int64_t *rows /* or NULL: start, start + 1, … */,

@@ -15,6 +15,8 @@ OPTIMIZERS = {
     "momentum": bp.SGD(0.02, momentum=0.9),
     "nesterov": bp.SGD(0.02, momentum=0.9, nesterov=True),
     "adam": bp.Adam(0.003),
+    "momentum with l2": bp.SGD(0.02, momentum=0.9, l2=0.7),
+    "adam with l2": bp.Adam(0.003, l2=0.7, epsilon_hat=True),
 }
 N_INPUTS, N_OUTPUTS = 7, 5
 

@@ -204,8 +204,14 @@ def test_many_paths_are_grouped_to_the_same_sum():
 
 @pytest.mark.parametrize(
     "optimizer",
-    [bp.SGD(0.1), bp.SGD(0.1, momentum=0.9), bp.SGD(0.1, 0.9, nesterov=True), bp.Adam()],
-    ids=lambda optimizer: optimizer.kind,
+    [
+        bp.SGD(0.1),
+        bp.SGD(0.1, momentum=0.9),
+        bp.SGD(0.1, 0.9, nesterov=True),
+        bp.Adam(),
+        bp.Adam(l2=0.5, epsilon_hat=True),
+    ],
+    ids=lambda optimizer: f"{optimizer.kind} {optimizer.l2}",
 )
 def test_the_step_follows_from_gradient_and_moments(optimizer):
     """As the page's formula has it, worked out by the reference."""
@@ -213,13 +219,21 @@ def test_the_step_follows_from_gradient_and_moments(optimizer):
     net = network_for((3, 4, 2), "tanh", "identity", "squared_error", optimizer=optimizer)
     net.fit(X, y, epochs=3, batch_size=len(X))
     trace = net.explain(X, y)
-    for layer in trace.layers:
+    assert ("weight decay" in str(trace.gradient(0, 0, 0))) == (optimizer.l2 > 0)
+    assert trace.gradient(0, "bias", 0).decay == 0
+    for i, layer in enumerate(trace.layers):
         w, moments = layer.weights.copy(), [own[0].copy() for own in layer.moments.values()]
-        reference.optimizer_update(optimizer, w, layer.gradient.weights, moments, trace.steps + 1)
+        decay = [[trace.gradient(i, *at).decay for at in row] for row in places(w)]
+        g = layer.gradient.weights + decay
+        reference.optimizer_update(optimizer, w, g, moments, trace.steps + 1)
         np.testing.assert_allclose(layer.weights + layer.step.weights, w, rtol=1e-12)
     after = net.train_step(X, y)
     assert trace.cost == pytest.approx(after, rel=1e-12)
     assert trace.cost_after_step == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-12)
+
+
+def places(matrix):
+    return [[(i, j) for j in range(matrix.shape[1])] for i in range(matrix.shape[0])]
 
 
 @pytest.mark.parametrize("loss", LAST)

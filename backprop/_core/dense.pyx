@@ -102,6 +102,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     job.c, job.ldc = layer.gradient, layer.ldw
     job.epilogue = BP_UPDATE if run.fuse_update else BP_STORE
     job.step = &run.step
+    job.decayed = layer.n_in
     job.weights, job.moment1, job.moment2 = layer.parameters, layer.moment1, layer.moment2
     job.lookahead = &run.lookahead
     multiply(&job, run, b_is_n_major=run.with_blas)
@@ -155,7 +156,7 @@ cdef void multiply_with_blas(const bp_multiply *job, const Run *run, bint b_is_n
         elif job.epilogue == BP_UPDATE:
             run.kernels.update(job.step, c, job.ldc, offset(job.weights, row * job.ldc * itemsize),
                                offset(job.moment1, row * job.ldc * itemsize),
-                               offset(job.moment2, row * job.ldc * itemsize), job.ldc, rows, job.n)
+                               offset(job.moment2, row * job.ldc * itemsize), job.ldc, rows, job.decayed - row, job.n)
 
 
 cdef inline void *offset(void *start, int64_t n_bytes) noexcept nogil:

@@ -46,6 +46,7 @@ cdef extern from "backprop.h" nogil:
         double beta_1
         double beta_2
         double epsilon
+        double l2
 
     ctypedef struct bp_lookahead:
         const char *samples
@@ -73,6 +74,7 @@ cdef extern from "backprop.h" nogil:
         bp_activation activation
         const void *activations
         const bp_step *step
+        int64_t decayed
         void *weights
         void *moment1
         void *moment2
@@ -105,7 +107,8 @@ cdef extern from "backprop.h" nogil:
         void (*derivative)(bp_activation activation, void *da, const void *a, int64_t ld, int64_t rows,
                            int64_t columns) noexcept nogil
         void (*update)(const bp_step *step, const void *gradient, int64_t ldg, void *weights, void *moment1,
-                       void *moment2, int64_t ldw, int64_t rows, int64_t columns) noexcept nogil
+                       void *moment2, int64_t ldw, int64_t rows, int64_t decayed,
+                       int64_t columns) noexcept nogil
         void (*gather)(const bp_source *source, const int64_t *rows, int64_t start, int64_t first, int64_t last,
                        int64_t features, const double *offset, const double *scale, void *out,
                        int64_t ld) noexcept nogil

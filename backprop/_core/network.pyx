@@ -120,7 +120,7 @@ cdef class Core:
         self.kernels.uniform(state, sqrt(6 / fan), layer.parameters, layer.n_in, layer.n_out, layer.ldw)
 
     def configure_optimizer(self, kind, double learning_rate, double momentum, double beta_1, double beta_2,
-                            double epsilon):
+                            double epsilon, bint epsilon_hat, double l2):
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0."""
         cdef bp_optimizer code = OPTIMIZERS[kind]
         cdef int i
@@ -135,6 +135,7 @@ cdef class Core:
             self._plans_follow()
         self.optimizer.kind, self.optimizer.learning_rate, self.optimizer.momentum = code, learning_rate, momentum
         self.optimizer.beta_1, self.optimizer.beta_2, self.optimizer.epsilon = beta_1, beta_2, epsilon
+        self.optimizer.epsilon_hat, self.optimizer.l2 = epsilon_hat, l2
 
     cdef _plans_follow(self):
         if self.training_plan is not None:

@@ -95,6 +95,7 @@ cdef class Product:
         if step is not None:
             self.step = step_of(step)
         self.job.step = &self.step
+        self.job.decayed = len(c) - 1  # the last row is a layer's bias
         self.job.weights = address(c)
         self.job.moment1 = address(moment1) if moment1 is not None else NULL
         self.job.moment2 = address(moment2) if moment2 is not None else NULL
@@ -116,6 +117,7 @@ cdef bp_step step_of(step):
     made.momentum = step.get("momentum", 0)
     made.beta_1, made.beta_2 = step.get("beta_1", 0), step.get("beta_2", 0)
     made.epsilon = step.get("epsilon", 0)
+    made.l2 = step.get("l2", 0)
     return made
 
 
@@ -129,13 +131,13 @@ def blas_multiply(a, b, c, bint a_is_k_major=False, bint b_is_n_major=False):
 
 
 def update(step, gradient, weights, moment1=None, moment2=None, instruction_set=None):
-    """One optimizer step in place; all (rows, columns), columns a multiple of 16."""
+    """One optimizer step in place; all (rows, columns), columns a multiple of 16; the last row is a bias."""
     cdef const bp_kernels *k = kernels_for(weights.dtype, instruction_set)
     cdef bp_step constants = step_of(step)
     columns = weights.shape[1]
     k.update(&constants, address(gradient), columns, address(weights),
              address(moment1) if moment1 is not None else NULL, address(moment2) if moment2 is not None else NULL,
-             columns, len(weights), columns)
+             columns, len(weights), len(weights) - 1, columns)
 
 
 def gather(cnp.ndarray source, dtype, int64_t columns, rows=None, offset=None, scale=None, int64_t start=0, count=None,

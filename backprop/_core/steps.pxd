@@ -12,6 +12,8 @@ cdef struct Optimizer:          # hyper-parameters, and how far it is
     double beta_1
     double beta_2
     double epsilon
+    double l2
+    bint epsilon_hat            # Adam: epsilon is added to the second moment's root before it is corrected
     int64_t steps               # done
 
 

@@ -141,7 +141,7 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     if run.thread == 0:
         s.total_loss += run.kernels.sum(s.losses, run.count)
         s.total_weight += weight
-    next_step(s, run)
+    next_step(s, run, 1 / weight if weight > 0 else 0)
     backward(s, run)
     end_step(s, run)
 
@@ -181,13 +181,15 @@ cdef void step_constants(const Optimizer *optimizer, int64_t t, bp_step *step) n
     if optimizer.kind == BP_ADAM:
         correction_2 = sqrt(1 - power(optimizer.beta_2, t))
         step.learning_rate *= correction_2 / (1 - power(optimizer.beta_1, t))
-        step.epsilon *= correction_2
+        if not optimizer.epsilon_hat:
+            step.epsilon *= correction_2
 
 
-cdef void next_step(Steps *s, Run *run) noexcept nogil:
-    """Every thread counts steps in its own Run, so that none waits for another's count."""
+cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil:
+    """Every thread counts steps in its own Run, so that none waits for another's count; `scale`: of the cost."""
     run.steps += 1
     step_constants(&s.optimizer, run.steps, &run.step)
+    run.step.l2 = s.optimizer.l2 * scale
 
 
 # Whole runs, by all threads ------------------------------------------------------------------------------------------
@@ -376,7 +378,7 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     cdef const Layer *layer
     cdef int64_t first, last, at
     own_run(s, team, thread, &run)
-    next_step(s, &run)
+    next_step(s, &run, 1)
     for i in range(s.n_layers):
         layer = &s.layers[i]
         share(layer.n_in + 1, 1, &run, &first, &last)
@@ -384,4 +386,4 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
         run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at,
                            layer.moment1 + at if layer.moment1 != NULL else NULL,
                            layer.moment2 + at if layer.moment2 != NULL else NULL, layer.ldw, last - first,
-                           round_up(layer.n_out, BP_ROW_MULTIPLE))
+                           layer.n_in - first, round_up(layer.n_out, BP_ROW_MULTIPLE))

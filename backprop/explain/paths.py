@@ -80,6 +80,13 @@ class WeightGradient:
         return self._of(self.trace.layers[self.layer].gradient)
 
     @property
+    def decay(self):
+        """What the optimizer's l2 adds to the gradient: λ/Σw · w, and 0 for a bias."""
+        if self.source == "bias":
+            return 0.0
+        return self.trace.optimizer.l2 / self.trace.weight_sum * self.value
+
+    @property
     def step(self):
         """What the optimizer's next step would add."""
         return self._of(self.trace.layers[self.layer].step)

@@ -60,13 +60,19 @@ def optimizer_name(optimizer):
 
 def optimizer_formula(optimizer):
     """From the gradient g to the new weight w."""
-    return {
+    update = {
         "sgd": "w ← w − lr g",
         "momentum": "v ← μ v − lr g, w ← w + v",
         "nesterov": "v ← μ v − lr g, w ← w + μ v − lr g",
         "adam": "m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², "
         "w ← w − lr (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)",
     }[optimizer.kind]
+    if getattr(optimizer, "epsilon_hat", False):
+        update = update.replace(
+            "lr (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)",
+            "lr √(1 − β₂ᵗ) / (1 − β₁ᵗ) m / (√v + ε)",
+        )
+    return f"g ← g + λ/Σs w (weights only), {update}" if optimizer.l2 else update
 
 
 def trace_text(trace, weight, sample):
@@ -267,9 +273,11 @@ def _batch_lines(weight):
 def _weight_step(weight, trace):
     names = {"velocity": "v", "moment1": "m", "moment2": "v"}
     moments = "".join(f"{names[name]} {number(at)}, " for name, at in weight.moments.items())
+    decay = f" + weight decay {number(weight.decay)}" if weight.decay else ""
     new = weight.value + weight.step
+    name = optimizer_name(trace.optimizer)
     return [
-        f"next step of {optimizer_name(trace.optimizer)}: {moments}g {number(weight.gradient)}: "
+        f"next step of {name}: {moments}g {number(weight.gradient)}{decay}: "
         f"{number(weight.value)} → {number(new)} ({'+' if weight.step >= 0 else ''}"
         f"{number(weight.step)})"
     ]
@@ -321,6 +329,8 @@ def _step_lines(trace):
         for name, sign in settings.items()
         if getattr(optimizer, name, 0)
     )
+    if optimizer.l2:
+        shown += f", Σs = {number(trace.weight_sum)}, the sum of the sample weights"
     if isinstance(optimizer, Adam):
         shown += f", t = {trace.steps + 1}"
     change = trace.cost_after_step - trace.cost
@@ -329,7 +339,9 @@ def _step_lines(trace):
         f"{optimizer_formula(optimizer)}   ({shown})",
         f"C before {number(trace.cost)}, after {number(trace.cost_after_step)} "
         f"({'+' if change >= 0 else ''}{number(change)})",
-        "This network has no weight decay and no dropout: nothing else enters the gradient.",
+        "There is no dropout in these networks."
+        if optimizer.l2
+        else "This network has no weight decay and no dropout: nothing else enters the gradient.",
     ]
 
 

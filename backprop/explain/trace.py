@@ -83,6 +83,8 @@ class Trace:
         The targets; a label is a row with a single 1.
     output : array (n, n_outputs)
         What ``predict`` returns: probabilities with a cross-entropy.
+    weight_sum : float
+        Σ of the sample weights: n where all weigh 1.
     losses, shares : arrays (n,) of float64
         Each sample's loss ℓ, and its weight over the sum of the weights: 1/n where all weigh the
         same.
@@ -102,6 +104,7 @@ class Trace:
     x: np.ndarray
     y: np.ndarray
     output: np.ndarray
+    weight_sum: float
     losses: np.ndarray
     shares: np.ndarray
     layers: list
@@ -207,6 +210,7 @@ class Trace:
             "formula": text.optimizer_formula(optimizer),
             "hyper_parameters": dict(vars(optimizer)),
             "t": self.steps + 1,
+            "decay": self.optimizer.l2 / self.weight_sum,
             "moment1": kept[0],
             "moment2": kept[1],
         }
@@ -302,6 +306,7 @@ def _trace(network, X, y, sample_weight, input_names, output_names, indices):
         x=x,
         y=_target_rows(y, network),
         output=network.predict(X),
+        weight_sum=float(total),
         losses=_own(weighted_losses, weights),
         shares=shares,
         layers=layers,

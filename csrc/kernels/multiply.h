@@ -153,6 +153,7 @@ static void update_strip(const bp_multiply *job, const strip *s, update_state *s
         next->moment2 = job->moment2 ? (real *)job->moment2 + at : NULL;
         next->ld = job->ldc;
         next->rows = s->rows;
+        next->decayed = job->decayed - s->row;
         next->columns = width;
         const factors f = strip_factors(job, s, done);
         if (optimizer == BP_ADAM && !job->a_is_k_major && s->length) {

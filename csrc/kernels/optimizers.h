@@ -2,7 +2,7 @@
 
 /* One step's constants, in the kernels' own type. */
 typedef struct {
-    real minus_rate, momentum, rest_1, rest_2, epsilon;
+    real minus_rate, momentum, rest_1, rest_2, epsilon, l2;
 } rates;
 
 static void set_rates(rates *r, const bp_step *step)
@@ -12,14 +12,16 @@ static void set_rates(rates *r, const bp_step *step)
     r->rest_1 = (real)(1 - step->beta_1);
     r->rest_2 = (real)(1 - step->beta_2);
     r->epsilon = (real)step->epsilon;
+    r->l2 = (real)step->l2;
 }
 
-/* The parameters [at, at + LANES) with their gradient */
-INLINE void update_vector(bp_optimizer optimizer, const rates *r, const real *gradient, real *weights,
-                          real *moment1, real *moment2, int64_t at)
+/* The parameters [at, at + LANES) with their gradient; l2: r->l2, or 0 for a bias. */
+INLINE void update_vector(bp_optimizer optimizer, const rates *r, real l2, const real *gradient,
+                          real *weights, real *moment1, real *moment2, int64_t at)
 {
-    const vec g = v_load(gradient), minus_rate = v_set(r->minus_rate);
+    const vec minus_rate = v_set(r->minus_rate);
     vec w = v_load(weights + at);
+    const vec g = v_fma(v_set(l2), w, v_load(gradient));
     if (optimizer == BP_SGD) {
         w = v_fma(minus_rate, g, w);
     } else if (optimizer == BP_ADAM) {
@@ -39,35 +41,40 @@ INLINE void update_vector(bp_optimizer optimizer, const rates *r, const real *gr
 }
 
 INLINE void update_as(bp_optimizer optimizer, const rates *r, const real *gradient, int64_t ldg,
-                      real *weights, real *moment1, real *moment2, int64_t ldw, int64_t rows, int64_t columns)
+                      real *weights, real *moment1, real *moment2, int64_t ldw, int64_t rows, int64_t decayed,
+                      int64_t columns)
 {
     for (int64_t row = 0; row < rows; ++row)
         for (int64_t column = 0; column < columns; column += LANES)
-            update_vector(optimizer, r, gradient + row * ldg + column, weights, moment1, moment2,
-                          row * ldw + column);
+            update_vector(optimizer, r, row < decayed ? r->l2 : 0, gradient + row * ldg + column, weights,
+                          moment1, moment2, row * ldw + column);
 }
 
 /* The switch stands outside the loops: each case is a loop of its own. */
 static void update_rows(bp_optimizer optimizer, const rates *r, const real *gradient, int64_t ldg,
                         real *weights, real *moment1, real *moment2, int64_t ldw, int64_t rows,
-                        int64_t columns)
+                        int64_t decayed, int64_t columns)
 {
     switch (optimizer) {
-    case BP_SGD: update_as(BP_SGD, r, gradient, ldg, weights, moment1, moment2, ldw, rows, columns); return;
+    case BP_SGD:
+        update_as(BP_SGD, r, gradient, ldg, weights, moment1, moment2, ldw, rows, decayed, columns);
+        return;
     case BP_MOMENTUM:
-        update_as(BP_MOMENTUM, r, gradient, ldg, weights, moment1, moment2, ldw, rows, columns);
+        update_as(BP_MOMENTUM, r, gradient, ldg, weights, moment1, moment2, ldw, rows, decayed, columns);
         return;
     case BP_NESTEROV:
-        update_as(BP_NESTEROV, r, gradient, ldg, weights, moment1, moment2, ldw, rows, columns);
+        update_as(BP_NESTEROV, r, gradient, ldg, weights, moment1, moment2, ldw, rows, decayed, columns);
         return;
-    case BP_ADAM: update_as(BP_ADAM, r, gradient, ldg, weights, moment1, moment2, ldw, rows, columns); return;
+    case BP_ADAM:
+        update_as(BP_ADAM, r, gradient, ldg, weights, moment1, moment2, ldw, rows, decayed, columns);
+        return;
     }
 }
 
 static void update(const bp_step *step, const void *gradient, int64_t ldg, void *weights, void *moment1,
-                   void *moment2, int64_t ldw, int64_t rows, int64_t columns)
+                   void *moment2, int64_t ldw, int64_t rows, int64_t decayed, int64_t columns)
 {
     rates r;
     set_rates(&r, step);
-    update_rows(step->optimizer, &r, gradient, ldg, weights, moment1, moment2, ldw, rows, columns);
+    update_rows(step->optimizer, &r, gradient, ldg, weights, moment1, moment2, ldw, rows, decayed, columns);
 }

@@ -46,6 +46,7 @@ typedef struct {
     real *gradient; /* [rows][TILE_COLUMNS] */
     real *weights, *moment1, *moment2; /* [rows][ld] */
     int64_t ld, rows, columns;
+    int64_t decayed; /* rows that are weights, not the bias */
 } pending_update;
 
 /* One row of Adam's step. */
@@ -53,15 +54,16 @@ INLINE void update_row(const rates *r, const pending_update *p, int64_t row)
 {
     const real *gradient = p->gradient + row * TILE_COLUMNS;
     real *weights = p->weights, *moment1 = p->moment1, *moment2 = p->moment2;
+    const real l2 = row < p->decayed ? r->l2 : 0;
     const int64_t at = row * p->ld;
     UNROLLED for (int column = 0; column < TILE_COLUMNS; column += LANES) if (column < p->columns)
-        update_vector(BP_ADAM, r, gradient + column, weights, moment1, moment2, at + column);
+        update_vector(BP_ADAM, r, l2, gradient + column, weights, moment1, moment2, at + column);
 }
 
 static void update_tile(bp_optimizer optimizer, const rates *r, const pending_update *p)
 {
     update_rows(optimizer, r, p->gradient, TILE_COLUMNS, p->weights, p->moment1, p->moment2, p->ld, p->rows,
-                p->columns);
+                p->decayed, p->columns);
 }
 
 /* Into the first-level cache, to be written soon: whole rows, for a fetch past the end does no harm. */

@@ -26,7 +26,7 @@ FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", 
 (INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS) = range(9)
 (PROBABILITIES, SUM, UNIFORM) = range(9, 12)
 EPILOGUES = ("store", "activate", "derivative", "update")
-CONSTANTS = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon")
+CONSTANTS = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon", "l2")
 
 
 def missing():

@@ -232,15 +232,23 @@ STEPS = {
         "epsilon": 1e-8 * np.sqrt(1 - 0.999**T),
     },
 }
+STEPS.update({f"{name} with l2": {**step, "l2": 0.3} for name, step in STEPS.items()})
 
 
 def reference_update(name, w, g, m1, m2):
+    name, _, with_l2 = name.partition(" with ")
+    if with_l2:
+        g = np.concatenate([g[:-1] + 0.3 * w[:-1], g[-1:]])  # the last row is the bias
     if name == "sgd":
         reference.sgd_update(w, g, 0.1)
     elif name == "adam":
         reference.adam_update(w, g, m1, m2, T, 0.1, 0.9, 0.999, 1e-8)
     else:
         reference.momentum_update(w, g, m1, 0.1, 0.9, nesterov=name == "nesterov")
+
+
+def moments_of(name, m1, m2):
+    return {"sgd": (), "adam": (m1, m2)}.get(name.split()[0], (m1,))
 
 
 def parameters(rows, columns, dtype):
@@ -256,7 +264,7 @@ def test_update_is_the_reference_update(dtype, isa, name):
         g, w, m1, m2 = (value.copy() for value in values)
         expected = [value[:rows].astype(float) for value in values]
         reference_update(name, expected[1], expected[0], expected[2], expected[3])
-        used = {"sgd": (), "momentum": (m1,), "nesterov": (m1,), "adam": (m1, m2)}[name]
+        used = moments_of(name, m1, m2)
         probe.update(
             STEPS[name], g[:rows], w[:rows], *(m[:rows] for m in used), instruction_set=isa
         )
@@ -276,7 +284,7 @@ def test_update_epilogue_is_the_update_with_the_product(dtype, isa, name):
         plain.run()
         _, *values = parameters(m, n, dtype)
         expected = [value.copy()[:m] for value in values]
-        n_moments = {"sgd": 0, "adam": 2}.get(name, 1)
+        n_moments = len(moments_of(name, None, None))
         probe.update(
             STEPS[name],
             np.ascontiguousarray(gradient.view),
@@ -316,7 +324,7 @@ def test_the_same_bits_on_every_instruction_set(dtype, assert_same_bits):
             found[f"derivative of {name}"] = dz.view
         for name, step in STEPS.items():
             g, w, m1, m2 = parameters(5, 48, dtype)
-            used = {"sgd": (), "adam": (m1, m2)}.get(name, (m1,))
+            used = moments_of(name, m1, m2)
             probe.update(step, g, w, *used, instruction_set=isa)
             found[f"{name} update"] = np.stack([w, *used])
         return found

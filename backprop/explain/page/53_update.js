@@ -1,6 +1,6 @@
 // The optimizer's next step: from the gradient through the moments to the new number.
 
-const HYPER_PARAMETER_SIGNS = { learning_rate: "learning rate", beta_1: "β₁", beta_2: "β₂", epsilon: "ε", momentum: "momentum" };
+const HYPER_PARAMETER_SIGNS = { learning_rate: "learning rate", beta_1: "β₁", beta_2: "β₂", epsilon: "ε", momentum: "momentum", l2: "λ (l2)", epsilon_hat: "ε̂" };
 
 function updateView() {
   const { trace } = state;
@@ -10,6 +10,9 @@ function updateView() {
   const value = parameterAt(own, parameter);
   const step = parameterAt(own.step, parameter);
   const rows = [["gradient", number(parameterAt(own.gradient, parameter))]];
+  if (optimizer.decay && parameter.from !== BIAS) {
+    rows.push(["weight decay, λ/Σs w", h("span", { id: "decay" }, number(optimizer.decay * value))]);
+  }
   const names = trace.moments[1] ? ["first moment, before the step", "second moment, before the step"] : ["velocity, before the step"];
   trace.moments.forEach((moment, place) => {
     if (moment) rows.push([names[place], number(parameterAt(moment[parameter.layer], parameter))]);

@@ -81,7 +81,8 @@ static bp_step step_of(const int64_t *i, const double *r)
                      .momentum = r[1],
                      .beta_1 = r[2],
                      .beta_2 = r[3],
-                     .epsilon = r[4]};
+                     .epsilon = r[4],
+                     .l2 = r[5]};
 }
 
 /* integers: m n k lda a_is_k_major ldb ldc epilogue activation first last optimizer; arrays: a b c activations
@@ -104,6 +105,7 @@ static int64_t multiply(const bp_kernels *k, const request *q)
         .activation = (bp_activation)q->i[8],
         .activations = q->array[3],
         .step = &step,
+        .decayed = q->i[0] - 1,
         .weights = q->array[2],
         .moment1 = q->array[4],
         .moment2 = q->array[5],
@@ -149,7 +151,7 @@ static int64_t run(const bp_kernels *k, const request *q, double *real)
     case EVALUATE: k->evaluate((bp_function)i[0], x[0], x[1], i[1]); break;
     case UPDATE: {
         const bp_step step = step_of(i, q->r);
-        k->update(&step, x[0], i[2], x[1], x[2], x[3], i[2], i[1], i[2]);
+        k->update(&step, x[0], i[2], x[1], x[2], x[3], i[2], i[1], i[1] - 1, i[2]);
         break;
     }
     case GATHER: gather(k, q); break;
