@@ -13,6 +13,9 @@ from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
     from backprop.config import show_config
+    from backprop.estimators import MLPClassifier as MLPClassifier
+    from backprop.estimators import MLPRegressor as MLPRegressor
+    from backprop.estimators import from_sklearn as from_sklearn
     from backprop.history import History
     from backprop.layers import Dense
     from backprop.network import Network
@@ -25,8 +28,12 @@ _HOME = {
     "Adam": "backprop.optimizers",
     "History": "backprop.history",
     "show_config": "backprop.config",
+    "MLPClassifier": "backprop.estimators",
+    "MLPRegressor": "backprop.estimators",
+    "from_sklearn": "backprop.estimators",
 }
 
+# Without the estimators, so that `from backprop import *` does not need scikit-learn.
 __all__ = ["SGD", "Adam", "Dense", "History", "Network", "__version__", "show_config"]
 
 
@@ -39,4 +46,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted(__all__)
+    return sorted({*__all__, *_HOME})

@@ -44,11 +44,13 @@ class NumericColumn:
         return [self.name, f"{self.name} is missing"][: self.width]
 
     @classmethod
-    def fit(cls, name, values):
+    def fit(cls, name, values, weights=None):
         values = finite(values)
-        there = values[~np.isnan(values)]
+        known = ~np.isnan(values)
+        there = values[known]
         n_missing = len(values) - len(there)
-        return cls(name, *mean_and_std(there), float(there.min()), float(there.max()), n_missing)
+        mean, std = mean_and_std(there, None if weights is None else weights[known])
+        return cls(name, mean, std, float(there.min()), float(there.max()), n_missing)
 
     def encode(self, values, out, notes):
         """Write the standardised values, and whether they are missing, into the columns `out`."""
@@ -251,9 +253,13 @@ def finite(values):
     return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
-def mean_and_std(values):
+def mean_and_std(values, weights=None):
     """Mean and standard deviation, the latter 1 where the values are equal but for rounding."""
-    mean, std = float(np.mean(values)), float(np.std(values))
+    if weights is None:
+        mean, std = float(np.mean(values)), float(np.std(values))
+    else:
+        mean = float(np.average(values, weights=weights))
+        std = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
     return mean, 1.0 if is_rounding(std, mean) else std
 
 

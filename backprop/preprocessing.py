@@ -90,9 +90,15 @@ class Preprocessing:
                 raise TableError(f"column {name!r} is the target and cannot be dropped")
         rows = slice(None) if rows is None else rows
         self.target = self._fit_target(target, table.column(target)[rows])
-        self.columns = tuple(
-            self._fit_column(table, name, rows) for name in table.names if name != target
-        )
+        return self.fit_columns(table, [name for name in table.names if name != target], rows)
+
+    def fit_columns(self, table, names=None, rows=slice(None), weights=None):
+        """The same without a target: learn from the columns of those names, of all by default.
+
+        `weights`: of the rows, for means and spreads.
+        """
+        names = table.names if names is None else names
+        self.columns = tuple(self._fit_column(table, name, rows, weights) for name in names)
         self.n_inputs = sum(column.width for column in self.columns)
         if not self.n_inputs:
             reasons = "; ".join(f"{column.name}: {column.reason}" for column in self.columns)
@@ -227,7 +233,7 @@ class Preprocessing:
         numeric = values.dtype != object
         return ClassTarget(name, _class_names(name, values), numeric, self.label_smoothing)
 
-    def _fit_column(self, table, name, rows):
+    def _fit_column(self, table, name, rows, weights):
         everything = table.column(name)
         values = everything[rows]
         is_text = everything.dtype == object
@@ -241,7 +247,9 @@ class Preprocessing:
                 )
         if reason is not None:
             return DroppedColumn(name, reason)
-        return TextColumn.fit(name, values) if is_text else NumericColumn.fit(name, values)
+        if is_text:
+            return TextColumn.fit(name, values)
+        return NumericColumn.fit(name, values, weights)
 
     def _transform_array(self, X, rows):
         if X.ndim != 2 or X.shape[1] != self.n_inputs:

@@ -231,10 +231,11 @@ cdef class Core:
             interrupt.raised = NULL
             raise raised
 
-    def fit(self, x, y, sample_weights, int64_t n_epochs, int64_t batch_size, bint shuffled, bint counted, progress):
+    def fit(self, x, y, sample_weights, int64_t n_epochs, int64_t batch_size, bint shuffled, bint counted, progress,
+            order=None):
         """Train; y: labels (n,) or targets (n, n_out). What epochs were completed stands in `finished`, Ctrl-C or not.
 
-        `counted`: the epochs count as trained.
+        `counted`: the epochs count as trained. `order`: of the rows in every epoch, int64, where not `shuffled`.
         """
         cdef Steps s
         cdef Interrupt interrupt
@@ -245,9 +246,10 @@ cdef class Core:
             plan = self._training(min(batch_size, len(x)))
             self._prepare(&s, &interrupt, plan, batch_size)
             take_arrays(&s, plan, x, y, sample_weights)
-            order = np.empty(s.n_rows, dtype=np.int64) if shuffled else None
+            if shuffled:
+                order = np.empty(s.n_rows, dtype=np.int64)
             losses, times = np.zeros(n_epochs), np.zeros(n_epochs)
-            s.order = <int64_t *>address(order) if shuffled else NULL
+            s.shuffled, s.order = shuffled, <int64_t *>address(order) if order is not None else NULL
             s.first_epoch, s.n_epochs = self.epochs_trained, n_epochs
             s.epoch_losses, s.epoch_seconds = <double *>address(losses), <double *>address(times)
             s.run.fuse_update = True
@@ -425,6 +427,15 @@ cdef class Core:
             self.gradients_are = SPENT
         finally:
             self._finish(&interrupt)
+
+    def accept_gradients(self):
+        """Room for gradients that are worked out elsewhere, for `update` to take: views, to be written."""
+        self._check_idle()
+        self.forward_rows = 0
+        self._keep_gradients()
+        self._training(1)
+        self.gradients_are = READY
+        return self.views("gradient")
 
     def gradient_views(self):
         """views("gradient") of the last `backward`; RuntimeError where another run has overwritten them."""

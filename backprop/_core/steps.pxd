@@ -53,6 +53,7 @@ cdef struct Steps:              # what a team is given: the user's arrays, the p
     Optimizer optimizer
     Interrupt *interrupt
     # training
+    bint shuffled               # a new order each epoch; else `order` as it was given
     uint64_t seed
     int64_t first_epoch
     int64_t n_epochs

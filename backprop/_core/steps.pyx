@@ -213,7 +213,7 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
     for epoch in range(s.n_epochs):
         if thread == 0:
             s.total_loss = s.total_weight = 0
-            if s.order != NULL:
+            if s.shuffled:
                 shuffle_rows(s, &run, stream(s.seed, FOR_SHUFFLE, s.first_epoch + epoch))
         end_step(s, &run)
         for start from 0 <= start < s.n_rows by s.batch_size:
