@@ -283,7 +283,8 @@ class Network:
         FloatingPointError
             When the cost of an epoch is not finite: says whether the inputs were.
         KeyboardInterrupt
-            On Ctrl-C, within 100 ms; the network is left as the last whole or begun step made it,
+            On Ctrl-C, within 100 ms, or when a step is done that has begun to change the weights
+            and takes longer; the network is left as the last whole step made it,
             and can go on.
         ValueError, TypeError
             Naming the argument, what was given and what was expected.

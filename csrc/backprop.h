@@ -93,6 +93,10 @@ typedef struct {
     double scale; /* 1 / sum of the batch's sample weights; 0 where that sum is 0 */
 } bp_targets;
 
+/* Raised by one thread, looked at by others whenever they like. */
+static inline void bp_raise(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
+static inline int bp_is_raised(const int *flag) { return __atomic_load_n(flag, __ATOMIC_RELAXED); }
+
 typedef struct {
     const char *instruction_set;
     size_t itemsize;

@@ -1,8 +1,8 @@
 """Ctrl-C ends any call of the core at once, and the network can be used afterwards.
 
 Each test sends a signal to a process of its own and measures how long the call then lasts. The aim
-is 100 ms; what is asserted is generous, because machines that run tests are busy. `pytest -rP`
-shows the measurements.
+is 100 ms, or the rest of a step; what is asserted is generous, because machines that run tests are
+busy. `pytest -rP` shows the measurements.
 """
 
 import os
@@ -12,7 +12,7 @@ import textwrap
 
 import pytest
 
-ASSERTED = 2.0  # seconds
+ASSERTED = 5.0  # seconds, among which a step of the largest network
 TIMEOUT = 60  # seconds, for a process that does not end
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals to a process are POSIX")
 
@@ -81,7 +81,7 @@ def test_fit(size, n_threads, matmul, record_property):
     net = bp.Network({n_inputs}, {layers}, seed=0, n_threads={n_threads}, matmul={matmul!r})
     net.predict(X[:10])
     interrupted(lambda: net.fit(X, y, epochs=10**7, batch_size={batch_size}))
-    assert net.steps > 0
+    assert net.steps > 0 or {size == "one huge step"}  # whose first was left
     steps, epochs = net.steps, net.epochs_trained
     assert epochs < 10**7
     assert (steps - 1) // {-(-n // batch_size)} <= epochs <= steps
@@ -113,6 +113,27 @@ def test_every_method(n_threads, record_property):
     """
     out = measure(code, record_property)
     assert out.count("seconds") == 7
+
+
+@pytest.mark.parametrize(("n_threads", "matmul"), [(1, "fused"), (2, "fused"), (1, "blas")])
+def test_no_step_is_half_done(n_threads, matmul, record_property):
+    """All weights are those that as many whole steps make, wherever in a step the signal came."""
+    code = f"""
+    X, y = rng.random((512, 512), "float32"), rng.random(512)
+    options = dict(seed=0, n_threads={n_threads}, matmul={matmul!r})
+    layers = [bp.Dense(512, "tanh"), bp.Dense(512, "relu"), bp.Dense(3, "tanh"), bp.Dense(1)]
+    net, other = (bp.Network(512, layers, **options) for _ in range(2))
+    for turn in range(8):
+        fit = lambda: net.fit(X, y, epochs=10**7, batch_size=512, shuffle=False)
+        interrupted(fit, 0.05 + 0.0031 * turn)
+        while other.steps < net.steps:
+            other.train_step(X, y)
+        assert other.steps == net.steps > 0
+        for one, two in zip(net.layers, other.layers):
+            assert np.array_equal(one.weights, two.weights), (turn, one)
+            assert np.array_equal(one.bias, two.bias), (turn, one)
+    """
+    assert measure(code, record_property).count("seconds") == 8
 
 
 def test_twice_in_a_row_and_with_callbacks(record_property):

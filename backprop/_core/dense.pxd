@@ -24,9 +24,9 @@ cdef struct Layer:
     bp_activation activation_before
 
 
-# Shared by the team: written by thread 0 while it multiplies, read by the others after a barrier.
+# Shared by the team, written by thread 0.
 cdef struct Interrupt:
-    bint seen               # Ctrl-C: no more products, straight to the end of the step
+    int seen                # Ctrl-C; raised and looked at by bp_raise and bp_is_raised
     PyObject *raised        # what its handler raised: a reference that the caller of the core takes over
     double next_poll        # when to look again
     int64_t rows_done       # of all that this call was asked for
@@ -45,6 +45,7 @@ cdef struct Run:
     int n_threads
     bint with_blas
     bint fuse_update
+    bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
     int64_t steps           # of the optimizer, counted by every thread alike
     bp_step step            # the constants of this one
     bp_lookahead lookahead  # this thread's part of the next batch
@@ -61,6 +62,7 @@ cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept no
 cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out, int64_t ld,
                                 bint activate) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
+cdef bint is_stopped(const Run *run) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil
 cdef int64_t portion_of(int64_t work) noexcept nogil
 cdef void share(int64_t total, int64_t multiple, const Run *run, int64_t *first, int64_t *last) noexcept nogil

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 from backprop._core cimport blas
 from backprop._core.kernels cimport (
     BP_ACTIVATE, BP_ALIGNMENT, BP_DERIVATIVE, BP_IDENTITY, BP_ROW_MULTIPLE, BP_STORE, BP_UPDATE,
-    barrier, bp_kernels, bp_multiply, round_up, seconds,
+    barrier, bp_is_raised, bp_kernels, bp_multiply, bp_raise, round_up, seconds,
 )
 
 # Multiply-adds between two looks at the clock (well under a millisecond), and seconds between two looks for
@@ -71,7 +71,7 @@ cdef void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
     """dz as the gradient's product wants it: a sample's outputs side by side."""
     cdef int64_t first, last, stop, rows = round_up(layer.n_out, BP_ROW_MULTIPLE), portion = portion_of(rows)
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
-    while first < last and not run.interrupt.seen:
+    while first < last and not is_stopped(run):
         stop = min(last, first + portion)
         run.kernels.transpose(layer.dz, run.ld, rows, first, stop, layer.dz_transposed, layer.ldw)
         spend(run, rows * (stop - first))
@@ -120,7 +120,7 @@ cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil
     else:
         work = max(1, work // max(1, units))
         portion = max(1, POLL_WORK // work)
-        while first < last and not run.interrupt.seen:
+        while first < last and not is_stopped(run):
             stop = min(last, first + portion)
             multiply_part(job, run, b_is_n_major, first, stop)
             spend(run, work * (stop - first))
@@ -164,6 +164,11 @@ cdef inline void *offset(void *start, int64_t n_bytes) noexcept nogil:
     return <char *>start + n_bytes if start != NULL else NULL
 
 
+cdef bint is_stopped(const Run *run) noexcept nogil:
+    """Whether to leave the rest of what is being done."""
+    return not run.must_finish and bp_is_raised(&run.interrupt.seen)
+
+
 cdef void spend(Run *run, int64_t work) noexcept nogil:
     """Count work; thread 0 looks at the clock when enough of it is done."""
     run.until_poll -= work
@@ -192,7 +197,7 @@ cdef void poll(Run *run) noexcept nogil:
         except BaseException as raised:
             Py_INCREF(raised)
             interrupt.raised = <PyObject *>raised
-            interrupt.seen = True
+            bp_raise(&interrupt.seen)
 
 
 cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer) noexcept nogil:

@@ -94,6 +94,9 @@ cdef extern from "backprop.h" nogil:
         const void *weights
         double scale
 
+    void bp_raise(int *flag) noexcept nogil
+    bint bp_is_raised(const int *flag) noexcept nogil
+
     ctypedef struct bp_kernels:
         const char *instruction_set
         size_t itemsize

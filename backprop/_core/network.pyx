@@ -252,6 +252,7 @@ cdef class Core:
             s.shuffled, s.order = shuffled, <int64_t *>address(order) if order is not None else NULL
             s.first_epoch, s.n_epochs = self.epochs_trained, n_epochs
             s.epoch_losses, s.epoch_seconds = <double *>address(losses), <double *>address(times)
+            s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
             s.run.fuse_update = True
             if self.optimizer.kind == BP_ADAM and not self.with_blas:
                 set_lookahead(&s, x, y)
@@ -325,6 +326,7 @@ cdef class Core:
             self._prepare(&s, &interrupt, plan, len(x))
             take_arrays(&s, plan, x, y, sample_weights)
             s.total_weight = total_weight
+            s.run.n_threads = min(s.run.n_threads, self._threads(len(x)))
             with nogil:
                 run_team(differentiate, &s, s.run.n_threads)
         finally:
@@ -382,6 +384,7 @@ cdef class Core:
             self._prepare(&s, &interrupt, plan, len(x))
             take_arrays(&s, plan, x, None, None)
             s.out = address(out)
+            s.run.n_threads = min(s.run.n_threads, self._threads(len(x)))
             with nogil:
                 run_team(infer, &s, s.run.n_threads)
         finally:

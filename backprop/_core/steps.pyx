@@ -3,18 +3,19 @@
 (a) Every function below is run by all threads of a team at once, each on its share; a barrier stands wherever one
     thread reads what another wrote. Threads share out elements, never terms of a sum, so the bits do not depend on
     their number.
-(b) A step allocates nothing, checks nothing and takes no lock. What it needs stands in a Steps, made from a Plan
-    before the first.
+(b) A step allocates nothing and checks nothing; it takes a lock only to sleep at a barrier or to look for Ctrl-C.
+    What it needs stands in a Steps, made from a Plan before the first.
 """
 from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from backprop._core.dense cimport (
-    POLL_WORK, Layer, Run, dense_backward, dense_forward, dense_forward_samples, portion_of, share, spend,
+    POLL_WORK, Layer, Run, dense_backward, dense_forward, dense_forward_samples, is_stopped, portion_of,
+    share, spend,
 )
 from backprop._core.kernels cimport (
-    BP_ADAM, BP_ROW_MULTIPLE, barrier, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
+    BP_ADAM, BP_ROW_MULTIPLE, barrier, bp_is_raised, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
 )
 
 # The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
@@ -33,7 +34,7 @@ cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
     cdef int64_t first, last, stop, n_in = s.layers[0].n_in, n_out = s.layers[s.n_layers - 1].n_out
     cdef int64_t portion = portion_of(n_in + n_out)
     share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
-    while first < last and not run.interrupt.seen:
+    while first < last and not is_stopped(run):
         stop = min(last, first + portion)
         run.kernels.gather(&s.x, s.order, start, first, stop, n_in, s.offset, s.scale, s.layers[0].a_in, run.ld)
         if s.has_targets and s.targets_are_labels:
@@ -87,7 +88,7 @@ cdef void loss(Steps *s, Run *run, double scale) noexcept nogil:
     targets.weights = s.weights
     targets.scale = scale
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
-    while first < last and not run.interrupt.seen:
+    while first < last and not is_stopped(run):
         stop = min(last, first + portion)
         run.kernels.loss(s.loss, layer.a_out, &targets, layer.n_out, run.ld, first, stop, layer.dz, s.losses)
         output_derivative(layer, run, first, stop)
@@ -137,19 +138,23 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     forward(s, run)
     weight = batch_weight(s, run)
     loss(s, run, 1 / weight if weight > 0 else 0)
-    barrier(run.team)
+    end_step(s, run)
+    if s.stopped:  # before anything was updated
+        return
+    run.must_finish = True  # lest some weights take their step and others not
     if run.thread == 0:
         s.total_loss += run.kernels.sum(s.losses, run.count)
         s.total_weight += weight
     next_step(s, run, 1 / weight if weight > 0 else 0)
     backward(s, run)
+    run.must_finish = False
     end_step(s, run)
 
 
 cdef void end_step(Steps *s, Run *run) noexcept nogil:
     """All threads learn here, and only here, whether to stop: between a barrier and their looking it cannot change."""
     if run.thread == 0:
-        s.stopped = run.interrupt.seen
+        s.stopped = bp_is_raised(&run.interrupt.seen)
     barrier(run.team)
 
 
@@ -245,12 +250,12 @@ cdef void shuffle_rows(Steps *s, Run *run, uint64_t state) noexcept nogil:
     """A new order of the rows; by thread 0."""
     cdef int64_t first, i, last = s.n_rows
     for first from 0 <= first < s.n_rows by SHUFFLE_PORTION:
-        if run.interrupt.seen:
+        if is_stopped(run):
             return
         for i in range(first, min(s.n_rows, first + SHUFFLE_PORTION)):
             s.order[i] = i
         spend(run, SHUFFLE_PORTION)
-    while last > 1 and not run.interrupt.seen:
+    while last > 1 and not is_stopped(run):
         first = max(1, last - SHUFFLE_PORTION)
         shuffle(state, s.order, s.n_rows, first, last)
         spend(run, SHUFFLE_WORK * (last - first))

@@ -1,10 +1,7 @@
 """PyTorch: eager, one thread, batches indexed from a resident tensor, no DataLoader.
 
 The forward pass is written out with `linear`, which spares the calls of a tree of modules. Adam
-is the fused one or the foreach one; gradients are set to None, not to zero. `torch.compile` of
-forward and loss was tried beside these (PyTorch 2.13, gcc 12): on none of the nine shapes was it
-faster than the fused Adam alone by more than the noise, on the small ones it was slower, and it
-compiles for 5 to 12 seconds a shape.
+is the fused one or the foreach one; gradients are set to None, not to zero.
 """
 
 import warnings

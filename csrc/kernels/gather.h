@@ -22,7 +22,7 @@
                     block[j] = (real)(((wide)x[j] - (wide)offset[j]) * (wide)scale[j]);                     \
             else                                                                                            \
                 for (int j = 0; j < BLOCK; ++j)                                                             \
-                    block[j] = (real)x[j];                                                                  \
+                    block[j] = (real)(wide)x[j];                                                            \
         }                                                                                                   \
     }                                                                                                       \
     static void columns_of_##name(const char *const *row, int64_t stride, int64_t rows, int64_t features,   \

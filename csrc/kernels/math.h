@@ -194,7 +194,7 @@ INLINE vec v_log1p_exp(vec x)
 
 /* ---- erf ---- */
 
-/* erf(x), which the activation GELU takes: x (1 + q(x²)) near 0, and 1 - exp(log erfc(x)) from there on */
+/* erf(x), which no activation takes yet: x (1 + q(x²)) near 0, and 1 - exp(log erfc(x)) from there on */
 INLINE vec v_erf(vec x)
 {
     const vec y = v_lesser(v_set(ERF_HIGHEST), v_absolute(x)), far_from = v_set(ERF_FAR);

@@ -17,7 +17,8 @@ from backprop._core import probe
 from backprop._core.network import ACTIVATIONS, LOSSES, OPTIMIZERS
 
 NAME = "neon"
-TOOLS = ("aarch64-linux-gnu-gcc", "qemu-aarch64")
+COMPILER = "aarch64-linux-gnu-gcc"
+EMULATOR = "qemu-aarch64" if shutil.which("qemu-aarch64") else "qemu-aarch64-static"
 SYSTEM = "/usr/aarch64-linux-gnu"
 HERE = Path(__file__).resolve().parent
 CSRC = HERE.parent.parent / "csrc"
@@ -31,7 +32,7 @@ CONSTANTS = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon", "l2")
 
 def missing():
     """What has to be installed for this, or ""."""
-    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    absent = [tool for tool in (COMPILER, EMULATOR) if shutil.which(tool) is None]
     if not Path(SYSTEM, "include").exists():
         absent.append("the C library of aarch64")
     return ", ".join(absent)
@@ -59,10 +60,10 @@ class Driver:
     def __init__(self, folder):
         program = Path(folder) / "driver"
         sources = [*CSRC.glob("isa/baseline_*.c"), CSRC / "cpu.c", HERE / "aarch64" / "driver.c"]
-        command = [TOOLS[0], *FLAGS, f"-I{CSRC}", *map(str, sources), "-o", str(program), "-lm"]
+        command = [COMPILER, *FLAGS, f"-I{CSRC}", *map(str, sources), "-o", str(program), "-lm"]
         subprocess.run(command, check=True)
         self.process = subprocess.Popen(
-            [TOOLS[1], "-L", SYSTEM, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [EMULATOR, "-L", SYSTEM, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def close(self):

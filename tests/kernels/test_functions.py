@@ -275,7 +275,7 @@ def test_sum_is_a_fixed_tree_in_float64(dtype, isa, count):
 
 def test_the_same_bits_on_every_instruction_set(dtype, assert_same_bits):
     def results_of(isa):
-        found = {"sum": probe.total(random(1000, dtype), isa)}
+        found = {"sum": np.float64(probe.total(random(1000, dtype), isa))}
         for name in ACTIVATIONS:
             found[name] = probe.apply(name, samples(dtype), isa)
         for name in LOSSES:

@@ -122,6 +122,14 @@ def test_gather_of_many_rows_in_any_order(dtype, isa, layout):
     assert (found[:, 133:] == -77).all()
 
 
+def test_gather_rounds_large_integers_alike_in_every_column(dtype, isa):
+    """By way of float64, as the reference does, whether a block of columns is whole or not."""
+    value = 2**60 + 2**36 + 1
+    source = np.full((3, 17), value, np.int64)
+    found = probe.gather(source, dtype, 16, instruction_set=isa)[:, :3]
+    np.testing.assert_array_equal(found, np.float64(value).astype(dtype))
+
+
 def test_gather_nan_and_infinity(dtype, isa):
     values = np.array([[np.nan, np.inf, -np.inf]])
     found = probe.gather(values, dtype, 16, instruction_set=isa)
