@@ -66,6 +66,7 @@ SOLVERS = {
     "lbfgs": {"solver": "lbfgs"},
     "early stopping": {"early_stopping": True, "n_iter_no_change": 3},
     "no penalty": {"alpha": 0},
+    "a momentum of 1": {"solver": "sgd", "momentum": 1.0, "learning_rate_init": 1e-5},
     "in order": {"shuffle": False, "batch_size": 37},
     "two layers": {"hidden_layer_sizes": (12, 7), "activation": "tanh"},
     "logistic": {"activation": "logistic", "alpha": 0.1},
@@ -149,6 +150,8 @@ def test_poisson(solver):
     assert (ours.predict(X) > 0).all()
     with pytest.raises(ValueError, match="Poisson"):
         ours.explain(X, y)
+    with pytest.raises(ValueError, match=r"y has values down to -1\.0: loss='poisson'"):
+        ours.fit(X, y - 1)
 
 
 def test_float32_stays_float32():

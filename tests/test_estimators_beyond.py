@@ -74,6 +74,8 @@ def test_an_eval_set_and_a_scoring(digits):
         model.fit(X, y, eval_set=(X[400:], y[:3]))
     with pytest.raises(ValueError, match="eval_set: expected"):
         model.fit(X, y, eval_set=X)
+    with pytest.raises(ValueError, match="early_stopping is False"):
+        bp.MLPClassifier().fit(X, y, eval_set=held_out)
 
 
 def test_a_regressors_validation_loss():
@@ -109,6 +111,7 @@ def test_a_progress_bar(digits, capsys):
     assert "3/3" in printed.err
     assert "loss=" in printed.err
     assert printed.out == ""
+    assert bp.MLPClassifier(solver="lbfgs", max_iter=3, verbose="bar").fit(*digits).n_iter_ == 3
     bp.MLPClassifier(max_iter=3, verbose=True).fit(*digits)
     assert capsys.readouterr().out.count("Iteration ") == 3
 

@@ -35,6 +35,8 @@ EXPECTED = {  # what is called and overridden, and its parameters
     "_forward_pass_fast": "self X check_input",
     "_update_no_improvement_count": "self early_stopping X y sample_weight",
     "_fit": "self X y sample_weight incremental",
+    "_fit_lbfgs": "self X y sample_weight activations deltas coef_grads intercept_grads "
+    "layer_units",
 }
 for _name, _parameters in EXPECTED.items():
     _found = getattr(BaseMultilayerPerceptron, _name, None)
@@ -44,6 +46,7 @@ for _name, _parameters in EXPECTED.items():
             "for which backprop's estimators are made: pip install 'scikit-learn>=1.9,<1.10'"
         )
 
+BELOW_1 = 1 - 2.0**-53  # scikit-learn allows a momentum of 1, which SGD does not
 OWN = ("_engine", "_fitted_sparse", "_optimizer", "loss", "preprocessing_")
 SEEN = ("n_features_in_", "feature_names_in_")
 BEYOND = {  # parameters that scikit-learn does not have
@@ -81,6 +84,8 @@ class CoreEstimator:
         self : object
             Fitted.
         """
+        if eval_set is not None and not self.early_stopping:
+            raise ValueError("eval_set is for early_stopping=True, and early_stopping is False")
         self._eval_set = eval_set
         try:
             return super().fit(X, y, sample_weight)
@@ -213,8 +218,9 @@ class CoreEstimator:
     def _core_optimizer(self):
         rate = float(self._optimizer.learning_rate)
         if self.solver == "sgd":
-            nesterov = bool(self.nesterovs_momentum and self.momentum > 0)
-            return SGD(rate, float(self.momentum), nesterov, l2=float(self.alpha))
+            momentum = min(float(self.momentum), BELOW_1)
+            nesterov = bool(self.nesterovs_momentum and momentum > 0)
+            return SGD(rate, momentum, nesterov, l2=float(self.alpha))
         rates = (float(self.beta_1), float(self.beta_2), float(self.epsilon))
         return Adam(self.learning_rate_init, *rates, l2=float(self.alpha), epsilon_hat=True)
 
@@ -326,6 +332,14 @@ class CoreEstimator:
     def _targets(self, y):
         """y as a loss takes it."""
         return self._label_binarizer.transform(y) if hasattr(self, "classes_") else np.asarray(y)
+
+    def _fit_lbfgs(self, *arguments):
+        verbose = self.verbose
+        self.verbose = verbose if verbose != "bar" else False  # scipy prints lines or nothing
+        try:
+            super()._fit_lbfgs(*arguments)
+        finally:
+            self.verbose = verbose
 
     def _backprop(self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads):
         """The cost and its gradient, for lbfgs: in float64, whose line search needs it."""

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import numpy as np
 from sklearn.neural_network import MLPRegressor as _MLPRegressor
 
 from backprop.estimators.base import BEYOND, CoreEstimator
@@ -107,3 +108,9 @@ class MLPRegressor(CoreEstimator, _MLPRegressor):
         self.n_threads = n_threads
         self.max_seconds = max_seconds
         self.preprocess = preprocess
+
+    def _validate_input(self, X, y, incremental, reset):
+        X, y = super()._validate_input(X, y, incremental, reset)
+        if self.loss == "poisson" and np.min(y, initial=0) < 0:
+            raise ValueError(f"y has values down to {np.min(y)}: loss='poisson' expects 0 or more")
+        return X, y
