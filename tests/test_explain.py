@@ -272,6 +272,20 @@ def test_the_long_way_and_the_short_way_agree():
     assert long.split()[1:] == short.split()[1:4]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy"])
+@pytest.mark.parametrize("size", [1e3, 1e308])
+def test_where_the_long_way_divides_by_zero(loss, size):
+    net = network_for((2, 2, 2), "tanh", "identity", loss)
+    net.layers[1].bias = [size, -size]
+    y = [[0, 1]] if loss == "sigmoid_cross_entropy" else [1]
+    trace = net.explain([[0.5, -1.0]], y)
+    assert trace.layers[1].da[0].tolist() == [1, -1]  # the short way does not
+    assert "inf" in str(trace) or "nan" in str(trace)
+    assert trace.to_latex()
+    assert trace.to_html()
+
+
 def test_numbers_that_are_not_finite():
     net = network_for((2, 2, 1), "identity", "identity", "squared_error")
     net.layers[0].weights[0, 0] = np.inf

@@ -38,7 +38,8 @@ def _finding(kind, layer, units, message, advice):
 
 
 def _root_mean_square(values):
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+    with np.errstate(over="ignore"):
+        return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def _count(units, of):

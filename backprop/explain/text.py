@@ -177,8 +177,10 @@ def _sigmoid_cross_entropy(trace, sample):
 
 def _softmax_cross_entropy(trace, sample):
     p, y = (values[sample].astype(np.float64) for values in (trace.output, trace.y))
-    by_p = -np.divide(y, p, out=np.zeros_like(p), where=y != 0)
     jacobian = np.diag(p) - np.outer(p, p)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where p is 0, the long way fails
+        by_p = -np.divide(y, p, out=np.zeros_like(p), where=y != 0)
+        long_way = by_p @ jacobian
     rows = [_line(f"∂p{symbol('x', 0, (k,))[1:]}/∂a", jacobian[k]) for k in np.flatnonzero(y)]
     return [
         _line("p", p),
@@ -186,7 +188,7 @@ def _softmax_cross_entropy(trace, sample):
         _line("∂ℓ/∂p", by_p) + "   = −y / p",
         *rows[:MOST_ROWS],
         "  (∂pₖ/∂aⱼ = pₖ (δₖⱼ − pⱼ); rows whose y is 0 are multiplied by 0)",
-        _line("sum", by_p @ jacobian),
+        _line("sum", long_way),
         "the short way, which training takes:",
         _line("∂ℓ/∂a", trace.layers[-1].da[sample]) + "   = p − y",
         "  Equal, because each −y / p meets a p in the matrix and cancels it.",
