@@ -20,15 +20,21 @@
 /* Of B, in the second-level cache of 512 KiB or more: the wider a block, the fewer passes over A. Low tiles read
  * B so often that it must leave room for what else passes through. */
 #define BLOCK_BYTES ((TILE_ROWS < 12 ? 256 : 512) * 1024)
-#define LONG_STRETCH_BYTES 4352  /* of k: resting in C costs more than B's longer way */
+/* Of k. High tiles: resting in C costs more than B's longer way. */
+#define LONG_STRETCH_BYTES (TILE_ROWS < 12 ? 1088 : 4352)
 /* For every k a tile reads a line of k-major A and its part of a row of B. A low tile has so little to do with them
  * that they must stay in the first-level cache from one tile, and one strip, to the next. */
 #define SHORT_STRETCH_BYTES (TILE_ROWS < 12 ? 544 : LONG_STRETCH_BYTES)
+/* B's part is copied where fewer bytes would stay in the first-level cache as they lie, and fewer strips not repay it. */
+#define PACK_BYTES (TILE_ROWS < 12 ? BLOCK_BYTES : 0)
+#define LEAST_PACKED_BYTES (16 * 1024)
+#define PACK_STRIPS 32
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/* Room for two tiles of the gradient: one is made while the other is spent. */
-static size_t panel_bytes(void) { return 2 * TILE_ROWS * TILE_COLUMNS * sizeof(real); }
+/* Room for two tiles of the gradient: one is made while the other is spent; and for a copy of B's part. */
+#define GRADIENT_TILES (2 * TILE_ROWS * TILE_COLUMNS)
+static size_t panel_bytes(void) { return GRADIENT_TILES * sizeof(real) + PACK_BYTES; }
 
 static int64_t strip_count(int64_t rows) { return divide_up(rows, TILE_ROWS); }
 
@@ -70,7 +76,30 @@ static int64_t first_row(const bp_multiply *job, int64_t i, int64_t strips)
 /* One strip by one block of columns, over the stretch [k, k + length). */
 typedef struct {
     int64_t row, rows, column, columns, k, length;
+    const real *packed; /* B's part, tile by tile: [tiles][length][TILE_COLUMNS]; or NULL: where it lies */
 } strip;
+
+/* Whether B's part is copied, tile by tile, before `strips` strips pass over it. It then comes from the second-level
+ * cache in one stream, which the processor foresees, rather than a line from every row. A high tile does so much with
+ * a line that it need not wait for it either way. */
+static int is_packed(int64_t strips, int64_t length, int64_t columns)
+{
+    const int64_t bytes = length * divide_up(columns, TILE_COLUMNS) * TILE_COLUMNS * (int64_t)sizeof(real);
+    return strips >= PACK_STRIPS && bytes > LEAST_PACKED_BYTES && bytes <= PACK_BYTES;
+}
+
+static const real *pack(const bp_multiply *job, int64_t k, int64_t length, int64_t column, int64_t columns)
+{
+    real *packed = (real *)job->panel + GRADIENT_TILES, *out = packed;
+    for (int64_t done = 0; done < columns; done += TILE_COLUMNS) {
+        const real *b = (const real *)job->b + k * job->ldb + column + done;
+        const int64_t width = columns - done < TILE_COLUMNS ? columns - done : TILE_COLUMNS;
+        for (int64_t i = 0; i < length; ++i, b += job->ldb, out += TILE_COLUMNS)
+            for (int64_t at = 0; at < width; at += LANES)
+                v_store(out + at, v_load(b + at));
+    }
+    return packed;
+}
 
 static factors strip_factors(const bp_multiply *job, const strip *s, int64_t done)
 {
@@ -78,15 +107,16 @@ static factors strip_factors(const bp_multiply *job, const strip *s, int64_t don
         .a = (const real *)job->a + (job->a_is_k_major ? s->row + s->k * job->lda : s->row * job->lda + s->k),
         .row_stride = job->a_is_k_major ? 1 : job->lda,
         .k_stride = job->a_is_k_major ? job->lda : 1,
-        .b = (const real *)job->b + s->k * job->ldb + s->column + done,
-        .ldb = job->ldb,
+        .b = s->packed ? s->packed + done * s->length
+                       : (const real *)job->b + s->k * job->ldb + s->column + done,
+        .ldb = s->packed ? TILE_COLUMNS : job->ldb,
     };
     if (job->a_is_k_major && s->row + s->rows < job->m) { /* the next strip's first lines, then its last */
         f.ahead = (const char *)(f.a + s->rows + (done ? s->rows - 1 : 0));
         f.ahead_stride = job->lda * (int64_t)sizeof(real);
     } else { /* the next tile's */
-        f.ahead = (const char *)(f.b + TILE_COLUMNS);
-        f.ahead_stride = job->ldb * (int64_t)sizeof(real);
+        f.ahead = (const char *)(s->packed ? f.b + s->length * TILE_COLUMNS : f.b + TILE_COLUMNS);
+        f.ahead_stride = f.ldb * (int64_t)sizeof(real);
     }
     return f;
 }
@@ -173,17 +203,21 @@ static void multiply_block(const bp_multiply *job, int64_t first, int64_t last, 
                            int64_t columns, update_state *state)
 {
     const int64_t strips = strip_count(job->m), stretches = stretch_count(job);
-    for (int64_t stretch = 0; stretch < stretches; ++stretch)
+    for (int64_t stretch = 0; stretch < stretches; ++stretch) {
+        strip s = {.column = column, .columns = columns};
+        s.k = stretches == 1 ? 0 : stretch * job->k / stretches;
+        s.length = stretches == 1 ? job->k : (stretch + 1) * job->k / stretches - s.k;
+        if (is_packed(last - first, s.length, columns))
+            s.packed = pack(job, s.k, s.length, column, columns);
         for (int64_t i = first; i < last; ++i) {
-            strip s = {.row = first_row(job, i, strips), .column = column, .columns = columns};
+            s.row = first_row(job, i, strips);
             s.rows = first_row(job, i + 1, strips) - s.row;
-            s.k = stretches == 1 ? 0 : stretch * job->k / stretches;
-            s.length = stretches == 1 ? job->k : (stretch + 1) * job->k / stretches - s.k;
             if (job->epilogue == BP_UPDATE)
                 update_strip(job, &s, state);
             else
                 multiply_strip(job, &s);
         }
+    }
 }
 
 static void multiply(const bp_multiply *job, int64_t first, int64_t last)

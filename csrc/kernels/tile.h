@@ -31,6 +31,9 @@ typedef struct {
     int64_t ahead_stride; /* bytes */
 } factors;
 
+/* Whether an update finds registers beside the sums; without, it would push them out and back at every row. */
+#define ROOM_FOR_UPDATE (TILE_ROWS >= 12)
+
 /* What is done to the sums while they are still in registers. tanh and sigmoid have no room there: for them the
  * tile is stored, and activated in the first-level cache. */
 typedef enum {
@@ -129,6 +132,8 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
     const real *bases[BASES], *b = f->b;
     const char *ahead = f->ahead;
     vec sums[TILE_ROWS][TILE_VECTORS];
+    if (r && !ROOM_FOR_UPDATE)
+        update_tile(BP_ADAM, r, before);
     UNROLLED for (int i = 0; i < rows; i += ROWS_OF_BASE) bases[i / ROWS_OF_BASE] = f->a + i * row_stride;
     UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v) sums[i][v] =
         v_load(from + i * from_stride + v * LANES);
@@ -157,13 +162,13 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
             __builtin_prefetch(ahead, 0, 2);
             ahead += ahead_stride;
         } while (--left);
-        if (r && row < before->rows) {
+        if (ROOM_FOR_UPDATE && r && row < before->rows) {
             OPAQUE(r); /* constants come from memory, not from registers that the sums need */
             update_row(r, before, row);
         }
         ++row;
     } while (k);
-    for (; r && row < before->rows; ++row) /* k was shorter than the tile before is high */
+    for (; ROOM_FOR_UPDATE && r && row < before->rows; ++row) /* k was shorter than the tile before is high */
         update_row(r, before, row);
     switch (end) {
     case FINISH_STORE: STORE_EACH(sums[i][v]); return;

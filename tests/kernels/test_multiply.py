@@ -133,18 +133,22 @@ def test_the_chain_differs_from_two_roundings():
         assert (chain(13, 16, 33, dtype, True) != chain(13, 16, 33, dtype, False)).any()
 
 
+LONG = (14, 112, 3100)  # B is larger than BLOCK_BYTES
+HIGH = (203, 112, 300)  # and where tiles are low, enough strips pass over B for it to be packed
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [LONG, HIGH])
 @pytest.mark.parametrize("k_major", [True, False])
-def test_multiply_keeps_the_chain_across_cache_blocks(isa, fused, k_major):
-    m, n, k = 14, 112, 3100  # B is larger than BLOCK_BYTES
+def test_multiply_keeps_the_chain_across_cache_blocks(isa, fused, k_major, m, n, k):
     job, c = multiply(m, n, k, "float32", isa, k_major)
     job.run()
     np.testing.assert_array_equal(c.view, chain(m, n, k, "float32", fused))
     c.assert_untouched_outside()
 
 
+@pytest.mark.parametrize(("m", "n", "k"), [(67, 112, 2100), HIGH])
 @pytest.mark.parametrize("k_major", [True, False])
-def test_multiply_gives_the_same_bits_for_any_split_into_units(dtype, isa, k_major):
-    m, n, k = 67, 112, 2100
+def test_multiply_gives_the_same_bits_for_any_split_into_units(dtype, isa, k_major, m, n, k):
     whole, expected = multiply(m, n, k, dtype, isa, k_major)
     whole.run()
     units = whole.units()
@@ -171,9 +175,9 @@ def test_multiply_columns_do_not_depend_on_their_neighbours(dtype, isa):
 
 def test_multiply_stays_inside_its_scratch(dtype, isa, guards):
     """The probe's panel has 64 bytes more than the kernel asked for: they stay 0."""
-    for k in (1, 40, 2100):
+    for m, n, k in ((25, 112, 1), (25, 112, 40), (25, 112, 2100), HIGH, (203, 512, 272)):
         for k_major in (True, False):
-            job, _ = multiply(25, 112, k, dtype, isa, k_major)
+            job, _ = multiply(m, n, k, dtype, isa, k_major)
             job.run()
             assert not guards.inside(-1)[-64:].any()
 
@@ -279,7 +283,7 @@ def test_update_is_the_reference_update(dtype, isa, name):
 @pytest.mark.parametrize("name", STEPS)
 def test_update_epilogue_is_the_update_with_the_product(dtype, isa, name):
     _, rows, _ = probe.tile_shape(dtype, isa)
-    for m, n, k in ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100)):
+    for m, n, k in ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100), HIGH):
         plain, gradient = multiply(m, n, k, dtype, isa)
         plain.run()
         _, *values = parameters(m, n, dtype)
