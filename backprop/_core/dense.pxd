@@ -47,6 +47,8 @@ cdef struct Run:
     bint fuse_update
     bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
     int64_t steps           # of the optimizer, counted by every thread alike
+    double power_1          # beta_1 and beta_2 to the power of steps, of Adam
+    double power_2
     bp_step step            # the constants of this one
     bp_lookahead lookahead  # this thread's part of the next batch
     char *scratch           # of this thread

@@ -26,6 +26,11 @@ cdef enum:
 cdef int64_t SHUFFLE_PORTION = 100_000
 cdef int64_t SHUFFLE_WORK = 1000
 
+# Powers are worked out anew every so many steps, and from one to the next in between.
+cdef enum:
+    POWER_SQUARINGS = 5
+    POWER_STRIDE = 1 << POWER_SQUARINGS
+
 
 # One step, by all threads --------------------------------------------------------------------------------------------
 
@@ -161,40 +166,58 @@ cdef void end_step(Steps *s, Run *run) noexcept nogil:
 # Optimizer's constants -----------------------------------------------------------------------------------------------
 
 cdef double power(double base, int64_t exponent) noexcept nogil:
-    """By squaring: the same bits on every machine, which libm's pow does not promise.
-
-    Once a step, so without a branch that depends on the exponent's bits: small networks would feel it.
+    """The same bits on every machine, which libm's pow does not promise, and as `next_power` goes on from one to the
+    next: by squaring to a multiple of POWER_STRIDE, and one by one from there.
     """
     cdef double result = 1
-    cdef double[2] factor
-    factor[0] = 1
-    while exponent > 0 and base > 0:
-        factor[1] = base
-        result *= factor[exponent & 1]
-        base *= base
-        exponent >>= 1
-    return result if exponent == 0 else 0
+    cdef int64_t i, squares = exponent // POWER_STRIDE
+    cdef double square = base
+    for i in range(POWER_SQUARINGS):
+        square *= square
+    while squares > 0:
+        if squares & 1:
+            result *= square
+        square *= square
+        squares >>= 1
+    for i in range(exponent % POWER_STRIDE):
+        result *= base
+    return result
 
 
-cdef void step_constants(const Optimizer *optimizer, int64_t t, bp_step *step) noexcept nogil:
-    """Of step t, counted from 1: Adam's bias corrections go into the rate and epsilon."""
+cdef double next_power(double before, double base, int64_t exponent) noexcept nogil:
+    """power(base, exponent), given that of one less: a step of a small network would feel all the squarings."""
+    return before * base if exponent % POWER_STRIDE else power(base, exponent)
+
+
+cdef void step_constants(const Optimizer *optimizer, Run *run, double scale) noexcept nogil:
+    """Of step t = run.steps, counted from 1: Adam's bias corrections go into the rate and epsilon."""
+    cdef bp_step *step = &run.step
     cdef double correction_2
     step.optimizer = optimizer.kind
     step.learning_rate = optimizer.learning_rate
     step.momentum = optimizer.momentum
     step.beta_1, step.beta_2, step.epsilon = optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
+    step.l2 = optimizer.l2 * scale
     if optimizer.kind == BP_ADAM:
-        correction_2 = sqrt(1 - power(optimizer.beta_2, t))
-        step.learning_rate *= correction_2 / (1 - power(optimizer.beta_1, t))
+        run.power_1 = next_power(run.power_1, optimizer.beta_1, run.steps)
+        run.power_2 = next_power(run.power_2, optimizer.beta_2, run.steps)
+        correction_2 = sqrt(1 - run.power_2)
+        step.learning_rate *= correction_2 / (1 - run.power_1)
         if not optimizer.epsilon_hat:
             step.epsilon *= correction_2
+
+
+cdef void begin_steps(Steps *s, Run *run) noexcept nogil:
+    """Before the first step of a run: how far the optimizer is."""
+    run.steps = s.optimizer.steps
+    run.power_1 = power(s.optimizer.beta_1, run.steps)
+    run.power_2 = power(s.optimizer.beta_2, run.steps)
 
 
 cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil:
     """Every thread counts steps in its own Run, so that none waits for another's count; `scale`: of the cost."""
     run.steps += 1
-    step_constants(&s.optimizer, run.steps, &run.step)
-    run.step.l2 = s.optimizer.l2 * scale
+    step_constants(&s.optimizer, run, scale)
 
 
 # Whole runs, by all threads ------------------------------------------------------------------------------------------
@@ -204,7 +227,6 @@ cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run.team, run.thread = team, thread
     run.scratch = s.scratch + thread * s.scratch_bytes
     run.interrupt = s.interrupt
-    run.steps = s.optimizer.steps
     run.until_poll = POLL_WORK  # what is shorter need not look for Ctrl-C at all
 
 
@@ -215,6 +237,7 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
     cdef int64_t epoch, start
     cdef double began = seconds()
     own_run(s, team, thread, &run)
+    begin_steps(s, &run)
     for epoch in range(s.n_epochs):
         if thread == 0:
             s.total_loss = s.total_weight = 0
@@ -383,6 +406,7 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     cdef const Layer *layer
     cdef int64_t first, last, at
     own_run(s, team, thread, &run)
+    begin_steps(s, &run)
     next_step(s, &run, 1)
     for i in range(s.n_layers):
         layer = &s.layers[i]
