@@ -22,10 +22,10 @@
 #define BLOCK_BYTES ((TILE_ROWS < 12 ? 256 : 512) * 1024)
 /* Of k. High tiles: resting in C costs more than B's longer way. */
 #define LONG_STRETCH_BYTES (TILE_ROWS < 12 ? 1088 : 4352)
-/* For every k a tile reads a line of k-major A and its part of a row of B. A low tile has so little to do with them
- * that they must stay in the first-level cache from one tile, and one strip, to the next. */
-#define SHORT_STRETCH_BYTES (TILE_ROWS < 12 ? 544 : LONG_STRETCH_BYTES)
-/* B's part is copied where fewer bytes would stay in the first-level cache as they lie, and fewer strips not repay it. */
+/* For every k a tile reads one line of k-major A, of float64 two, and its part of a row of B. Where it has little to do
+ * with them, they must stay in the first-level cache from one tile, and one strip, to the next. */
+#define SHORT_STRETCH_BYTES (TILE_ROWS < 12 ? 544 : sizeof(real) == 8 ? 1088 : LONG_STRETCH_BYTES)
+/* B's part is copied where it would not stay in the first-level cache as it lies, and so many strips repay it. */
 #define PACK_BYTES (TILE_ROWS < 12 ? BLOCK_BYTES : 0)
 #define LEAST_PACKED_BYTES (16 * 1024)
 #define PACK_STRIPS 32
