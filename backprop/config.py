@@ -8,14 +8,14 @@ from backprop._core import blas, kernels
 from backprop._version import __version__
 
 
-def available_threads():
+def available_threads() -> int:
     """Processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def show_config():
+def show_config() -> str:
     """What networks run on here, as text: instruction set, BLAS and its kernels, threads.
 
     The environment variable ``BACKPROP_ISA`` (for example ``avx2``) takes a lesser instruction set

@@ -19,14 +19,14 @@ class History:
         Samples an epoch.
     """
 
-    loss: list = field(default_factory=list)
-    validation_loss: list = field(default_factory=list)
-    validation_accuracy: list = field(default_factory=list)
-    seconds: list = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
     n_samples: int = 0
 
     @property
-    def samples_per_second(self):
+    def samples_per_second(self) -> float:
         """Samples trained on a second, over all epochs; 0.0 when nothing was trained."""
         total = sum(self.seconds)
         return self.n_samples * len(self.seconds) / total if total > 0 else 0.0

@@ -1,11 +1,19 @@
 """A dense layer as a value, and a trained layer as views of the network's parameters."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backprop.activations import ACTIVATIONS
 from backprop.validation import check_integer, check_name
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Dense:
     units: int
     activation: str = "identity"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "units", check_integer("units", self.units, 1))
         check_name("activation", self.activation, ACTIVATIONS)
 
@@ -41,38 +49,38 @@ class Layer:
 
     __slots__ = ("_bias", "_spec", "_weights")
 
-    def __init__(self, spec, weights, bias):
+    def __init__(self, spec: Dense, weights: NDArray[Any], bias: NDArray[Any]) -> None:
         self._spec, self._weights, self._bias = spec, weights, bias
 
     @property
-    def units(self):
+    def units(self) -> int:
         """Number of outputs."""
         return self._spec.units
 
     @property
-    def activation(self):
+    def activation(self) -> str:
         """Name of the activation."""
         return self._spec.activation
 
     @property
-    def weights(self):
+    def weights(self) -> NDArray[Any]:
         """(n_in, units) view of the weights; assigning copies the values into it."""
         return self._weights
 
     @weights.setter
-    def weights(self, values):
+    def weights(self, values: ArrayLike) -> None:
         self._weights[...] = _same_shape("weights", values, self._weights.shape)
 
     @property
-    def bias(self):
+    def bias(self) -> NDArray[Any]:
         """(units,) view of the bias; assigning copies the values into it."""
         return self._bias
 
     @bias.setter
-    def bias(self, values):
+    def bias(self, values: ArrayLike) -> None:
         self._bias[...] = _same_shape("bias", values, self._bias.shape)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n_in, units = self._weights.shape
         return f"Layer({n_in} -> {units}, {self.activation!r})"
 

@@ -1,6 +1,8 @@
 """The network that people hold: checks what it is given, calls the core, keeps the score."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from backprop.history import History
 from backprop.layers import Layer
 from backprop.losses import CROSS_ENTROPIES
 from backprop.optimizers import SGD, Adam
+from backprop.progress import progress_bar
 from backprop.scores import is_right, r2
 from backprop.validation import (
     MAX_SIZE,
@@ -27,8 +30,20 @@ from backprop.validation import (
     check_sample_weight,
     check_seed,
     check_targets,
-    first_non_finite,
+    why_not_finite,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from os import PathLike
+    from typing import Any
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    from backprop.explain import Trace
+    from backprop.layers import Dense
+
+    Callback = Callable[["Network", History], object]
 
 # Rows that `loss_and_gradients` takes at a time: their activations, not the whole set's, are in
 # memory.
@@ -39,8 +54,8 @@ MATMULS = ("auto", "fused", "blas")
 class Gradient(NamedTuple):
     """Of one layer: ``weights`` (n_in, units) and ``bias`` (units,)."""
 
-    weights: np.ndarray
-    bias: np.ndarray
+    weights: NDArray[Any]
+    bias: NDArray[Any]
 
 
 class Network:
@@ -87,17 +102,17 @@ class Network:
 
     def __init__(
         self,
-        n_inputs,
-        layers,
-        loss="squared_error",
-        optimizer=None,
-        dtype="float32",
-        seed=None,
-        n_threads=None,
-        matmul="auto",
-        input_offset=None,
-        input_scale=None,
-    ):
+        n_inputs: int,
+        layers: Sequence[Dense] | Dense,
+        loss: str = "squared_error",
+        optimizer: SGD | Adam | None = None,
+        dtype: DTypeLike = "float32",
+        seed: int | None = None,
+        n_threads: int | None = None,
+        matmul: str = "auto",
+        input_offset: ArrayLike | None = None,
+        input_scale: ArrayLike | None = None,
+    ) -> None:
         self._n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
         self._specs = check_layers(layers)
         self._loss = check_loss(loss, self._specs)
@@ -123,65 +138,65 @@ class Network:
             *self._transform(),
         )
         self.optimizer = Adam() if optimizer is None else optimizer
-        self.history = None  # of the last fit, also one that Ctrl-C ended
+        self.history: History | None = None  # of the last fit, also one that Ctrl-C ended
         self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
-        self.layers = tuple(
+        self.layers: tuple[Layer, ...] = tuple(
             Layer(spec, *view) for spec, view in zip(self._specs, views, strict=True)
         )
 
     @property
-    def n_inputs(self):
+    def n_inputs(self) -> int:
         """Columns of X."""
         return self._n_inputs
 
     @property
-    def loss(self):
+    def loss(self) -> str:
         """Name of the loss."""
         return self._loss
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         """float32 or float64, as a numpy dtype."""
         return self._dtype
 
     @property
-    def seed(self):
+    def seed(self) -> int:
         """Of the initial weights and the shuffles."""
         return self._seed
 
     @property
-    def n_threads(self):
+    def n_threads(self) -> int | None:
         """As it was given; None: as many as the work is worth."""
         return self._n_threads
 
     @property
-    def matmul(self):
+    def matmul(self) -> str:
         """As it was given."""
         return self._matmul
 
     @property
-    def input_offset(self):
+    def input_offset(self) -> NDArray[np.float64] | None:
         """What is subtracted from X: (n_inputs,) of float64, or None."""
         return self._input_offset
 
     @property
-    def input_scale(self):
+    def input_scale(self) -> NDArray[np.float64] | None:
         """What the difference is multiplied by: (n_inputs,) of float64, or None."""
         return self._input_scale
 
     @property
-    def n_outputs(self):
+    def n_outputs(self) -> int:
         """Units of the last layer."""
         return self._specs[-1].units
 
     @property
-    def n_parameters(self):
+    def n_parameters(self) -> int:
         """Weights and biases of all layers."""
         return sum(layer.weights.size + layer.bias.size for layer in self.layers)
 
     @property
-    def optimizer(self):
+    def optimizer(self) -> SGD | Adam:
         """SGD or Adam.
 
         Another of the same kind keeps the moments; another kind starts with moments of 0.
@@ -189,7 +204,7 @@ class Network:
         return self._optimizer
 
     @optimizer.setter
-    def optimizer(self, value):
+    def optimizer(self, value: SGD | Adam) -> None:
         if not isinstance(value, SGD | Adam):
             raise TypeError(f"optimizer={value!r}: expected bp.SGD(…) or bp.Adam(…)")
         if getattr(value, "epsilon", 1) < np.finfo(self.dtype).tiny:
@@ -202,16 +217,16 @@ class Network:
         self._optimizer = value
 
     @property
-    def steps(self):
+    def steps(self) -> int:
         """Steps that the optimizer has taken: the t of Adam's bias corrections."""
         return self._core.steps
 
     @steps.setter
-    def steps(self, count):
+    def steps(self, count: int) -> None:
         self._core.steps = check_integer("steps", count, 0)
 
     @property
-    def epochs_trained(self):
+    def epochs_trained(self) -> int:
         """Epochs completed in all calls of ``fit``.
 
         With the seed it decides the order of the next.
@@ -219,10 +234,10 @@ class Network:
         return self._core.epochs_trained
 
     @epochs_trained.setter
-    def epochs_trained(self, count):
+    def epochs_trained(self, count: int) -> None:
         self._core.epochs_trained = check_integer("epochs_trained", count, 0)
 
-    def optimizer_state(self):
+    def optimizer_state(self) -> dict[str, list[tuple[NDArray[Any], NDArray[Any]]]]:
         """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
 
         ``{}`` for plain SGD, "velocity" with momentum, "moment1" and "moment2" for Adam.
@@ -237,17 +252,17 @@ class Network:
 
     def fit(
         self,
-        X,
-        y,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        epochs=10,
-        batch_size=128,
-        validation_data=None,
-        sample_weight=None,
-        shuffle=True,
-        verbose=False,
-        callbacks=(),
-    ):
+        epochs: int = 10,
+        batch_size: int = 128,
+        validation_data: Sequence[ArrayLike] | None = None,
+        sample_weight: ArrayLike | None = None,
+        shuffle: bool = True,
+        verbose: bool = False,
+        callbacks: Iterable[Callback] = (),
+    ) -> History:
         """Train for some epochs.
 
         Each is one pass over the rows in batches, the last of which may be smaller.
@@ -297,7 +312,7 @@ class Network:
             validation_data = self._check_validation(validation_data)
         callbacks = check_callbacks(callbacks)
         self.history = history = History(n_samples=len(X))
-        with _progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
+        with progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
             at_a_time = 1 if callbacks or validation_data or verbose else epochs
             for _ in range(0, epochs, at_a_time):
                 self._fit_epochs(X, y, sample_weight, at_a_time, batch_size, shuffle, history, bar)
@@ -322,24 +337,7 @@ class Network:
 
     def _why_not_finite(self, X, y, sample_weight, loss, epoch):
         given = {"X": X, "y": y, "sample_weight": sample_weight}
-        for name, array in given.items():
-            place = None if array is None else first_non_finite(array, self.dtype)
-            if place is not None:
-                index = ", ".join(map(str, place))
-                limit = (
-                    ""
-                    if not np.isfinite(array[place])
-                    else f", which is not finite in {self.dtype}"
-                )
-                return (
-                    f"the loss became {loss} in epoch {epoch}: "
-                    f"{name}[{index}] is {array[place]}{limit}"
-                )
-        rate = self.optimizer.learning_rate
-        return (
-            f"the loss became {loss} in epoch {epoch}, from finite inputs: training diverged. "
-            f"Try a lower learning_rate (it is {rate:g}), or inputs and targets scaled to about 1"
-        )
+        return why_not_finite(given, self.dtype, loss, epoch, self.optimizer.learning_rate)
 
     def _validate(self, data, history):
         scores = self._score(*data)
@@ -347,7 +345,9 @@ class Network:
         if "accuracy" in scores:
             history.validation_accuracy.append(scores["accuracy"])
 
-    def train_step(self, X, y, sample_weight=None):
+    def train_step(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """One step of the optimizer on one batch.
 
         All rows of X. Returns the batch's cost before the step.
@@ -366,7 +366,7 @@ class Network:
             raise FloatingPointError(self._why_not_finite(X, y, sample_weight, loss, epoch))
         return loss
 
-    def predict(self, X, logits=False):
+    def predict(self, X: ArrayLike, logits: bool = False) -> NDArray[Any]:
         """Outputs for each row.
 
         Parameters
@@ -386,7 +386,9 @@ class Network:
         logits = check_flag("logits", logits)
         return self._core.predict(X, self.loss in CROSS_ENTROPIES and not logits, not logits)
 
-    def evaluate(self, X, y, sample_weight=None):
+    def evaluate(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
         """The cost over all rows, and how good the predictions are.
 
         Returns
@@ -410,7 +412,9 @@ class Network:
             scores["accuracy"] = float(np.average(is_right(self.loss, out, y), weights=weight))
         return scores
 
-    def loss_and_gradients(self, X, y, sample_weight=None):
+    def loss_and_gradients(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, list[Gradient]]:
         """The cost over all rows and its gradient, without a step.
 
         Returns
@@ -438,7 +442,15 @@ class Network:
                     total.bias[...] += part.bias
         return total_loss / weight, gradients
 
-    def explain(self, X, y, *, sample_weight=None, input_names=None, output_names=None):
+    def explain(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        input_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
+    ) -> Trace:
         """The chain rule on these numbers: every factor of every gradient. Changes nothing.
 
         Parameters
@@ -459,7 +471,7 @@ class Network:
 
         return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
-    def forward(self, X):
+    def forward(self, X: ArrayLike) -> NDArray[Any]:
         """The last layer's activations for one batch, kept for ``backward``.
 
         With a cross-entropy they are the logits.
@@ -479,7 +491,7 @@ class Network:
         self._core.forward(X, out)
         return out
 
-    def backward(self, d_out):
+    def backward(self, d_out: ArrayLike) -> NDArray[Any]:
         """Back-propagate ∂L/∂out of the batch that ``forward`` saw, for any loss L of one's own.
 
         Keeps the gradients of the parameters for ``update`` (sums over the batch: a mean is the
@@ -507,18 +519,18 @@ class Network:
             dX *= self.input_scale.astype(self.dtype)
         return dX
 
-    def gradients(self):
+    def gradients(self) -> list[Gradient]:
         """The gradients that the last ``backward`` kept.
 
         A list of Gradient, writable views (to clip or add to).
         """
         return [Gradient(*views) for views in self._core.gradient_views()]
 
-    def update(self):
+    def update(self) -> None:
         """One step of the optimizer with the gradients that ``backward`` kept."""
         self._core.update()
 
-    def save(self, path):
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a safetensors file.
 
         Parameters, optimizer's moments, and all that it was made with.
@@ -528,14 +540,14 @@ class Network:
         storage.save(self, path, self.preprocessing)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | PathLike[str]) -> Network:
         """The network that ``save`` wrote; training goes on as if it had not been interrupted."""
         from backprop import storage
 
         network, network.preprocessing = storage.load(path)
         return network
 
-    def summary(self):
+    def summary(self) -> str:
         """A table of the layers, as text."""
         lines = [f"{'layer':<7}{'in':>8}{'out':>8}  {'activation':<12}{'parameters':>12}"]
         for i, layer in enumerate(self.layers):
@@ -548,43 +560,21 @@ class Network:
         )
         return "\n".join(lines)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in (self.n_inputs, *(layer.units for layer in self.layers)))
         how = f"loss={self.loss!r}, optimizer={self.optimizer!r}, dtype={str(self.dtype)!r}"
         return f"Network({sizes}, {how})"
 
-    def __getstate__(self):
-        return {
-            "arguments": {
-                "n_inputs": self.n_inputs,
-                "layers": self._specs,
-                "loss": self.loss,
-                "optimizer": self.optimizer,
-                "dtype": str(self.dtype),
-                "seed": self.seed,
-                "n_threads": self.n_threads,
-                "matmul": self.matmul,
-                "input_offset": self.input_offset,
-                "input_scale": self.input_scale,
-            },
-            "parameters": [(layer.weights.copy(), layer.bias.copy()) for layer in self.layers],
-            "moments": {
-                name: [(w.copy(), b.copy()) for w, b in views]
-                for name, views in self.optimizer_state().items()
-            },
-            "steps": self.steps,
-            "epochs_trained": self.epochs_trained,
-        }
+    def __getstate__(self) -> dict[str, Any]:
+        from backprop import storage
 
-    def __setstate__(self, state):
+        return storage.state(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from backprop import storage
+
         self.__init__(**state["arguments"])
-        for layer, (weights, bias) in zip(self.layers, state["parameters"], strict=True):
-            layer.weights, layer.bias = weights, bias
-        for name, views in self.optimizer_state().items():
-            for own, saved in zip(views, state["moments"][name], strict=True):
-                own[0][...], own[1][...] = saved
-        self.steps = state["steps"]
-        self.epochs_trained = state["epochs_trained"]
+        storage.set_state(self, state)
 
     def _transform(self):
         """Offset and scale as the core takes them: both or neither."""
@@ -613,9 +603,3 @@ class Network:
 def _says_stop(answer):
     """Only True does: a callback may return anything else, such as the scores that it printed."""
     return isinstance(answer, bool | np.bool_) and bool(answer)
-
-
-def _progress_bar(wanted, epochs, n_rows):
-    from backprop.progress import Bar, NoBar
-
-    return Bar(epochs, n_rows) if wanted else NoBar()

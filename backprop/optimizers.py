@@ -38,7 +38,7 @@ class SGD:
     nesterov: bool = False
     l2: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_real("learning_rate", self.learning_rate, 0)
         check_real("momentum", self.momentum, 0, below=1)
         check_flag("nesterov", self.nesterov)
@@ -47,7 +47,7 @@ class SGD:
             raise ValueError("nesterov=True needs momentum > 0, for example momentum=0.9")
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """The core's name of this update."""
         if self.momentum == 0:
             return "sgd"
@@ -87,7 +87,7 @@ class Adam:
     l2: float = 0.0
     epsilon_hat: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_real("learning_rate", self.learning_rate, 0)
         check_real("beta_1", self.beta_1, 0, below=1)
         check_real("beta_2", self.beta_2, 0, below=1)
@@ -96,6 +96,6 @@ class Adam:
         check_flag("epsilon_hat", self.epsilon_hat)
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """The core's name of this update."""
         return "adam"

@@ -28,6 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
+from backprop.layers import Dense
+
 FORMAT_VERSION = 1
 _ENTRY = "backprop"
 _DTYPES = {"F32": "float32", "F64": "float64"}
@@ -74,6 +76,42 @@ def save(network, path, preprocessing=None):
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in _tensors(network).items()}
     entry = json.dumps(description, allow_nan=False, default=_plain)
     write_atomically(path, serialize(tensors, {_ENTRY: entry}))
+
+
+def state(network):
+    """What pickle keeps: what a network was made with, and copies of what training changes."""
+    return {
+        "arguments": {
+            "n_inputs": network.n_inputs,
+            "layers": [Dense(layer.units, layer.activation) for layer in network.layers],
+            "loss": network.loss,
+            "optimizer": network.optimizer,
+            "dtype": str(network.dtype),
+            "seed": network.seed,
+            "n_threads": network.n_threads,
+            "matmul": network.matmul,
+            "input_offset": network.input_offset,
+            "input_scale": network.input_scale,
+        },
+        "parameters": [(layer.weights.copy(), layer.bias.copy()) for layer in network.layers],
+        "moments": {
+            name: [(w.copy(), b.copy()) for w, b in views]
+            for name, views in network.optimizer_state().items()
+        },
+        "steps": network.steps,
+        "epochs_trained": network.epochs_trained,
+    }
+
+
+def set_state(network, state):
+    """Give a new network, made with the same arguments, the rest of what `state` kept."""
+    for layer, (weights, bias) in zip(network.layers, state["parameters"], strict=True):
+        layer.weights, layer.bias = weights, bias
+    for name, views in network.optimizer_state().items():
+        for own, saved in zip(views, state["moments"][name], strict=True):
+            own[0][...], own[1][...] = saved
+    network.steps = state["steps"]
+    network.epochs_trained = state["epochs_trained"]
 
 
 def load(path, n_threads=None):

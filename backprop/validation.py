@@ -256,6 +256,25 @@ def first_non_finite(array, dtype=None):
     return None
 
 
+def why_not_finite(given, dtype, loss, epoch, learning_rate):
+    """What made an epoch's loss nan or infinite: a number in one of the arrays given by name, or
+    the training itself.
+    """
+    for name, array in given.items():
+        place = None if array is None else first_non_finite(array, dtype)
+        if place is not None:
+            index = ", ".join(map(str, place))
+            limit = f", which is not finite in {dtype}" if np.isfinite(array[place]) else ""
+            return (
+                f"the loss became {loss} in epoch {epoch}: {name}[{index}] is {array[place]}{limit}"
+            )
+    return (
+        f"the loss became {loss} in epoch {epoch}, from finite inputs: training diverged. "
+        f"Try a lower learning_rate (it is {learning_rate:g}), or inputs and targets scaled to "
+        "about 1"
+    )
+
+
 def check_callbacks(callbacks):
     """A tuple of callables."""
     if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := tuple(callbacks))):

@@ -287,14 +287,19 @@ def public(cls):
     return {name: value for name, value in vars(cls).items() if not name.startswith("_")}
 
 
+def arguments(function):
+    """(name, kind, default) of each; the reference leaves types out."""
+    parameters = inspect.signature(function).parameters.values()
+    return [(parameter.name, parameter.kind, parameter.default) for parameter in parameters]
+
+
 def test_the_reference_has_the_same_signatures():
     theirs, ours = public(reference.Network), public(bp.Network)
     assert {"fit", "train_step", "predict", "evaluate", "forward", "backward", "update"} <= set(
         theirs
     )
     for name, method in [*theirs.items(), ("__init__", reference.Network.__init__)]:
-        fast = vars(bp.Network)[name]
-        assert inspect.signature(method) == inspect.signature(fast), name
+        assert arguments(method) == arguments(vars(bp.Network)[name]), name
     assert set(theirs) <= set(ours)
 
 

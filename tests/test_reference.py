@@ -1,6 +1,5 @@
 """The plain numpy network: against central differences, numbers worked out by hand, and itself."""
 
-import inspect
 import itertools
 import subprocess
 import sys
@@ -8,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-import backprop as bp
 from backprop import reference as ref
 from backprop.layers import Dense
 from backprop.optimizers import SGD, Adam
@@ -566,20 +564,6 @@ def test_a_loss_that_is_not_finite_is_an_error():
 
 
 # ---- beside the fast network ----
-
-
-METHODS = [
-    name
-    for name, method in inspect.getmembers(ref.Network, inspect.isfunction)
-    if name == "__init__" or not name.startswith("_")
-]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_signatures_are_those_of_the_fast_network(method):
-    plain, fast = (inspect.signature(getattr(n, method)) for n in (ref.Network, bp.Network))
-    for one, other in zip(plain.parameters.values(), fast.parameters.values(), strict=True):
-        assert (one.name, one.kind, one.default) == (other.name, other.kind, other.default)
 
 
 def test_reference_does_not_load_the_core():

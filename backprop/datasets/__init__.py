@@ -3,11 +3,12 @@
 from importlib.resources import files
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["load_digits"]
 
 
-def load_digits():
+def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the 1,797 handwritten digits of UCI as 8×8 images and their labels.
 
     Returns

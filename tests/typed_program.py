@@ -1,0 +1,43 @@
+"""A user's program, which is not run: `.ci/run` has mypy check it against the installed package.
+
+What a type checker must see of the public names; and at the end what it must refuse: under --strict
+a `type: ignore` with nothing to ignore is an error.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import assert_type
+
+import backprop as bp
+from backprop.datasets import load_digits
+from backprop.explain import Trace
+
+X, y = load_digits()
+net = bp.Network(
+    64,
+    [bp.Dense(32, "relu"), bp.Dense(10)],
+    loss="softmax_cross_entropy",
+    optimizer=bp.Adam(1e-3),
+    seed=0,
+)
+history = net.fit(X, y, epochs=2, callbacks=[lambda network, history: history.loss[-1] < 0.1])
+assert_type(history, bp.History)
+assert_type(history.loss, list[float])
+assert_type(net.predict(X[:3]), NDArray[Any])
+assert_type(net.evaluate(X, y), dict[str, float])
+assert_type(net.train_step(X, y), float)
+assert_type(net.layers[0].weights, NDArray[Any])
+assert_type(net.explain(X[:1], y[:1]), Trace)
+assert_type(bp.Network.load("digits.safetensors"), bp.Network)
+assert_type(bp.show_config(), str)
+loss, gradients = net.loss_and_gradients(X, y)
+assert_type(loss, float)
+assert_type(gradients[0].bias, NDArray[Any])
+net.layers[0].bias = np.zeros(32)
+
+net.fit(X, y, epochs="3")  # type: ignore[arg-type]
+net.predict()  # type: ignore[call-arg]
+bp.Dense("32")  # type: ignore[arg-type]
+net.optimizer = "adam"  # type: ignore[assignment]
