@@ -132,6 +132,22 @@ def test_layer_shapes(n_inputs, units, n_outputs, matmul):
     assert_fit_equal(fast, exact, X, y, batch_size=96)
 
 
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_more_layers_than_buffers(n_threads, matmul):
+    """dz is kept in buffers that layers of other widths use too."""
+    X, y = data("softmax_cross_entropy", 70)
+    layers = specs([33, 5, 18, 2, 40], "tanh", "softmax_cross_entropy")
+    options = {"n_threads": n_threads, "matmul": matmul}
+    fast, exact = pair(layers, "softmax_cross_entropy", **options)
+    assert_fit_equal(fast, exact, X, y, batch_size=32)
+    for layer in fast.layers:  # in the core, rows of weights are rounded up to whole vectors
+        n_in, n_out = layer.weights.shape
+        rows = (n_in, layer.weights.strides[0] // layer.weights.itemsize)
+        whole = np.lib.stride_tricks.as_strided(layer.weights, rows, writeable=False)
+        assert not whole[:, n_out:].any()
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_few_rows(n):
     X, y = data("sigmoid_cross_entropy", n)

@@ -19,7 +19,8 @@ cdef struct Layer:
     char *a_in              # [n_in + 1][ld], the last row 1
     char *a_out             # [n_out + 1][ld]: the a_in of the next layer
     char *dz                # [n_out rounded up to BP_ROW_MULTIPLE][ld], the rows beyond n_out 0
-    char *dz_transposed     # [batch][ldw], the columns beyond n_out 0
+    char *dz_transposed     # [batch][ldw], the columns beyond n_out 0; not with BLAS
+    bint dz_is_shared       # with layers that may leave something else than 0 in the rows beyond n_out
     char *da_in             # [n_in][ld]: the dz of the layer before, or NULL where nobody asks for it
     bp_activation activation_before
 

@@ -6,6 +6,7 @@ parameters, met by a last row of ones in the activations, so it needs no line of
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from backprop._core cimport blas
 from backprop._core.kernels cimport (
@@ -69,8 +70,11 @@ cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
 
 cdef void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
     """dz as the gradient's product wants it: a sample's outputs side by side."""
-    cdef int64_t first, last, stop, rows = round_up(layer.n_out, BP_ROW_MULTIPLE), portion = portion_of(rows)
+    cdef int64_t row, first, last, stop, rows = round_up(layer.n_out, BP_ROW_MULTIPLE), portion = portion_of(rows)
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
+    if layer.dz_is_shared:
+        for row in range(layer.n_out, rows):
+            memset(layer.dz + (row * run.ld + first) * run.itemsize, 0, (last - first) * run.itemsize)
     while first < last and not is_stopped(run):
         stop = min(last, first + portion)
         run.kernels.transpose(layer.dz, run.ld, rows, first, stop, layer.dz_transposed, layer.ldw)

@@ -24,6 +24,7 @@ cdef class Plan:
     cdef object arena
 
     cdef int64_t lay_out(self, char *base)
+    cdef void lay_out_derivatives(self, char *base, int64_t *used) noexcept
     cdef void fill_constants(self) noexcept
     cdef void fill_sample_weights(self) noexcept
     cdef void follow(self, const Layer *layers) noexcept

@@ -4,6 +4,9 @@
     have an arena of their own in the network, because they outlive any batch size and users hold views of
     them.
 (b) The same code measures the arena and hands out its pieces (`lay_out`), so the two cannot differ.
+(c) In training each layer has activations of its own, which its gradient needs; of dz and its transpose there are two
+    (TURNS), used in turns: once a layer's gradient is worked out, nobody reads its dz. BLAS reads dz itself for the
+    gradient, and a faster thread may by then be writing that of two layers before: there each layer has its own.
 """
 import sys
 
@@ -23,6 +26,9 @@ cnp.import_array()
 # out.
 cdef int64_t CACHE_SET_BYTES = 4096
 
+cdef enum:
+    TURNS = 2
+
 
 cdef class Plan:
     """Buffers and choices for batches of up to `capacity` samples."""
@@ -41,8 +47,9 @@ cdef class Plan:
             layer.a_out = take(base, (layer.n_out + 1) * ld_bytes, &used)
             if i + 1 < self.n_layers:
                 self.layers[i + 1].a_in = layer.a_out
-            if self.training or i + 1 == self.n_layers:
-                layer.dz = take(base, round_up(layer.n_out, BP_ROW_MULTIPLE) * ld_bytes, &used)
+        self.lay_out_derivatives(base, &used)
+        for i in range(self.n_layers):
+            layer = &self.layers[i]
             if i > 0:
                 layer.da_in = self.layers[i - 1].dz
                 layer.activation_before = self.layers[i - 1].activation
@@ -50,14 +57,29 @@ cdef class Plan:
         self.labels = take(base, ld_bytes, &used)
         self.sample_weights = take(base, ld_bytes, &used)
         self.losses = take(base, ld_bytes, &used)
-        if self.training:
-            for i in range(self.n_layers):
-                self.layers[i].dz_transposed = take(
-                    base, round_up(self.capacity, BP_ROW_MULTIPLE) * self.layers[i].ldw * self.run.itemsize, &used)
-        elif not self.run.with_blas:
+        if not self.training and not self.run.with_blas:
             self.samples = take(base, 2 * BP_ROW_MULTIPLE * self.sample_ld * self.run.itemsize, &used)
         self.scratch = take(base, self.n_threads * self.scratch_bytes, &used)
         return used
+
+    cdef void lay_out_derivatives(self, char *base, int64_t *used) noexcept:
+        """dz of every layer, or of the last where nothing is trained: the loss leaves its own there."""
+        cdef int64_t ld_bytes = self.run.ld * self.run.itemsize, samples = round_up(self.capacity, BP_ROW_MULTIPLE)
+        cdef int64_t rows, ldw
+        cdef int i, first, step = self.n_layers if self.run.with_blas else TURNS
+        for first in range(min(step, self.n_layers)):
+            rows = ldw = 0
+            for i in range(first, self.n_layers, step):
+                if self.training or i + 1 == self.n_layers:
+                    rows = max(rows, round_up(self.layers[i].n_out, BP_ROW_MULTIPLE))
+                    ldw = max(ldw, self.layers[i].ldw)
+            self.layers[first].dz = take(base, rows * ld_bytes, used)
+            if self.training and not self.run.with_blas:
+                self.layers[first].dz_transposed = take(base, samples * ldw * self.run.itemsize, used)
+        for i in range(self.n_layers):
+            self.layers[i].dz = self.layers[i % step].dz
+            self.layers[i].dz_transposed = self.layers[i % step].dz_transposed
+            self.layers[i].dz_is_shared = self.n_layers > step
 
     cdef void fill_constants(self) noexcept:
         """The rows of ones that meet the bias, and sample weights of 1; all else starts at 0."""
