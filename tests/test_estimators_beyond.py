@@ -154,6 +154,21 @@ def test_explain(digits):
         bp.MLPRegressor(hidden_layer_sizes=(6,), max_iter=2).fit(X, y).explain(X[:2], y[:2]).cost
         > 0
     )
+    assert model.explain(X[3], y[3]).to_dict() == model.explain(X[3:4], y[3:4]).to_dict()
+
+
+@pytest.mark.parametrize("labels", [["no", "yes"], ["a", "b", "c"], [1, 4]])
+def test_explain_refuses_a_label_that_training_did_not_have(labels):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), np.resize(np.array(labels), 40)
+    model = bp.MLPClassifier((4,), max_iter=2, random_state=0).fit(X, y)
+    unknown = [labels[0], "zz" if isinstance(labels[0], str) else 3]
+    message = (
+        rf"y\[1\] is {unknown[1]!r}, expected one of the classes of the training: {labels[0]!r}"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.explain(X[:2], unknown)
+    assert model.explain(X[:2], labels[:2]).cost > 0
 
 
 # ---- preprocess="auto" -------------------------------------------------------------------------

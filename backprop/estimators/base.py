@@ -24,6 +24,7 @@ from sklearn.utils import compute_sample_weight, shuffle
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from backprop.columns import listed
 from backprop.estimators import frames
 from backprop.estimators.engine import ACTIVATIONS, DenseEngine, SparseEngine, sparse_outputs
 from backprop.optimizers import SGD, Adam
@@ -444,13 +445,21 @@ class CoreEstimator:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Dense.
+            Dense; or one sample, (n_features,) and its y.
         y : array-like
             Labels or numbers, as for ``fit``.
+
+        Raises
+        ------
+        ValueError
+            For a label that training did not have, and for the Poisson loss.
         """
         check_is_fitted(self)
         if self.out_activation_ == "exp":
             raise ValueError("explain has no Poisson loss")
+        if np.ndim(X) == 1:
+            X, y = np.asarray(X)[None], np.asarray(y)[None]
+        self._check_labels(y)
         names = getattr(self, "feature_names_in_", None)
         if self.preprocessing_ is not None:
             names = self.preprocessing_.input_names()
@@ -462,6 +471,18 @@ class CoreEstimator:
         outputs = getattr(self, "classes_", None)
         outputs = None if outputs is None or len(outputs) != self.n_outputs_ else outputs
         return network.explain(X, y, input_names=names, output_names=outputs)
+
+    def _check_labels(self, y):
+        """Of a label that it does not know, the binarizer would make another class, or none."""
+        if not hasattr(self, "classes_") or self._label_binarizer.y_type_.startswith("multilabel"):
+            return
+        known = set(self.classes_.tolist())
+        for i, label in enumerate(np.ravel(y).tolist()):
+            if label not in known:
+                raise ValueError(
+                    f"y[{i}] is {label!r}, expected one of the classes of the training: "
+                    f"{listed(map(repr, self.classes_.tolist()))}"
+                )
 
     # ---- elsewhere ----
 
