@@ -1,6 +1,7 @@
 """`explain`: factors multiply to gradients, those of the core, the reference and a trial."""
 
 import copy
+import itertools
 import json
 import math
 
@@ -13,6 +14,7 @@ import backprop as bp
 from backprop import reference
 from backprop.explain import Trace, write_page
 from backprop.explain.text import number
+from backprop.explain.trial import relative_error
 
 SIZES = {"2-2-1": (2, 2, 1), "3-4-3-2": (3, 4, 3, 2)}
 LAST = {  # the activations that a loss allows in the last layer
@@ -52,6 +54,8 @@ def network_for(sizes, hidden, last, loss, dtype="float64", **options):
     rng = np.random.default_rng(5)
     for layer in net.layers:  # so that no bias is 0 and nothing lies on a kink
         layer.bias = rng.normal(size=layer.bias.shape) * 0.3
+        if layer.activation == "relu":  # nor any unit silent on all samples
+            layer.bias += 1
     return net
 
 
@@ -97,6 +101,9 @@ def test_paths_make_the_gradient_of_core_reference_and_trial(name, hidden, last,
         assert three == pytest.approx(by_sample[0], rel=1e-12, abs=1e-14)
         count += 1
     assert count == net.n_parameters
+    for layer in trace.layers:  # equal zeros would agree too
+        assert np.mean(np.abs(layer.gradient.weights) > 1e-6) > 0.9
+        assert np.mean(np.abs(layer.gradient.bias) > 1e-6) > 0.9
 
 
 @pytest.fixture(params=["float32", "float64"])
@@ -177,13 +184,23 @@ def test_inputs_are_those_of_the_first_layer():
         assert weight.relative_error < 1e-6
 
 
-def test_a_sample_without_weight_takes_no_part():
-    X, y, _ = batch_for((3, 1, 1), "squared_error", 3)
-    net = network_for((3, 4, 1), "tanh", "identity", "squared_error")
-    trace = net.explain(X, y, sample_weight=[1.0, 0.0, 3.0])
-    assert trace.shares.tolist() == [0.25, 0, 0.75]
-    assert not trace.layers[0].dz[1].any()
-    assert trace.gradient(0, 0, 0).per_sample[1] == 0
+@pytest.mark.parametrize("loss", LAST)
+@pytest.mark.parametrize("small", [0.0, 1e-30])
+def test_a_sample_of_little_weight_keeps_its_own_numbers(loss, small):
+    """Only its share, and so what it adds to the gradients, is little."""
+    X, y, _ = batch_for((3, 1, 2), loss, 3)
+    net = network_for((3, 4, 2), "tanh", "identity", loss)
+    trace = net.explain(X, y, sample_weight=[1e10, small, 3e10])
+    np.testing.assert_allclose(trace.shares, [0.25, small / 4e10, 0.75])
+    alone = net.explain(X[1], y[1])
+    assert trace.losses[1] == pytest.approx(alone.cost, rel=1e-12)
+    for own, layer in zip(trace.layers, alone.layers, strict=True):
+        np.testing.assert_allclose(own.da[1], layer.da[0], rtol=1e-12)
+        np.testing.assert_allclose(own.dz[1], layer.dz[0], rtol=1e-12)
+        assert layer.dz.all()
+    weight = trace.gradient(0, 0, 0, sample=1)
+    assert weight.sum == pytest.approx(alone.gradient(0, 0, 0).gradient, rel=1e-12)
+    assert weight.per_sample[1] == pytest.approx(small / 4e10 * weight.sum, rel=1e-12)
 
 
 def test_many_paths_are_grouped_to_the_same_sum():
@@ -219,7 +236,6 @@ def test_the_step_follows_from_gradient_and_moments(optimizer):
     net = network_for((3, 4, 2), "tanh", "identity", "squared_error", optimizer=optimizer)
     net.fit(X, y, epochs=3, batch_size=len(X))
     trace = net.explain(X, y)
-    assert ("weight decay" in str(trace.gradient(0, 0, 0))) == (optimizer.l2 > 0)
     assert trace.gradient(0, "bias", 0).decay == 0
     for i, layer in enumerate(trace.layers):
         w, moments = layer.weights.copy(), [own[0].copy() for own in layer.moments.values()]
@@ -227,6 +243,8 @@ def test_the_step_follows_from_gradient_and_moments(optimizer):
         g = layer.gradient.weights + decay
         reference.optimizer_update(optimizer, w, g, moments, trace.steps + 1)
         np.testing.assert_allclose(layer.weights + layer.step.weights, w, rtol=1e-12)
+        for (name, after), expected in zip(layer.moments_after.items(), moments, strict=True):
+            np.testing.assert_allclose(after[0], expected, rtol=1e-12, err_msg=name)
     after = net.train_step(X, y)
     assert trace.cost == pytest.approx(after, rel=1e-12)
     assert trace.cost_after_step == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-12)
@@ -250,7 +268,7 @@ def test_forms(loss, tmp_path):
     assert ("the long way" in text) == (loss != "squared_error")
     assert ("Mind the sign" in text) == (loss == "squared_error")
     latex = trace.to_latex()
-    assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == 3
+    assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == 4
     assert latex.count("{") == latex.count("}")
     again = json.loads(json.dumps(trace.to_dict(), allow_nan=False))
     assert again["layers"][0]["gradient"]["weights"] == trace.layers[0].gradient.weights.tolist()
@@ -261,15 +279,6 @@ def test_forms(loss, tmp_path):
     assert "<script>" not in page.split('type="application/json"')[1].split("</script>")[0]
     assert trace._repr_html_().startswith('<iframe srcdoc="&lt;!doctype html&gt;')
     assert repr(trace) == f"Trace(3-4-3-2, loss={loss!r}, 5 samples, epoch 0)"
-
-
-def test_the_long_way_and_the_short_way_agree():
-    X, y, _ = batch_for((3, 1, 3), "softmax_cross_entropy", 1)
-    net = network_for((3, 4, 3), "tanh", "identity", "softmax_cross_entropy")
-    lines = [line.strip() for line in net.explain(X, y).to_text().splitlines()]
-    long = next(line for line in lines if line.startswith("sum  "))
-    short = next(line for line in lines if line.endswith("= p − y"))
-    assert long.split()[1:] == short.split()[1:4]
 
 
 @pytest.mark.filterwarnings("error")
@@ -298,6 +307,30 @@ def test_numbers_that_are_not_finite():
     assert trace.to_html()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_settles_nothing(value):
+    net = network_for((2, 2, 1), "tanh", "identity", "squared_error")
+    net.layers[0].weights[0, 1] = value
+    trace = net.explain([[1.0, 1.0]], [0.0])
+    weight = trace.gradient(0, 0, 1)
+    assert np.isnan(weight.relative_error)
+    assert "relative error unknown" in str(weight)
+    assert r"\text{unknown}" in trace.to_latex((0, 0, 1))
+    first = trace.diagnostics[0]
+    assert (first["kind"], first["layer"], first["units"]) == ("not finite", 0, [1])
+    assert "weights" in first["message"]
+    assert "learning rate" in first["advice"]
+    assert "Nothing looks unwell" not in str(trace)
+    net.layers[0].weights[0, 1] = 0.5
+    assert "not finite" not in kinds(net.explain([[1.0, 1.0]], [0.0]))
+
+
+def test_relative_errors():
+    found = relative_error(np.array([0, 1, 1, np.nan, 1, np.inf]), [0, 1, 2, 1, np.inf, np.inf])
+    np.testing.assert_array_equal(found, [0, 0, 0.5, np.nan, np.nan, np.nan])
+
+
 def test_large_networks_are_tried_one_weight_at_a_time():
     net = bp.Network(200, [bp.Dense(300, "tanh"), bp.Dense(3)], dtype="float64", seed=0)
     X = np.random.default_rng(0).normal(size=(4, 200))
@@ -320,7 +353,11 @@ def test_diagnostics():
     (dead,) = net.explain(X, y).diagnostics
     assert (dead["kind"], dead["layer"], dead["units"]) == ("dead", 0, [2])
     assert "1 of 4 units" in dead["message"]
-    assert "silent" in kinds(net.explain(X[:2], y[:2]))
+    assert kinds(net.explain(X[:2], y[:2])) == []  # on two samples any unit may be silent
+    net.layers[0].bias[:] = -1000
+    (silent,) = (f for f in net.explain(X[:2], y[:2]).diagnostics if f["kind"] == "silent")
+    assert (silent["layer"], silent["units"]) == (0, [0, 1, 2, 3])
+    assert "all units give 0 on the 2 samples shown" in silent["message"]
     net = network_for((3, 4, 1), "tanh", "sigmoid", "squared_error", optimizer=bp.SGD(1e-6))
     net.layers[0].bias[1] = 50
     net.layers[1].bias[0] = -50
@@ -346,6 +383,36 @@ def test_diagnostics_between_layers(factor, kind):
     assert found["advice"]
 
 
+def rescaled(*factors):
+    """A deep linear network, the weights of whose layers are made larger or smaller."""
+    X, y, _ = batch_for((3, 1, 1), "squared_error", 20)
+    sizes = (3, *([4] * (len(factors) - 1)), 1)
+    net = network_for(sizes, "identity", "identity", "squared_error", optimizer=bp.SGD(0.0))
+    for layer, factor in zip(net.layers, factors, strict=True):
+        layer.weights = layer.weights * factor
+    return net.explain(X, y)
+
+
+def test_diagnostics_of_neighbouring_layers():
+    """What one layer shrinks another may blow up again: the ends alone show nothing."""
+    trace = rescaled(1, 1e6, 1e-6, 1)
+    found = [(f["kind"], f["layer"]) for f in trace.diagnostics if f["kind"] != "large step"]
+    assert found == [("exploding", 0), ("vanishing", 1)]
+    layers = trace.to_dict()["layers"]
+    sizes = [np.sqrt(np.mean(np.square(layer.dz))) for layer in trace.layers]
+    assert [layer["dz_rms"] for layer in layers] == pytest.approx(sizes)
+    ratios = [one / other for one, other in itertools.pairwise(sizes)]
+    assert [layer["dz_ratio"] for layer in layers] == [*map(pytest.approx, ratios), None]
+    for ratio, finding in zip(ratios, trace.diagnostics, strict=False):
+        assert f"{ratio:.1g}" in finding["message"]
+
+
+def test_what_vanishes_little_by_little():
+    (found,) = (f for f in rescaled(1, *[0.05] * 5).diagnostics if f["kind"] == "vanishing")
+    assert found["layer"] == 0
+    assert "of that in the last layer" in found["message"]
+
+
 def test_bad_arguments():
     X, y, _ = batch_for((3, 1, 2), "squared_error")
     net = network_for((3, 4, 2), "tanh", "identity", "squared_error")
@@ -363,8 +430,18 @@ def test_bad_arguments():
         (0, 3, 0): "source=3: expected an integer, from 0 to 2",
         (0, 0, 4): "unit=4: expected an integer, from 0 to 3",
     }.items():
-        with pytest.raises(ValueError, match=message):
-            trace.gradient(*place)
+        for look_up in (trace.gradient, trace.difference):
+            with pytest.raises(ValueError, match=message):
+                look_up(*place)
+    with pytest.raises(ValueError, match="layer=-1"):
+        trace.difference(-1, 0, 0)
+    for form in (trace.to_text, trace.to_latex):
+        with pytest.raises(
+            ValueError, match=r"weight=\(0, 0\): expected a tuple \(layer, source, u"
+        ):
+            form(weight=(0, 0))
+    with pytest.raises(ValueError, match="sample_weight has 2 values, expected 1"):
+        net.explain(X[0], y[0], sample_weight=[1, 2])
     with pytest.raises(ValueError, match="sample=5"):
         trace.to_text(sample=5)
     with pytest.raises(TypeError, match="source='b'"):
@@ -383,8 +460,18 @@ def test_pages_of_several_traces(tmp_path):
     assert "From &lt;start&gt; to end" in text
     assert [trace.epoch for trace in traces] == [0, 2, 4]
     other = network_for((3, 5, 2), "tanh", "identity", "squared_error").explain(X, y)
-    with pytest.raises(ValueError, match="number 1 is of a network 3-5-2, expected 3-4-2"):
+    with pytest.raises(ValueError, match="1 is of a network with sizes 3-5-2, expected 3-4-2 as"):
         write_page(tmp_path / "history.html", [traces[0], other])
+    other = network_for((3, 4, 2), "relu", "identity", "squared_error")
+    logits = network_for((3, 4, 2), "tanh", "identity", "sigmoid_cross_entropy")
+    for what, trace in {
+        "activations relu, identity": other.explain(X, y),
+        "loss sigmoid_cross_entropy": logits.explain(X, np.ones((5, 2))),
+        "input names a, b, c": net.explain(X, y, input_names=["a", "b", "c"]),
+        "output names d, e": net.explain(X, y, output_names=["d", "e"]),
+    }.items():
+        with pytest.raises(ValueError, match=f"number 1 is of a network with {what}, expected"):
+            write_page(tmp_path / "history.html", [traces[0], trace])
     with pytest.raises(ValueError, match="the list is empty"):
         write_page(tmp_path / "history.html", [])
 

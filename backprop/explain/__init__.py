@@ -1,13 +1,23 @@
 """See the chain rule on your own numbers: what `Network.explain` returns.
 
 `trace` takes one batch's way through the network and back out of the core; `paths` multiplies the
-factors on each path from a weight to the loss; `trial` tries what a small change of a weight does;
-`diagnostics` looks for units and layers that do not learn; `text`, `latex` and `html` are the
-forms.
+factors on each path from a weight to the loss; `update` has the optimizer's step, assignment by
+assignment; `trial` tries what a small change of a weight does; `diagnostics` looks for units and
+layers that do not learn; `text`, `latex` and `html` are the forms.
 """
 
 from backprop.explain.html import write_page
 from backprop.explain.paths import Factor, Path, WeightGradient
 from backprop.explain.trace import LayerTrace, Trace
+from backprop.explain.update import Assignment, Rule
 
-__all__ = ["Factor", "LayerTrace", "Path", "Trace", "WeightGradient", "write_page"]
+__all__ = [
+    "Assignment",
+    "Factor",
+    "LayerTrace",
+    "Path",
+    "Rule",
+    "Trace",
+    "WeightGradient",
+    "write_page",
+]

@@ -1,23 +1,46 @@
-"""What looks unwell in a trace: units that do not learn, gradients that vanish or explode.
+"""What looks unwell in a trace: numbers that are none, units that do not learn, gradients that
+vanish or explode.
 
 Each finding is a dict: kind, layer (from 0; -1: the inputs), units, message, and advice, which is
 what to try. The bounds are rules of thumb.
 """
 
+from itertools import pairwise
+from typing import NamedTuple
+
 import numpy as np
+
+from backprop.explain import text
 
 FEW_SAMPLES = 10  # on fewer, silence says little about a unit
 SATURATED = 0.05  # a derivative below this share of its largest value (0.25 and 1)
 LARGEST_DERIVATIVE = {"sigmoid": 0.25, "tanh": 1.0}
 MOSTLY = 0.9  # of the samples
 RATIO = 1000.0  # between the first and the last layer's ∂ℓ/∂z
+NEIGHBOURS_RATIO = 100.0  # between those of a layer and the next
 LARGE_STEP = 0.1  # of the weights' own size
 LARGE_INPUT = 10.0
+QUANTITIES = {
+    "weights": "weights",
+    "bias": "biases",
+    "z": "z",
+    "a": "a",
+    "da": "∂ℓ/∂a",
+    "dz": "∂ℓ/∂z",
+}
+
+
+class SlopeSize(NamedTuple):
+    """Root mean square of a layer's ∂ℓ/∂z, and its ratio to the next layer's (None: there is none,
+    or it is 0)."""
+
+    size: float
+    ratio: float | None
 
 
 def diagnose(trace):
-    """All findings, the first layer's first."""
-    findings = _inputs(trace)
+    """All findings: numbers that are not finite, then the first layer's first."""
+    findings = _not_finite(trace) + _inputs(trace)
     for i, layer in enumerate(trace.layers):
         findings += _silent_units(trace, i, layer)
         findings += _saturated_units(trace, i, layer)
@@ -25,6 +48,13 @@ def diagnose(trace):
     for i, layer in enumerate(trace.layers):
         findings += _steps(i, layer)
     return findings
+
+
+def slope_sizes(trace):
+    """A SlopeSize for each layer."""
+    sizes = [_root_mean_square(layer.dz) for layer in trace.layers]
+    ratios = [size / above if above else None for size, above in pairwise(sizes)]
+    return [SlopeSize(*both) for both in zip(sizes, [*ratios, None], strict=True)]
 
 
 def _finding(kind, layer, units, message, advice):
@@ -38,7 +68,7 @@ def _finding(kind, layer, units, message, advice):
 
 
 def _root_mean_square(values):
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
@@ -47,19 +77,67 @@ def _count(units, of):
     return f"{len(units)} of {of} unit{'s' if of > 1 else ''}"
 
 
+def _names(trace, inputs, most=5):
+    shown = [text.one_line(trace.input_names[i]) for i in inputs[:most]]
+    return ", ".join([*shown, "…"] if len(inputs) > most else shown)
+
+
+def _not_finite(trace):
+    found = []
+    if not np.isfinite(trace.x).all():
+        columns = np.flatnonzero(~np.isfinite(trace.x).all(axis=0))
+        message = f"inputs are infinite or not a number: {_names(trace, columns)}"
+        found.append(_finding("not finite", -1, columns, message, "check the data"))
+    if not np.isfinite(trace.y).all():
+        message = "the targets are infinite or not a number"
+        found.append(_finding("not finite", len(trace.layers) - 1, [], message, "check the data"))
+    for i, layer in enumerate(trace.layers):
+        found += _not_finite_layer(i, layer)
+    return found
+
+
+def _not_finite_layer(i, layer):
+    arrays = {name: getattr(layer, name) for name in QUANTITIES}
+    bad = {
+        QUANTITIES[name]: ~np.isfinite(np.atleast_2d(values)).all(axis=0)
+        for name, values in arrays.items()
+        if not np.isfinite(values).all()
+    }
+    bad |= _not_finite_gradient(layer)
+    if not bad:
+        return []
+    first, places = next(iter(bad.items()))  # whose units spoil those of the others
+    units = np.flatnonzero(places)
+    return [
+        _finding(
+            "not finite",
+            i,
+            units,
+            f"{layer.name}: {', '.join(bad)} infinite or not a number, {first} in "
+            f"{_count(units, layer.n_out)}: no gradient that they enter means anything",
+            "a lower learning rate if training did this, and check the data",
+        )
+    ]
+
+
+def _not_finite_gradient(layer):
+    weights, bias = layer.gradient
+    bad = ~(np.isfinite(weights).all(axis=0) & np.isfinite(bias))
+    return {"gradients": bad} if bad.any() else {}
+
+
 def _inputs(trace):
     size = np.sqrt(np.mean(np.square(trace.x, dtype=np.float64), axis=0))
     large = np.flatnonzero(size > LARGE_INPUT)
     if not len(large):
         return []
-    names = ", ".join(trace.input_names[i] for i in large[:5])
     return [
         _finding(
             "large inputs",
             -1,
             large,
-            f"{len(large)} of {len(size)} inputs are about {size.max():.3g} in size: {names}"
-            f"{', …' if len(large) > 5 else ''}",
+            f"{len(large)} of {len(size)} inputs are about {size.max():.3g} in size: "
+            f"{_names(trace, large)}",
             "scale the inputs to about 1 with input_offset and input_scale",
         )
     ]
@@ -69,31 +147,34 @@ def _silent_units(trace, i, layer):
     if layer.activation != "relu":
         return []
     units = np.flatnonzero((layer.a == 0).all(axis=0))
-    if not len(units):
-        return []
     n = len(trace.x)
-    if n < FEW_SAMPLES:
-        few = f"sample{'s' if n > 1 else ''}"
+    if n >= FEW_SAMPLES and len(units):
         return [
             _finding(
-                "silent",
+                "dead",
                 i,
                 units,
-                f"{layer.name}: {_count(units, layer.n_out)} give 0 on the {n} {few} shown, and "
-                "get no gradient from them",
-                "look at more samples: a relu unit is dead only if it is silent on all of them",
+                f"{layer.name}: {_count(units, layer.n_out)} give 0 on all {n} samples: f′(z) = 0, "
+                "so none of their weights gets a gradient",
+                "a lower learning rate, scaled inputs, or another seed",
             )
         ]
+    if len(units) < layer.n_out:  # on few samples any unit may be silent; a whole layer stops all
+        return []
     return [
         _finding(
-            "dead",
+            "silent",
             i,
             units,
-            f"{layer.name}: {_count(units, layer.n_out)} give 0 on all {n} samples: f′(z) = 0, so "
-            "none of their weights gets a gradient",
-            "a lower learning rate, scaled inputs, or another seed",
+            f"{layer.name}: all units give 0 on {_shown(n)}, so neither this layer nor those "
+            "below get a gradient",
+            "look at more samples: a relu unit is dead only if it is silent on all of them",
         )
     ]
+
+
+def _shown(n):
+    return f"the {n} samples shown" if n > 1 else "the sample shown"
 
 
 def _saturated_units(trace, i, layer):
@@ -121,30 +202,43 @@ def _saturated_units(trace, i, layer):
 
 
 def _between_layers(trace):
-    sizes = [_root_mean_square(layer.dz) for layer in trace.layers]
-    if len(sizes) < 2 or sizes[-1] == 0 or not np.isfinite(sizes).all():
+    slopes = slope_sizes(trace)
+    sizes = [slope.size for slope in slopes]
+    if not np.isfinite(sizes).all():
         return []
-    ratio = sizes[0] / sizes[-1]
+    found = []
+    for i, slope in enumerate(slopes):
+        if slope.ratio is not None:
+            next_layer = f"layer {i + 2}"
+            found += _ratio(trace, i, slope.ratio, NEIGHBOURS_RATIO, next_layer, sizes)
+    if not found and len(sizes) > 2 and sizes[-1] > 0:
+        found = _ratio(trace, 0, sizes[0] / sizes[-1], RATIO, "the last layer", sizes)
+    return found
+
+
+def _ratio(trace, i, ratio, bound, other, sizes):
+    """A finding if layer i's ∂ℓ/∂z is `bound` times smaller or larger than the other's."""
     listed = ", ".join(f"{size:.2g}" for size in sizes)
-    if ratio < 1 / RATIO:
+    listed = f" (root mean squares layer by layer: {listed})"
+    name = trace.layers[i].name
+    if ratio < 1 / bound:
         return [
             _finding(
                 "vanishing",
-                0,
+                i,
                 [],
-                f"∂ℓ/∂z in the first layer is {ratio:.1g} of that in the last (layer by layer "
-                f"{listed}): the first layers hardly learn",
+                f"∂ℓ/∂z in {name} is {ratio:.1g} of that in {other}{listed}: what comes before "
+                "hardly learns",
                 "relu instead of sigmoid, fewer layers, or larger initial weights",
             )
         ]
-    if ratio > RATIO:
+    if ratio > bound:
         return [
             _finding(
                 "exploding",
-                0,
+                i,
                 [],
-                f"∂ℓ/∂z in the first layer is {ratio:.1g} times that in the last (layer by layer "
-                f"{listed})",
+                f"∂ℓ/∂z in {name} is {ratio:.1g} times that in {other}{listed}",
                 "smaller weights, or a lower learning rate",
             )
         ]

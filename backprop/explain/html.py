@@ -38,7 +38,7 @@ def write_page(path, traces, title=None):
     Raises
     ------
     ValueError
-        When there is no trace, or when they are of networks of different shape.
+        When there is no trace, or when they are not of one network.
     OSError
         When the file cannot be written.
     """
@@ -79,16 +79,12 @@ def page(traces, title):
     Raises
     ------
     ValueError
-        When there is no trace, or when the traces are of networks of different shape.
+        When there is no trace, or when they are not of one network: other sizes,
+        activations, loss or names.
     """
     if not traces:
         raise ValueError("traces: the list is empty, expected at least one trace")
-    shapes = [_shape(trace) for trace in traces]
-    for i, shape in enumerate(shapes):
-        if shape != shapes[0]:
-            raise ValueError(
-                f"traces: number {i} is of a network {shape}, expected {shapes[0]} as number 0"
-            )
+    _check_same_network(traces)
     parts = resources.files("backprop.explain") / "page"
     style = (parts / "style.css").read_text("utf-8")
     scripts = sorted((p for p in parts.iterdir() if p.name.endswith(".js")), key=lambda p: p.name)
@@ -105,9 +101,27 @@ def page(traces, title):
     )
 
 
-def _shape(trace):
+def _check_same_network(traces):
+    """What the slider would otherwise show under another's names and formulas."""
+    first = _identity(traces[0])
+    for i, trace in enumerate(traces):
+        for what, found in _identity(trace).items():
+            if found != first[what]:
+                raise ValueError(
+                    f"traces: number {i} is of a network with {what} {found}, "
+                    f"expected {first[what]} as number 0"
+                )
+
+
+def _identity(trace):
     layers = trace["layers"]
-    return "-".join(str(n) for n in (layers[0]["n_in"], *(layer["n_out"] for layer in layers)))
+    return {
+        "sizes": "-".join(str(n) for n in (layers[0]["n_in"], *(at["n_out"] for at in layers))),
+        "activations": ", ".join(at["activation"] for at in layers),
+        "loss": trace["loss_function"],
+        "input names": ", ".join(trace["inputs"]["names"]),
+        "output names": ", ".join(trace["outputs"]["names"]),
+    }
 
 
 def _hash(text):

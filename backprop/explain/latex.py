@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backprop.explain import text
+from backprop.explain import text, update
 
 LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
 LOSSES = {
@@ -22,16 +22,18 @@ DERIVATIVES = {
     "softmax_cross_entropy": [
         r"\frac{\partial \ell}{\partial a_j} &= \sum_k \frac{\partial \ell}{\partial p_k}"
         r" \frac{\partial p_k}{\partial a_j}"
-        r" = \sum_k -\frac{y_k}{p_k} \cdot p_k (\delta_{kj} - p_j) = p_j \sum_k y_k - y_j"
+        r" = \sum_k -\frac{y_k}{p_k} \cdot p_k (\delta_{kj} - p_j)",
+        r" &= p_j \sum_k y_k - y_j",
     ],
 }
-ACTIVATIONS = {
-    "identity": (r"z", r"1"),
-    "sigmoid": (r"\frac{1}{1 + e^{-z}}", r"a (1 - a)"),
-    "tanh": (r"\tanh z", r"1 - a^2"),
-    "relu": (r"\max(0, z)", r"[z > 0]"),
+ACTIVATIONS = {  # f(z) and f'(z), with @ for the layer's and the unit's indices
+    "identity": (r"z@", r"1"),
+    "sigmoid": (r"\frac{1}{1 + e^{-z@}}", r"a@ (1 - a@)"),
+    "tanh": (r"\tanh z@", r"1 - (a@)^2"),
+    "relu": (r"\max(0, z@)", r"[z@ > 0]"),
 }
 MOST_ROWS = 12
+IN_A_LINE = 3  # numbers, in brackets and with powers of ten, that fit beside the left side
 
 
 def symbol(quantity, layer, units):
@@ -56,92 +58,186 @@ def number(value):
 
 
 def trace_latex(trace, weight, sample):
-    """The steps of one sample and the product of one weight."""
-    if weight is None:
-        weight = text.largest(trace, sample)
-        lines = [*_loss(trace, sample), *_layers(trace, sample)]
-        return "\n".join(["% Needs amsmath.", *lines, *_weight(weight)]) + "\n"
-    return "\n".join(_weight(weight)) + "\n"
+    """The steps of one sample and the product of one weight; or that product alone."""
+    if weight is not None:
+        return _document(_weight(weight))
+    weight = text.largest(trace, sample)
+    parts = [_loss(trace, sample), _layers(trace, sample), _weight(weight), _step(trace)]
+    return _document([line for part in parts for line in part])
+
+
+def _document(lines):
+    """The group keeps to these formulas that a page may end within them."""
+    lines = ["% Needs amsmath.", r"\begingroup\allowdisplaybreaks", *lines, r"\endgroup"]
+    return "\n".join(lines) + "\n"
 
 
 def _align(rows):
     return [r"\begin{align*}", " \\\\\n".join(rows), r"\end{align*}"]
 
 
+def _lines(left, parts, join, count, relation="="):
+    """Rows `left` = part join part …, of `count` parts each."""
+    rows = []
+    for start in range(0, len(parts), count):
+        own = join.join(parts[start : start + count])
+        rows.append(rf" &\quad{join}{own}" if start else f"{left} &{relation} {own}")
+    return rows
+
+
 def _loss(trace, sample):
     share = rf"\tfrac{{1}}{{{len(trace.x)}}} \sum_s \ell_s"
     if np.ptp(trace.shares) > 0:
         share = r"\sum_s \frac{w_s}{\sum_r w_r} \ell_s"
+    rows = [
+        f"C &= {share} = {number(trace.cost)}",
+        rf"\ell &= {LOSSES[trace.loss]}",
+        rf" &= {number(trace.losses[sample])}",
+        *DERIVATIVES[trace.loss],
+    ]
+    if trace.loss == "squared_error":
+        rows.append(
+            r" &= -(y_j - a_j) \quad\text{of } \tfrac12 \sum_j (y_j - a_j)^2"
+            r"\text{, whose inner derivative is } -1"
+        )
+    name = f"% The cost of the batch, and the loss of sample {trace.indices[sample]}."
+    return [name, *_align(rows), *_smoothing(trace), *_outputs(trace, sample)]
+
+
+def _smoothing(trace):
+    if not trace.label_smoothing:
+        return []
+    return [f"The targets are smoothed by ${number(trace.label_smoothing)}$."]
+
+
+def _outputs(trace, sample):
+    """A table of the outputs; their names, which may hold anything, are in comments."""
+    columns = {"a_j": trace.layers[-1].a[sample], "y_j": trace.y[sample]}
+    if trace.loss != "squared_error":
+        columns["p_j"] = trace.output[sample]
+    columns[r"\partial \ell / \partial a_j"] = trace.layers[-1].da[sample]
+    shown = text.shown_outputs(trace, sample)
+    rows = [" & ".join(["j", *columns])]
+    for j in shown:
+        rows.append(" & ".join([str(j + 1), *(number(values[j]) for values in columns.values())]))
+    if len(shown) < len(trace.output_names):
+        rows.append(r"\vdots")
     return [
-        f"% The cost of the batch, and the loss of sample {trace.indices[sample]}.",
-        *_align(
-            [
-                f"C &= {share} = {number(trace.cost)}",
-                rf"\ell &= {LOSSES[trace.loss]} = {number(trace.losses[sample])}",
-                *DERIVATIVES[trace.loss],
-            ]
-        ),
+        *(f"% Output {j + 1} is {text.one_line(trace.output_names[j])}." for j in shown),
+        rf"\[ \begin{{array}}{{r{'r' * len(columns)}}}",
+        " \\\\\n".join(rows),
+        r"\end{array} \]",
     ]
 
 
 def _layers(trace, sample):
     rows = []
     for i, layer in enumerate(trace.layers):
-        value, slope = ACTIVATIONS[layer.activation]
-        rows.append(f"a^{{({i + 1})}} &= {value} = {_vector(layer.a[sample])}")
-        rows.append(f"f'(z^{{({i + 1})}}) &= {slope} = {_vector(layer.derivative[sample])}")
-        rows.append(
-            rf"\frac{{\partial \ell}}{{\partial z^{{({i + 1})}}}} &= "
-            rf"\frac{{\partial \ell}}{{\partial a^{{({i + 1})}}}} \odot f'(z^{{({i + 1})}}) = "
-            f"{_vector(layer.dz[sample])}"
-        )
+        above, each = f"^{{({i + 1})}}", f"^{{({i + 1})}}_j"
+        value, slope = (formula.replace("@", each) for formula in ACTIVATIONS[layer.activation])
+        by_z, by_a = (rf"\frac{{\partial \ell}}{{\partial {v}{above}}}" for v in "za")
+        rows += [
+            *_vector(f"z{above}", layer.z[sample]),
+            f"a{each} &= {value}",
+            *_vector(f"a{above}", layer.a[sample]),
+            f"f'(z{each}) &= {slope}",
+            *_vector(f"f'(z{above})", layer.derivative[sample]),
+            *_vector(by_a, layer.da[sample]),
+            rf"{by_z} &= {by_a} \odot f'(z{above})",
+            *_vector("", layer.dz[sample]),
+        ]
     return [f"% Sample {trace.indices[sample]}, layer by layer.", *_align(rows)]
 
 
-def _vector(values):
+def _vector(left, values):
     shown = [number(value) for value in values[: text.MOST_NUMBERS]]
     if len(values) > text.MOST_NUMBERS:
         shown.append(r"\dots")
-    return rf"({', '.join(shown)})"
+    rows = _lines(left, shown, r",\; ", IN_A_LINE)
+    rows[0] = rows[0].replace("&= ", "&= (", 1)
+    return [*rows[:-1], f"{rows[-1]})"]
 
 
 def _weight(weight):
     own = symbol("bias", weight.layer, (weight.unit,))
     if weight.source != "bias":
         own = symbol("weight", weight.layer, (weight.source, weight.unit))
-    left = rf"\frac{{\partial \ell}}{{\partial {own}}}"
+    by_own = rf"\frac{{\partial \ell}}{{\partial {own}}}"
+    name = f"% {weight.symbol}, {_place(weight)}, sample {weight.trace.indices[weight.sample]}."
+    rows = _paths(weight, by_own) + _batch(weight, own) + _assignments(weight, own)
+    return [name, *_align(rows)]
+
+
+def _paths(weight, by_own):
+    """The product of each path, and the sum of the products."""
     listed = sorted(weight.paths, key=lambda path: -abs(path.product))[:MOST_ROWS]
+    if len(weight.paths) == 1:
+        return _product(by_own, listed[0])
     rows = []
-    for path in listed:
-        sign = "=" if path is listed[0] else "+"
-        symbols = r" \cdot ".join(symbol(f.quantity, f.layer, f.units) for f in path.factors)
-        rows.append(rf"{left if sign == '=' else ''} &{sign} {symbols}")
-    if len(listed) < len(weight.paths):
-        rows.append(r" &+ \dots")
-    for path in listed:
-        sign = "=" if path is listed[0] else "+"
-        values = r" \cdot ".join(_signed(factor.value) for factor in path.factors)
-        rows.append(f" &{sign} {values}")
-    if len(listed) < len(weight.paths):
-        rows.append(r" &+ \dots")
-    rows.append(f" &= {number(weight.sum)}")
-    rows.append(
-        rf"\frac{{\partial C}}{{\partial {own}}} &= \sum_s \mathrm{{share}}_s "
-        rf"\frac{{\partial \ell_s}}{{\partial {own}}} = {number(weight.gradient)}"
-        rf" \qquad \text{{central difference }} {number(weight.finite_difference)}"
-    )
+    for i, path in enumerate(listed, 1):
+        rows += _product(f"P_{{{i}}}", path)
+    hidden = len(weight.paths) - len(listed)
+    note = rf" \quad\text{{({hidden} smaller ones are not listed)}}" if hidden else ""
+    return [*rows, rf"{by_own} &= \sum_i P_i = {number(weight.sum)}{note}"]
+
+
+def _product(left, path):
+    symbols = [symbol(factor.quantity, factor.layer, factor.units) for factor in path.factors]
+    values = [_signed(factor.value) for factor in path.factors]
     return [
-        f"% {weight.symbol}, {_place(weight)}, sample {weight.trace.indices[weight.sample]}.",
-        *_align(rows),
+        *_lines(left, symbols, r" \cdot ", IN_A_LINE + 1),
+        *_lines("", values, r" \cdot ", IN_A_LINE),
+        f" &= {number(path.product)}",
+    ]
+
+
+def _batch(weight, own):
+    by_own = rf"\frac{{\partial C}}{{\partial {own}}}"
+    rows = [rf"{by_own} &= \sum_s \mathrm{{share}}_s \frac{{\partial \ell_s}}{{\partial {own}}}"]
+    shown = [_signed(value) for value in weight.per_sample[: text.MOST_NUMBERS]]
+    if len(weight.per_sample) > text.MOST_NUMBERS:
+        shown.append(r"\dots")
+    if len(shown) > 1:
+        rows += _lines("", shown, " + ", IN_A_LINE)
+    return [
+        *rows,
+        f" &= {number(weight.gradient)}",
+        rf" &\approx {number(weight.finite_difference)}"
+        rf" \quad\text{{by central difference, relative error }} {_error(weight.relative_error)}",
+    ]
+
+
+def _error(error):
+    return r"\text{unknown}" if np.isnan(error) else number(float(f"{error:.1g}"))
+
+
+def _assignments(weight, own):
+    """The optimizer's step, in which w stands for the weight."""
+    rows = [f"w &= {own} = {number(weight.value)}"]
+    for line in weight.update:
+        rows += [
+            rf"{update.LATEX[line.rule.name]} &\leftarrow {update.latex_symbols(line.rule)}",
+            f" &= {update.latex_numbers(line, _signed)}",
+            f" &= {number(line.value)}",
+        ]
+    return rows
+
+
+def _step(trace):
+    after = rf"C_{{\mathrm{{after}}}} &= {number(trace.cost_after_step)}"
+    return [
+        f"% The cost before and after the step of {text.optimizer_name(trace.optimizer)}.",
+        *_align([rf"C_{{\mathrm{{before}}}} &= {number(trace.cost)}", after]),
     ]
 
 
 def _place(weight):
-    """In a comment, which a line break in a name must not end."""
     if weight.layer == 0 and weight.source != "bias":
-        return f"whose input is {' '.join(weight.trace.input_names[weight.source].split())}"
+        return f"whose input is {text.one_line(weight.trace.input_names[weight.source])}"
     return f"unit {weight.unit + 1} of layer {weight.layer + 1}"
 
 
 def _signed(value):
-    return f"({number(value)})" if value < 0 else number(value)
+    """In brackets where a sign or a power of ten would be misread."""
+    text = number(value)
+    return rf"\left({text}\right)" if value < 0 or "cdot" in text else text

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backprop.explain import text
+from backprop.explain import text, trial, update
 
 LOSS, ACTIVATION, WEIGHT, INPUT = (
     "loss derivative",
@@ -63,8 +63,8 @@ class WeightGradient:
         self.trace = trace
         self.layer, self.source, self.unit, self.sample = layer, source, unit, sample
 
-    def _of(self, parameters):
-        """This weight's number in (weights, bias)."""
+    def of(self, parameters):
+        """This weight's number in (weights, bias), such as one of ``Trace.differences``."""
         weights, bias = parameters
         return float(bias[self.unit] if self.source == "bias" else weights[self.source, self.unit])
 
@@ -72,12 +72,12 @@ class WeightGradient:
     def value(self):
         """The weight, or the bias, itself."""
         layer = self.trace.layers[self.layer]
-        return self._of((layer.weights, layer.bias))
+        return self.of((layer.weights, layer.bias))
 
     @property
     def gradient(self):
         """∂C/∂w of the batch's cost, as training uses it."""
-        return self._of(self.trace.layers[self.layer].gradient)
+        return self.of(self.trace.layers[self.layer].gradient)
 
     @property
     def decay(self):
@@ -89,13 +89,29 @@ class WeightGradient:
     @property
     def step(self):
         """What the optimizer's next step would add."""
-        return self._of(self.trace.layers[self.layer].step)
+        return self.of(self.trace.layers[self.layer].step)
+
+    @property
+    def after(self):
+        """The weight after that step."""
+        return self.value + self.step
 
     @property
     def moments(self):
         """As ``optimizer_state`` names them: this weight's own, before that step."""
         moments = self.trace.layers[self.layer].moments
-        return {name: self._of(both) for name, both in moments.items()}
+        return {name: self.of(both) for name, both in moments.items()}
+
+    @property
+    def moments_after(self):
+        """The same after that step."""
+        moments = self.trace.layers[self.layer].moments_after
+        return {name: self.of(both) for name, both in moments.items()}
+
+    @property
+    def update(self):
+        """The optimizer's step as the assignments that books write: a list of Assignment."""
+        return update.assignments(self)
 
     @cached_property
     def finite_difference(self):
@@ -104,9 +120,11 @@ class WeightGradient:
 
     @property
     def relative_error(self):
-        """Of the gradient and the difference: what they differ by over the larger of the two."""
-        scale = max(abs(self.gradient), abs(self.finite_difference))
-        return abs(self.gradient - self.finite_difference) / scale if scale > 0 else 0.0
+        """Of the gradient and the difference: what they differ by over the larger of the two.
+
+        NaN unless both are finite: nothing is settled then.
+        """
+        return trial.relative_error(self.gradient, self.finite_difference)
 
     @property
     def inputs(self):

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from backprop.optimizers import Adam
+from backprop.explain import trial, update
+from backprop.explain.update import RAISED
 from backprop.tables import count
 
-MOST_NUMBERS = 8  # in a line
+MOST_NUMBERS = 12  # in a line
 MOST_ROWS = 12  # of a table
-RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
 
@@ -58,21 +58,19 @@ def optimizer_name(optimizer):
     }[optimizer.kind]
 
 
-def optimizer_formula(optimizer):
-    """From the gradient g to the new weight w."""
-    update = {
-        "sgd": "w ← w − lr g",
-        "momentum": "v ← μ v − lr g, w ← w + v",
-        "nesterov": "v ← μ v − lr g, w ← w + μ v − lr g",
-        "adam": "m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², "
-        "w ← w − lr (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)",
-    }[optimizer.kind]
-    if getattr(optimizer, "epsilon_hat", False):
-        update = update.replace(
-            "lr (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)",
-            "lr √(1 − β₂ᵗ) / (1 − β₁ᵗ) m / (√v + ε)",
-        )
-    return f"g ← g + λ/Σs w (weights only), {update}" if optimizer.l2 else update
+def one_line(name):
+    """A name out of a data set; a line break, which would end a row or a comment, as ``\\n``."""
+    return name if name.isprintable() else repr(name)[1:-1]
+
+
+def shown_outputs(trace, sample):
+    """Which rows of a table over the outputs to show: the first, and those of the largest targets.
+
+    Up to `MOST_ROWS` of either, so that a label is always among them.
+    """
+    y = trace.y[sample]
+    largest = [i for i in np.argsort(-y, kind="stable")[:MOST_ROWS] if y[i] > y.min()]
+    return sorted({*range(min(len(y), MOST_ROWS)), *map(int, largest)})
 
 
 def trace_text(trace, weight, sample):
@@ -136,12 +134,10 @@ def _line(name, values):
 
 
 def _loss_lines(trace, sample):
-    a, y = trace.layers[-1].a[sample], trace.y[sample]
     lines = [
         _headline(f"The derivative of the loss, sample {trace.indices[sample]}: {trace.loss}"),
         f"{LOSSES[trace.loss]} = {number(trace.losses[sample])}",
-        _line("a", a),
-        _line("y", y),
+        *_smoothing_lines(trace),
     ]
     ways = {
         "squared_error": _squared_error,
@@ -151,46 +147,91 @@ def _loss_lines(trace, sample):
     return [*lines, *ways[trace.loss](trace, sample)]
 
 
+def _smoothing_lines(trace):
+    share = trace.label_smoothing
+    if not share:
+        return []
+    k = len(trace.output_names)
+    high, low = number(1 - share + share / k), number(share / k)
+    return [
+        f"targets smoothed by {number(share)}: y is {high} where the label is 1 and {low} elsewhere"
+    ]
+
+
+def _output_table(trace, sample, columns):
+    """A row for each output, with its name, a, y and the `columns`: {heading: numbers}."""
+    columns = {"a": trace.layers[-1].a[sample], "y": trace.y[sample], **columns}
+    names = [one_line(name) for name in trace.output_names]
+    shown = shown_outputs(trace, sample)
+    width = max(6, *(len(names[i]) for i in shown))
+    rows = [f"  {'output':<{width}}" + "".join(f"{heading:>14}" for heading in columns)]
+    for i in shown:
+        values = "".join(f"{number(values[i]):>14}" for values in columns.values())
+        rows.append(f"  {names[i]:<{width}}{values}")
+    if len(shown) < len(names):
+        rows.append(f"  … ({len(names)})")
+    return rows
+
+
 def _squared_error(trace, sample):
     return [
-        _line("∂ℓ/∂a", trace.layers[-1].da[sample]) + "   = a − y",
+        *_output_table(trace, sample, {"∂ℓ/∂a": trace.layers[-1].da[sample]}),
+        "  ∂ℓ/∂a = a − y",
         "  Mind the sign: written ½ (y − a)², the inner derivative is −1, and −(y − a) = a − y.",
     ]
 
 
-def _sigmoid_cross_entropy(trace, sample):
+def sigmoid_way(trace, sample):
+    """∂ℓ/∂p, ∂p/∂a and their product, in float64: NaN or infinite where p is 0 or 1."""
     p, y = (values[sample].astype(np.float64) for values in (trace.output, trace.y))
     with np.errstate(divide="ignore", invalid="ignore"):
-        by_p = (p - y) / (p * (1 - p))
-        product = by_p * p * (1 - p)
+        by_p, by_a = (p - y) / (p * (1 - p)), p * (1 - p)
+        return by_p, by_a, by_p * by_a
+
+
+def softmax_way(trace, sample):
+    """∂ℓ/∂p, the matrix ∂p/∂a and their product, in float64: infinite or NaN where p is 0."""
+    p, y = (values[sample].astype(np.float64) for values in (trace.output, trace.y))
+    jacobian = np.diag(p) - np.outer(p, p)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_p = -np.divide(y, p, out=np.zeros_like(p), where=y != 0)
+        return by_p, jacobian, by_p @ jacobian
+
+
+def _sigmoid_cross_entropy(trace, sample):
+    by_p, by_a, product = sigmoid_way(trace, sample)
+    columns = {
+        "p": trace.output[sample],
+        "∂ℓ/∂p": by_p,
+        "∂p/∂a": by_a,
+        "product": product,
+        "∂ℓ/∂a": trace.layers[-1].da[sample],
+    }
     return [
-        _line("p", p),
-        "the long way:",
-        _line("∂ℓ/∂p", by_p) + "   = (p − y) / (p (1 − p))",
-        _line("∂p/∂a", p * (1 - p)) + "   = p (1 − p), the derivative of the sigmoid",
-        _line("product", product),
-        "the short way, which training takes:",
-        _line("∂ℓ/∂a", trace.layers[-1].da[sample]) + "   = p − y",
+        *_output_table(trace, sample, columns),
+        "  the long way: ∂ℓ/∂p = (p − y) / (p (1 − p)),",
+        "  and ∂p/∂a = p (1 − p), the derivative of the sigmoid",
+        "  the short way, which training takes: ∂ℓ/∂a = p − y",
         "  Equal, because what the loss's derivative divides by is the sigmoid's derivative.",
     ]
 
 
 def _softmax_cross_entropy(trace, sample):
-    p, y = (values[sample].astype(np.float64) for values in (trace.output, trace.y))
-    jacobian = np.diag(p) - np.outer(p, p)
-    with np.errstate(divide="ignore", invalid="ignore"):  # where p is 0, the long way fails
-        by_p = -np.divide(y, p, out=np.zeros_like(p), where=y != 0)
-        long_way = by_p @ jacobian
-    rows = [_line(f"∂p{symbol('x', 0, (k,))[1:]}/∂a", jacobian[k]) for k in np.flatnonzero(y)]
+    by_p, jacobian, long_way = softmax_way(trace, sample)
+    columns = {
+        "p": trace.output[sample],
+        "∂ℓ/∂p": by_p,
+        "sum": long_way,
+        "∂ℓ/∂a": trace.layers[-1].da[sample],
+    }
+    shown = [k for k in shown_outputs(trace, sample) if trace.y[sample, k]]
     return [
-        _line("p", p),
-        "the long way, a sum over the probabilities pₖ, each of which depends on every aⱼ:",
-        _line("∂ℓ/∂p", by_p) + "   = −y / p",
-        *rows[:MOST_ROWS],
+        *_output_table(trace, sample, columns),
+        "  the long way: the sum over k of ∂ℓ/∂pₖ · ∂pₖ/∂a, where ∂ℓ/∂p = −y / p,",
+        "  and each pₖ depends on every aⱼ:",
+        *(_line(f"∂p{symbol('x', 0, (k,))[1:]}/∂a", jacobian[k]) for k in shown),
         "  (∂pₖ/∂aⱼ = pₖ (δₖⱼ − pⱼ); rows whose y is 0 are multiplied by 0)",
-        _line("sum", long_way),
-        "the short way, which training takes:",
-        _line("∂ℓ/∂a", trace.layers[-1].da[sample]) + "   = p − y",
+        "  the short way, which training takes: ∂ℓ/∂a = p − y",
         "  Equal, because each −y / p meets a p in the matrix and cancels it.",
     ]
 
@@ -234,21 +275,25 @@ def weight_text(weight):
     lines += [
         f"∂C/∂{weight.symbol} = {number(weight.gradient)} in training",
         f"  central difference {number(weight.finite_difference)} "
-        f"(relative error {weight.relative_error:.1g})",
+        f"(relative error {error_text(weight.relative_error)})",
     ]
     return "\n".join([*lines, *_weight_step(weight, trace)])
+
+
+def error_text(error):
+    """One digit is what an error has."""
+    return "unknown" if np.isnan(error) else f"{error:.1g}".replace("-", "−")
 
 
 def _place(weight):
     layer = f"layer {weight.layer + 1}, unit {weight.unit + 1}"
     if weight.layer + 1 == len(weight.trace.layers):
-        layer += f" ({weight.trace.output_names[weight.unit]})"
+        layer += f" ({one_line(weight.trace.output_names[weight.unit])})"
     if weight.source == "bias":
         return f"the bias of {layer}"
     if weight.layer == 0:
-        return (
-            f"from input {weight.source + 1} ({weight.trace.input_names[weight.source]}) to {layer}"
-        )
+        name = one_line(weight.trace.input_names[weight.source])
+        return f"from input {weight.source + 1} ({name}) to {layer}"
     return f"from layer {weight.layer}, unit {weight.source + 1} to {layer}"
 
 
@@ -273,16 +318,21 @@ def _batch_lines(weight):
 
 
 def _weight_step(weight, trace):
-    names = {"velocity": "v", "moment1": "m", "moment2": "v"}
-    moments = "".join(f"{names[name]} {number(at)}, " for name, at in weight.moments.items())
-    decay = f" + weight decay {number(weight.decay)}" if weight.decay else ""
-    new = weight.value + weight.step
-    name = optimizer_name(trace.optimizer)
-    return [
-        f"next step of {name}: {moments}g {number(weight.gradient)}{decay}: "
-        f"{number(weight.value)} → {number(new)} ({'+' if weight.step >= 0 else ''}"
-        f"{number(weight.step)})"
-    ]
+    lines = [f"next step of {optimizer_name(trace.optimizer)}, w standing for {weight.symbol}:"]
+    for line in weight.update:
+        lines.append(f"  {line.rule.name} ← {update.in_symbols(line.rule)}")
+        lines.append(f"    = {update.in_numbers(line, _operand)} = {number(line.value)}")
+    return [*lines, f"  (a step of {_change(weight.step)})"]
+
+
+def _operand(value):
+    """In brackets where a sign or a power of ten would be misread."""
+    text = number(value)
+    return f"({text})" if value < 0 or "e" in text else text
+
+
+def _change(value):
+    return f"{'+' if value >= 0 else ''}{number(value)}"
 
 
 def _gradient_lines(trace):
@@ -293,57 +343,57 @@ def _gradient_lines(trace):
         norm = np.sqrt(np.mean(np.square(layer.gradient.weights, dtype=np.float64)))
         error = "not tried: too many weights; a single weight's is in trace.gradient"
         if differences is not None:
-            error = f"largest difference {_largest_difference(layer.gradient, differences[i]):.1g}"
+            largest_error = _largest_error(layer.gradient, differences[i])
+            error = f"largest error {largest_error} of the largest gradient"
         lines.append(
             f"layer {i + 1}: {n_parameters:,} parameters, root mean square {number(norm)}; {error}"
         )
         if differences is not None and n_parameters <= 3 * MOST_ROWS:
-            lines += _gradient_table(trace, i)
+            lines += _gradient_table(trace, i, differences[i])
     return lines
 
 
-def _largest_difference(gradient, difference):
-    both = zip(gradient, difference, strict=True)
-    return max(float(np.max(np.abs(found - tried))) for found, tried in both)
+def _largest_error(gradient, difference):
+    """Of a layer, as a share of its largest gradient: beside one near 0 rounding is large."""
+    found, tried = (
+        np.concatenate([part.ravel() for part in both]) for both in (gradient, difference)
+    )
+    if not (np.isfinite(found).all() and np.isfinite(tried).all()):
+        return "unknown"
+    scale = np.max(np.abs(found))
+    return error_text(float(np.max(np.abs(found - tried)) / scale) if scale else 0.0)
 
 
-def _gradient_table(trace, layer):
-    lines = []
+def _gradient_table(trace, layer, differences):
+    headings = "".join(f"{heading:>15}" for heading in ("value", "gradient", "difference", "error"))
+    lines = [f"  {'':<9}{headings}"]
     for unit in range(trace.layers[layer].n_out):
         for source in [*range(trace.layers[layer].n_in), "bias"]:
             weight = trace.gradient(layer, source, unit)
-            found, tried = number(weight.gradient), number(weight.finite_difference)
-            lines.append(f"  {weight.symbol:<9} {number(weight.value):>12} {found:>14} {tried:>14}")
-    return [f"  {'':<9} {'value':>12} {'gradient':>14} {'difference':>14}", *lines]
+            tried = weight.of(differences)
+            error = error_text(trial.relative_error(weight.gradient, tried))
+            numbers = map(number, (weight.value, weight.gradient, tried))
+            columns = "".join(f"{column:>15}" for column in (*numbers, error))
+            lines.append(f"  {weight.symbol:<9}{columns}")
+    return lines
 
 
 def _step_lines(trace):
     optimizer = trace.optimizer
-    settings = {
-        "learning_rate": "lr",
-        "momentum": "μ",
-        "beta_1": "β₁",
-        "beta_2": "β₂",
-        "epsilon": "ε",
-    }
-    shown = ", ".join(
-        f"{sign} = {getattr(optimizer, name):g}"
-        for name, sign in settings.items()
-        if getattr(optimizer, name, 0)
-    )
+    settings = [f"{sign} = {number(value)}" for sign, value in update.settings(trace).items()]
+    formulas = update.formulas(optimizer)
+    note = "There is no dropout in these networks."
     if optimizer.l2:
-        shown += f", Σs = {number(trace.weight_sum)}, the sum of the sample weights"
-    if isinstance(optimizer, Adam):
-        shown += f", t = {trace.steps + 1}"
-    change = trace.cost_after_step - trace.cost
+        formulas[0] += "   (weights only; Σs is the sum of the sample weights)"
+    else:
+        note = "This network has no weight decay and no dropout: nothing else enters the gradient."
     return [
         _headline(f"The next step of {optimizer_name(optimizer)}"),
-        f"{optimizer_formula(optimizer)}   ({shown})",
+        *formulas,
+        f"  with {', '.join(settings)}",
         f"C before {number(trace.cost)}, after {number(trace.cost_after_step)} "
-        f"({'+' if change >= 0 else ''}{number(change)})",
-        "There is no dropout in these networks."
-        if optimizer.l2
-        else "This network has no weight decay and no dropout: nothing else enters the gradient.",
+        f"({_change(trace.cost_after_step - trace.cost)})",
+        note,
     ]
 
 

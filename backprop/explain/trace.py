@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backprop.explain import diagnostics, html, latex, paths, text, trial
+from backprop.explain import diagnostics, html, latex, paths, text, trial, update
 from backprop.network import Gradient
 from backprop.tables import count
 from backprop.validation import check_integer, check_names
@@ -31,13 +31,13 @@ class LayerTrace:
     derivative : array (n, n_out)
         f'(z).
     da, dz : arrays (n, n_out) of float64
-        ∂ℓ/∂a and ∂ℓ/∂z = ∂ℓ/∂a · f'(z) of each sample's own loss ℓ: 0 for a sample without weight.
+        ∂ℓ/∂a and ∂ℓ/∂z = ∂ℓ/∂a · f'(z) of each sample's own loss ℓ, whatever the sample weighs.
     gradient : Gradient
         Of the cost by the weights and the bias: the arrays that training uses.
     step : Gradient
         What the optimizer's next step would add to the weights and the bias.
-    moments : dict
-        As ``optimizer_state`` has them, before that step: {name: (weights, bias)}.
+    moments, moments_after : dict
+        As ``optimizer_state`` has them, before and after that step: {name: (weights, bias)}.
     """
 
     name: str
@@ -52,6 +52,7 @@ class LayerTrace:
     gradient: Gradient
     step: Gradient
     moments: dict
+    moments_after: dict
 
     @property
     def n_in(self):
@@ -86,12 +87,15 @@ class Trace:
     weight_sum : float
         Σ of the sample weights: n where all weigh 1.
     losses, shares : arrays (n,) of float64
-        Each sample's loss ℓ, and its weight over the sum of the weights: 1/n where all weigh the
-        same.
+        Each sample's loss ℓ, whatever it weighs; and its weight over the sum of the weights: 1/n
+        where all weigh the same.
     layers : list of LayerTrace
     input_names, output_names : list of str
     indices : list of int
-        What the samples are called: 0, 1, … unless they are rows of a file.
+        What the samples are called: 0, 1, … as the rows of X, unless they are rows of a file, which
+        are counted from 1.
+    label_smoothing : float
+        By how much the labels in y were smoothed, 0 unless a model of ``backprop train`` says so.
     """
 
     dtype: str
@@ -111,6 +115,7 @@ class Trace:
     input_names: list
     output_names: list
     indices: list
+    label_smoothing: float
     _trial: trial.Trial
 
     def gradient(self, layer, source, unit, sample=0):
@@ -136,22 +141,27 @@ class Trace:
         ValueError
             Naming what is out of range.
         """
+        layer, source, unit = self._place(layer, source, unit)
+        return paths.WeightGradient(self, layer, source, unit, self._sample(sample))
+
+    def difference(self, layer, source, unit):
+        """The central difference of the cost by one weight or bias, worked out in float64.
+
+        Which one, and what is raised, are as for ``gradient``.
+        """
+        return self._trial.difference(*self._place(layer, source, unit))
+
+    def _place(self, layer, source, unit):
         layer = check_integer("layer", layer, 0, len(self.layers) - 1)
         if source != BIAS:
             source = check_integer("source", source, 0, self.layers[layer].n_in - 1)
-        unit = check_integer("unit", unit, 0, self.layers[layer].n_out - 1)
-        sample = check_integer("sample", sample, 0, len(self.x) - 1)
-        return paths.WeightGradient(self, layer, source, unit, sample)
-
-    def difference(self, layer, source, unit):
-        """The central difference of the cost by one weight or bias, worked out in float64."""
-        return self._trial.difference(layer, source, unit)
+        return layer, source, check_integer("unit", unit, 0, self.layers[layer].n_out - 1)
 
     @cached_property
     def differences(self):
         """`difference` by every weight and bias: a list of Gradient.
 
-        None where that would take many seconds.
+        None where that would take more than some seconds.
         """
         return self._trial.differences()
 
@@ -167,6 +177,7 @@ class Trace:
         in "diagnostics".
         """
         differences = self.differences or [None] * len(self.layers)
+        slopes = diagnostics.slope_sizes(self)
         return plain(
             {
                 "format": FORMAT,
@@ -174,9 +185,13 @@ class Trace:
                 "loss_function": self.loss,
                 "epoch": self.epoch,
                 "inputs": {"names": self.input_names},
-                "outputs": {"names": self.output_names},
+                "outputs": {
+                    "names": self.output_names,
+                    "label_smoothing": self.label_smoothing,
+                },
                 "layers": [
-                    _layer_dict(*both) for both in zip(self.layers, differences, strict=True)
+                    _layer_dict(*parts)
+                    for parts in zip(self.layers, differences, slopes, strict=True)
                 ],
                 "samples": [
                     {
@@ -197,22 +212,27 @@ class Trace:
         )
 
     def _optimizer_dict(self):
-        optimizer = self.optimizer
-        moments = [list(layer.moments.values()) for layer in self.layers]
-        kept = [
-            [{"weights": own[i][0], "bias": own[i][1]} for own in moments]
-            if len(moments[0]) > i
-            else None
-            for i in range(2)
-        ]
+        optimizer, layers = self.optimizer, self.layers
+        before = _two_moments([layer.moments for layer in layers])
+        after = _two_moments([layer.moments_after for layer in layers])
+        correction1, correction2 = update.corrections(self)
+        formulas = update.formulas(optimizer)
         return {
             "name": text.optimizer_name(optimizer),
-            "formula": text.optimizer_formula(optimizer),
+            "kind": optimizer.kind,
+            "formula": ", ".join(formulas),
+            "formulas": formulas,
             "hyper_parameters": dict(vars(optimizer)),
+            "settings": [list(pair) for pair in update.settings(self).items()],
             "t": self.steps + 1,
-            "decay": self.optimizer.l2 / self.weight_sum,
-            "moment1": kept[0],
-            "moment2": kept[1],
+            "decay": optimizer.l2 / self.weight_sum,
+            "weight_sum": self.weight_sum,
+            "moment1": before[0],
+            "moment2": before[1],
+            "moment1_after": after[0],
+            "moment2_after": after[1],
+            "correction1": correction1,
+            "correction2": correction2,
         }
 
     def to_text(self, weight=None, sample=0):
@@ -251,7 +271,11 @@ class Trace:
         return html.write_page(path, [self], title)
 
     def _weight(self, weight, sample):
-        return None if weight is None else self.gradient(*weight, sample=sample)
+        if weight is None:
+            return None
+        if not isinstance(weight, tuple | list) or len(weight) != 3:
+            raise ValueError(f"weight={weight!r}: expected a tuple (layer, source, unit)")
+        return self.gradient(*weight, sample=sample)
 
     def _sample(self, sample):
         return check_integer("sample", sample, 0, len(self.x) - 1)
@@ -268,31 +292,43 @@ class Trace:
         return f"Trace({sizes}, loss={self.loss!r}, {n}, epoch {self.epoch})"
 
 
-def explain(network, X, y, sample_weight, input_names, output_names, indices=None):
+def explain(
+    network, X, y, sample_weight, input_names, output_names, indices=None, label_smoothing=0.0
+):
     """The Trace of one sample or one batch: what `Network.explain` does."""
     if np.ndim(X) == 1:
         X, y = np.asarray(X)[None], np.asarray(y)[None]
         if sample_weight is not None:
-            sample_weight = np.reshape(sample_weight, 1)
+            sample_weight = _one_weight(sample_weight)
     X, y, sample_weight = network._check_samples(X, y, sample_weight)
     input_names = check_names("input_names", input_names, network.n_inputs, "x")
     output_names = check_names("output_names", output_names, network.n_outputs, "y")
     indices = list(range(len(X))) if indices is None else indices
-    return _trace(network, X, y, sample_weight, input_names, output_names, indices)
+    names = {"input_names": input_names, "output_names": output_names, "indices": indices}
+    return _trace(network, X, y, sample_weight, names, label_smoothing)
 
 
-def _trace(network, X, y, sample_weight, input_names, output_names, indices):
+def _one_weight(sample_weight):
+    if np.size(sample_weight) != 1:
+        raise ValueError(
+            f"sample_weight has {np.size(sample_weight)} values, expected 1, since X is one sample"
+        )
+    return np.reshape(sample_weight, 1)
+
+
+def _trace(network, X, y, sample_weight, names, label_smoothing):
     """Of a batch, from arrays that were checked; the network stays as it is."""
     twin = copy.deepcopy(network)  # whose buffers are written: steps, gradients, moments
     weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
     total = weights.sum()
-    shares = weights / total
-    x, weighted_losses, passed = twin._core.inspect(X, y, sample_weight, total)
+    twin._core.differentiate(X, y, sample_weight, total)
     gradients = [Gradient(w.copy(), b.copy()) for w, b in twin._core.views("gradient")]
+    # Each sample's own, unscaled: what a weight of 0 has multiplied cannot be had back by division.
+    x, losses, passed = twin._core.inspect(X, y, None, 1.0)
     after = copy.deepcopy(network)
     after._core.fit(X, y, sample_weight, 1, len(X), False, False, None)
     layers = [
-        _layer_trace(i, network, after, own, gradient, shares)
+        _layer_trace(i, network, after, own, gradient)
         for i, (own, gradient) in enumerate(zip(passed, gradients, strict=True))
     ]
     return Trace(
@@ -307,18 +343,17 @@ def _trace(network, X, y, sample_weight, input_names, output_names, indices):
         y=_target_rows(y, network),
         output=network.predict(X),
         weight_sum=float(total),
-        losses=_own(weighted_losses, weights),
-        shares=shares,
+        losses=losses.astype(np.float64),
+        shares=weights / total,
         layers=layers,
-        input_names=input_names,
-        output_names=output_names,
-        indices=indices,
+        label_smoothing=label_smoothing,
         _trial=trial.Trial(network, X, y, sample_weight),
+        **names,
     )
 
 
-def _layer_trace(i, network, after, passed, gradient, shares):
-    """Of layer i: `passed` is what the core kept, da and dz of the cost."""
+def _layer_trace(i, network, after, passed, gradient):
+    """Of layer i: `passed` is what the core kept of each sample."""
     layer, stepped = network.layers[i], after.layers[i]
     return LayerTrace(
         name=f"layer {i + 1}",
@@ -328,24 +363,32 @@ def _layer_trace(i, network, after, passed, gradient, shares):
         z=passed["z"],
         a=passed["a"],
         derivative=passed["derivative"],
-        da=_own(passed["da"], shares[:, None]),
-        dz=_own(passed["dz"], shares[:, None]),
+        da=passed["da"].astype(np.float64),
+        dz=passed["dz"].astype(np.float64),
         gradient=gradient,
         step=Gradient(
             stepped.weights.astype(np.float64) - layer.weights,
             stepped.bias.astype(np.float64) - layer.bias,
         ),
-        moments={
-            name: tuple(part.copy() for part in kept[i])
-            for name, kept in network.optimizer_state().items()
-        },
+        moments=_moments(network, i),
+        moments_after=_moments(after, i),
     )
 
 
-def _own(of_cost, shares):
-    """Each sample's own, from what it adds to the cost; a sample without weight adds nothing."""
-    out = np.zeros(of_cost.shape)
-    return np.divide(of_cost, shares, out=out, where=shares > 0)
+def _moments(network, i):
+    return {
+        name: tuple(part.copy() for part in kept[i])
+        for name, kept in network.optimizer_state().items()
+    }
+
+
+def _two_moments(layers):
+    """A list over the layers for each of two moments, or None where there is none."""
+    kept = [
+        [{"weights": weights, "bias": bias} for weights, bias in moment]
+        for moment in zip(*(moments.values() for moments in layers), strict=True)
+    ]
+    return [*kept, None, None][:2]
 
 
 def _cost(network, X, y, sample_weight):
@@ -361,7 +404,7 @@ def _target_rows(y, network):
     return y.reshape(len(y), network.n_outputs).astype(network.dtype)
 
 
-def _layer_dict(layer, difference):
+def _layer_dict(layer, difference, slopes):
     parts = {
         "gradient": layer.gradient,
         "finite_difference": difference,
@@ -379,6 +422,8 @@ def _layer_dict(layer, difference):
         "da": layer.da,
         "derivative": layer.derivative,
         "dz": layer.dz,
+        "dz_rms": slopes.size,
+        "dz_ratio": slopes.ratio,
         **{name: None if part is None else part._asdict() for name, part in parts.items()},
     }
 

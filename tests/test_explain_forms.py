@@ -1,0 +1,572 @@
+"""The text and the LaTeX of a trace: every formula in them is worked out.
+
+It has to give the number that stands beside it, and that has to be the trace's, or the reference's.
+"""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+import backprop as bp
+from backprop import reference
+from backprop.explain import latex, text
+
+OPTIMIZERS = [
+    bp.SGD(0.1),
+    bp.SGD(0.1, 0.9),
+    bp.SGD(0.1, 0.9, nesterov=True),
+    bp.SGD(0.1, 0.9, nesterov=True, l2=0.4),
+    bp.Adam(0.02),
+    bp.Adam(0.02, l2=0.4),
+    bp.Adam(0.02, l2=0.4, epsilon=1e-3, epsilon_hat=True),
+]
+LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+FUNCTIONS = {"√": np.sqrt, "log": np.log, "tanh": np.tanh, "Σ": lambda values: np.sum(values, 0)}
+TOKEN = re.compile(r"[\ue000-\uf8ff]|\d+(?:\.\d+)?(?:e-?\d+)?|√|log|tanh|Σ|\*\*|[-+*/()]|\S")
+
+
+def trained(loss="squared_error", optimizer=None, sizes=(3, 4, 3), hidden="tanh", n=6):
+    """A network that has moments, and a batch of weighted samples."""
+    layers = [*(bp.Dense(k, hidden) for k in sizes[1:-1]), bp.Dense(sizes[-1])]
+    options = {} if optimizer is None else {"optimizer": optimizer}
+    net = bp.Network(sizes[0], layers, loss=loss, dtype="float64", seed=2, **options)
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(n, sizes[0])), rng.normal(size=(n, sizes[-1]))
+    if loss == "softmax_cross_entropy":
+        y = rng.dirichlet(np.ones(sizes[-1]), size=n)
+    elif loss == "sigmoid_cross_entropy":
+        y = rng.uniform(size=y.shape)
+    net.fit(X, y, epochs=3, batch_size=n)
+    return net, X, y, rng.uniform(0.5, 2, n)
+
+
+def explained(**options):
+    net, X, y, weight = trained(**options)
+    return net.explain(X, y, sample_weight=weight)
+
+
+def evaluate(formula, values):
+    """What a formula of the text is, where its symbols have these values."""
+    formula, values = put(formula.replace("ᵗ", " ** t"), values)
+    formula = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: f" ** {m[0].translate(SUPERSCRIPTS)}", formula)
+    formula = formula.replace("½", "0.5 ").replace("·", "*").replace("−", "-")
+    return worked_out(formula, values)
+
+
+def evaluate_latex(formula, values):
+    """The same of a formula in LaTeX."""
+    formula, values = put(formula, values)
+    for old, new in {
+        r"\tfrac12": "0.5",
+        r"\left": "",
+        r"\right": "",
+        r"\bigl": "",
+        r"\bigr": "",
+        r"\cdot": "*",
+        "^2": " ** 2",
+        r"\sum_j": "Σ",
+        r"\sum_k": "Σ",
+        r"\log": "log",
+        r"\tanh": "tanh",
+    }.items():
+        formula = formula.replace(old, new)
+    for _ in range(4):  # from the innermost braces on
+        formula = re.sub(r"\^\{([^{}]*)\}", r" ** (\1)", formula)
+        formula = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"((\1) / (\2))", formula)
+        formula = re.sub(r"\\sqrt\{([^{}]*)\}", r"√(\1)", formula)
+    return worked_out(formula, values)
+
+
+def put(formula, values):
+    """Symbols become single characters of their own, the longest first."""
+    names = sorted(values, key=len, reverse=True)
+    stands = {name: chr(0xE000 + len(values) + i) for i, name in enumerate(names)}
+    pattern = rf"(?<![A-Za-z\\])(?:{'|'.join(map(re.escape, names))})(?![A-Za-z])"
+    formula = re.sub(pattern, lambda match: stands[match[0]], formula) if names else formula
+    return formula, {stands[name]: values[name] for name in names}
+
+
+def worked_out(formula, values):
+    """With `*` where two operands stand side by side; Σ takes all to its right."""
+    found, sums = [], 0
+    tokens = TOKEN.findall(formula)
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        is_operand = token in values or token[0].isdigit()
+        ended = before is not None and (before in values or before[0].isdigit() or before == ")")
+        if ended and (is_operand or token == "(" or token in FUNCTIONS):
+            found.append("*")
+        if is_operand:
+            operand = f"_[{token!r}]" if token in values else token
+            found.append(f"({operand})" if before in FUNCTIONS else operand)
+        else:
+            found.append(f"_[{token!r}]" if token in FUNCTIONS else token)
+        if token == "Σ":
+            found.append("(")
+            sums += 1
+    return eval(" ".join(found) + ")" * sums, {}, {"_": {**values, **FUNCTIONS}})
+
+
+def test_the_formulas_can_be_worked_out():
+    values = {"a": 2.0, "y": 5.0, "m̂": 3.0, "m": 7.0, "t": 3}
+    assert evaluate("½ Σ (a − y)²", values) == 4.5
+    assert evaluate("a (1 − a) + √m̂ / (m − 0.5ᵗ)", values) == -2 + 3**0.5 / 6.875
+    assert evaluate("−Σ y log a", values) == -5 * np.log(2)
+    assert (
+        evaluate_latex(r"\tfrac12 \frac{\sqrt{a}}{1 - 2 \cdot 10^{-1}}", values) == 0.625 * 2**0.5
+    )
+
+
+def number_of(shown):
+    return float(shown.replace("−", "-"))
+
+
+def latex_number(shown):
+    return float(re.sub(r" \\cdot 10\^\{(-?\d+)\}", r"e\1", shown))
+
+
+def close(found, expected, rel=3e-5):
+    """To the six digits that are shown, and what a difference of such numbers loses."""
+    np.testing.assert_allclose(found, expected, rtol=rel, atol=3e-6)
+
+
+# ---- the loss ----------------------------------------------------------------------------------
+
+
+def table_of(lines):
+    """{heading: numbers} of the table over the outputs."""
+    start = next(i for i, line in enumerate(lines) if line.startswith("  output"))
+    headings = lines[start].split()[1:]
+    rows = []
+    for line in lines[start + 1 :]:
+        cells = line.split()
+        if len(cells) != len(headings) + 1:
+            break
+        rows.append([number_of(cell) for cell in cells[1:]])
+    return dict(zip(headings, np.array(rows).T, strict=True))
+
+
+def by_hand(trace, sample):
+    """a, y, p, ℓ, ∂ℓ/∂a of one sample from the reference."""
+    a, y = trace.layers[-1].a[sample : sample + 1], trace.y[sample : sample + 1]
+    loss, slope = reference.cost_and_derivative(trace.loss, a, y, np.ones(1))
+    p = {
+        "squared_error": a,
+        "sigmoid_cross_entropy": 1 / (1 + np.exp(-a)),
+        "softmax_cross_entropy": np.exp(a) / np.exp(a).sum(),
+    }[trace.loss]
+    return {"a": a[0], "y": y[0], "p": p[0], "ℓ": loss, "∂ℓ/∂a": slope[0]}
+
+
+def formula_of(name, body):
+    return re.search(rf"{re.escape(name)} = ([^,\n]*(?:\([^)]*\)[^,\n]*)?)", body)[1]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("sample", [0, 4])
+def test_text_of_the_loss(loss, sample):
+    trace = explained(loss=loss)
+    body = trace.to_text(sample=sample)
+    own = by_hand(trace, sample)
+    shown = re.search(r"^ℓ = (.*?)(?:, p = .*)? = (\S+)$", body, re.MULTILINE)
+    close(number_of(shown[2]), own["ℓ"])
+    close(evaluate(shown[1], own), own["ℓ"])
+    table = table_of(body.splitlines())
+    for name in ("a", "y", "∂ℓ/∂a", *(["p"] if loss != "squared_error" else [])):
+        close(table[name], own[name])
+    p, y = own["p"], own["y"]
+    if loss == "squared_error":
+        close(evaluate(formula_of("∂ℓ/∂a", body), own), own["∂ℓ/∂a"])
+        assert "−(y − a) = a − y" in body
+    elif loss == "sigmoid_cross_entropy":
+        by_p, by_a = (p - y) / (p * (1 - p)), p * (1 - p)
+        for name, expected in {"∂ℓ/∂p": by_p, "∂p/∂a": by_a, "∂ℓ/∂a": own["∂ℓ/∂a"]}.items():
+            close(table[name], expected)
+            close(evaluate(formula_of(name, body), own), expected)
+        close(table["product"], own["∂ℓ/∂a"])
+    else:
+        close(table["∂ℓ/∂p"], -y / p)
+        close(evaluate(formula_of("where ∂ℓ/∂p", body), own), -y / p)
+        close(table["sum"], own["∂ℓ/∂a"])
+        close(evaluate(formula_of("training takes: ∂ℓ/∂a", body), own), own["∂ℓ/∂a"])
+        for k in range(3):
+            row = re.search(rf"∂p{'₁₂₃'[k]}/∂a +(.*)", body)[1].split()
+            close([number_of(cell) for cell in row], p[k] * (np.eye(3)[k] - p))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("sample", [0, 4])
+def test_latex_of_the_loss(loss, sample):
+    trace = explained(loss=loss)
+    body = trace.to_latex(sample=sample)
+    own = by_hand(trace, sample)
+    values = {f"{name}_j": own[name] for name in ("a", "y", "p")}
+    shown = re.search(r"^\\ell &= (.*?)(?:,\\quad p_j = .*)? \\\\\n &= (\S+)", body, re.MULTILINE)
+    close(latex_number(shown[2]), own["ℓ"])
+    close(evaluate_latex(shown[1], values), own["ℓ"])
+    rows = re.search(r"\\begin\{array\}\{r+\}\n(.*?)\n\\end", body, re.DOTALL)[1].split(" \\\\\n")
+    table = np.array([[latex_number(cell) for cell in row.split(" & ")] for row in rows[1:]]).T
+    names = ["a", "y", *(["p"] if loss != "squared_error" else []), "∂ℓ/∂a"]
+    close(table, [np.arange(1, 4), *(own[name] for name in names)])
+    start = body.index(r"\frac{\partial \ell}{\partial a_j} &=")
+    sides = body[start : body.index(r"\end{align*}", start)].split("&=")[1:]
+    sides = [side for part in sides for side in part.replace("\\\\", "").split(" = ")]
+    sides = [side.split(r"\quad\text")[0].strip() for side in sides]
+    k = {"y_k": own["y"][:, None], "p_k": own["p"][:, None], r"\delta_{kj}": np.eye(3)}
+    by_formula = [side for side in sides if "partial" not in side]
+    assert len(by_formula) == 2
+    for side in by_formula:
+        if side.startswith(r"p_j \sum_k y_k"):
+            assert side == r"p_j \sum_k y_k - y_j"
+            close(own["p"] * own["y"].sum() - own["y"], own["∂ℓ/∂a"])
+        else:
+            close(evaluate_latex(side, {**values, **k}), own["∂ℓ/∂a"])
+
+
+# ---- the layers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", ["identity", "sigmoid", "tanh", "relu"])
+def test_formulas_of_the_activations(hidden):
+    trace = explained(hidden=hidden)
+    layer, body, tex = trace.layers[0], trace.to_text(sample=1), trace.to_latex(sample=1)
+    z, a, slope = layer.z[1], layer.a[1], layer.derivative[1]
+    value = reference.ACTIVATIONS[hidden][0](z)
+    first, last = text.ACTIVATIONS[hidden]
+    assert f"layer 1, {hidden}: {first}" in body
+    assert f"layer 1, {hidden}: {last}" in body
+    expected = {
+        "identity": ("a = z", "f′(z) = 1"),
+        "sigmoid": ("a = 1 / (1 + e⁻ᶻ)", "f′(z) = a (1 − a)"),
+        "tanh": ("a = tanh z", "f′(z) = 1 − a²"),
+        "relu": ("a = max(0, z)", "f′(z) = 1 where z > 0, else 0"),
+    }
+    assert (first, last) == expected[hidden]
+    close(a, value)
+    ones = {"z": z, "a": a, "e": np.e}
+    tex_ones = {"z^{(1)}_j": z, "a^{(1)}_j": a, "e": np.e}
+    if hidden != "relu":
+        close(evaluate(last.removeprefix("f′(z) = "), ones) * np.ones(4), slope)
+        shown = re.search(r"^a\^\{\(1\)\}_j &= (.*?) \\\\$", tex, re.MULTILINE)[1]
+        close(evaluate_latex(shown, tex_ones), value)
+        shown = re.search(r"^f'\(z\^\{\(1\)\}_j\) &= (.*?) \\\\$", tex, re.MULTILINE)[1]
+        close(evaluate_latex(shown, tex_ones) * np.ones(4), slope)
+    else:
+        assert r"a^{(1)}_j &= \max(0, z^{(1)}_j) \\" in tex
+        assert r"f'(z^{(1)}_j) &= [z^{(1)}_j > 0] \\" in tex
+
+
+def test_vectors_of_every_layer():
+    trace = explained(sizes=(3, 4, 5, 3))
+    body, tex = trace.to_text(sample=2), trace.to_latex(sample=2)
+    forward, backward = body.split("Backward, ")
+    for i, layer in enumerate(trace.layers):
+        above = rf"^{{({i + 1})}}"
+        ahead = forward.split(f"layer {i + 1}, ")[1].splitlines()
+        back = backward.split(f"\nlayer {i + 1}, ")[1].splitlines()
+        found = {"z": ahead[1], "a": ahead[2], "∂ℓ/∂a": back[1], "f′(z)": back[2], "∂ℓ/∂z": back[3]}
+        lefts = {
+            "z": f"z{above}",
+            "a": f"a{above}",
+            "f′(z)": f"f'(z{above})",
+            "∂ℓ/∂a": rf"\frac{{\partial \ell}}{{\partial a{above}}}",
+            "∂ℓ/∂z": rf"\odot f'(z{above}) \\" + "\n",
+        }
+        arrays = {
+            "z": layer.z,
+            "a": layer.a,
+            "f′(z)": layer.derivative,
+            "∂ℓ/∂a": layer.da,
+            "∂ℓ/∂z": layer.dz,
+        }
+        for name, values in arrays.items():
+            label, *cells = found[name].split("   ∂ℓ")[0].split("   the loss")[0].split()
+            assert label == name
+            close([number_of(cell) for cell in cells], values[2])
+            start = tex.index(lefts[name] + " &= (") + len(lefts[name] + " &= (")
+            shown = re.split(r"\)(?: \\\\)?\n", tex[start:])[0]
+            cells = re.sub(r"&\\quad|\\\\\n", "", shown).split(r",\; ")
+            close([latex_number(cell.strip()) for cell in cells if cell.strip()], values[2])
+
+
+# ---- one weight --------------------------------------------------------------------------------
+
+NETS = [((3, 4, 3), "one layer above"), ((3, 4, 3, 2), "every path"), ((3, 5, 4, 3), "grouped")]
+
+
+def values_by_symbol(trace, sample, in_latex):
+    """{symbol: number} of all that can be a factor, as the arrays have it."""
+    symbol = latex.symbol if in_latex else text.symbol
+    found = {symbol("x", -1, (i,)): value for i, value in enumerate(trace.x[sample])}
+    for i, layer in enumerate(trace.layers):
+        for quantity in ("a", "da", "dz", "derivative"):
+            for unit, value in enumerate(getattr(layer, quantity)[sample]):
+                found[symbol(quantity, i, (unit,))] = value
+        for place in np.ndindex(layer.weights.shape):
+            found[symbol("weight", i, place)] = layer.weights[place]
+    return found
+
+
+def weights_of(trace):
+    for i, layer in enumerate(trace.layers):
+        for source in [*range(layer.n_in), "bias"]:
+            yield i, source, layer.n_out - 1
+
+
+@pytest.mark.parametrize(("sizes", "what"), NETS, ids=[what for _, what in NETS])
+def test_text_of_a_weight(sizes, what):
+    trace = explained(sizes=sizes)
+    values = values_by_symbol(trace, 3, False)
+    for place in weights_of(trace):
+        weight = trace.gradient(*place, sample=3)
+        body = str(weight)
+        products = re.findall(r"^  (∂ℓ.*)\n    = (.*) = (\S+)$", body, re.MULTILINE)
+        assert len(products) == len(weight.paths)
+        for symbols, numbers, product in products:
+            close(evaluate(symbols, values), number_of(product))
+            close(evaluate(numbers, {}), number_of(product))
+        shown = [number_of(product) for _, _, product in products]
+        own = trace.layers[place[0]].dz[3, place[2]] * weight.inputs[3]
+        close(sum(shown), own)
+        if len(shown) > 1:
+            close(number_of(re.search(r"^  sum (\S+)", body, re.MULTILINE)[1]), own)
+        assert_batch(weight, body)
+
+
+def assert_batch(weight, body):
+    """The samples' shares add up to the gradient, beside which the central difference stands."""
+    shares, total = re.search(r"of the samples: (.*); sum (\S+)$", body, re.MULTILINE).groups()
+    close([number_of(share) for share in shares.split()], weight.per_sample)
+    close(number_of(total), weight.gradient)
+    close(number_of(re.search(r"= (\S+) in training", body)[1]), weight.gradient)
+    tried, error = re.search(r"difference (\S+) \(relative error (\S+)\)", body).groups()
+    close(number_of(tried), weight.finite_difference)
+    assert number_of(error) == pytest.approx(weight.relative_error, rel=0.5)
+
+
+@pytest.mark.parametrize(("sizes", "what"), NETS, ids=[what for _, what in NETS])
+def test_latex_of_a_weight(sizes, what):
+    trace = explained(sizes=sizes)
+    values = values_by_symbol(trace, 3, True)
+    for place in weights_of(trace):
+        weight = trace.gradient(*place, sample=3)
+        body = re.sub(r" \\\\\n &\\quad", " ", trace.to_latex(place, sample=3))
+        one = r"(?:P_\{\d+\}|\\frac\{\\partial \\ell\}\{\\partial [wb]\S+\}) &= (.*) \\\\\n"
+        products = re.findall(one + r" &= (.*) \\\\\n &= (.*) \\\\$", body, re.MULTILINE)
+        assert len(products) == len(weight.paths)
+        for symbols, numbers, product in products:
+            close(evaluate_latex(symbols, values), latex_number(product))
+            close(evaluate_latex(numbers, {}), latex_number(product))
+        if len(products) > 1:
+            shown = re.search(r"&= \\sum_i P_i = (.*) \\\\$", body, re.MULTILINE)[1]
+            close(latex_number(shown), sum(latex_number(product) for *_, product in products))
+        shown = re.search(r"\\ell_s.*\\\\\n &= (.*) \\\\\n &= (.*) \\\\\n &\\approx (\S+) .*", body)
+        close(evaluate_latex(shown[1], {}), weight.gradient)
+        close(latex_number(shown[2]), weight.gradient)
+        close(latex_number(shown[3]), weight.finite_difference)
+
+
+# ---- the optimizer's step ----------------------------------------------------------------------
+
+
+def stepped(optimizer, weight):
+    """{symbol: number} before and after a step, by the reference."""
+    trace, w = weight.trace, np.array([weight.value])
+    g = np.array([weight.gradient])
+    if weight.source != "bias":
+        g += optimizer.l2 / trace.weight_sum * w
+    moments = [np.array([value]) for value in weight.moments.values()]
+    reference.optimizer_update(optimizer, w, g, moments, trace.steps + 1)
+    names = ["m", "v"] if optimizer.kind == "adam" else ["v"][: len(moments)]
+    after = {"g": g[0], "w": w[0], **dict(zip(names, (own[0] for own in moments), strict=True))}
+    if optimizer.kind == "adam":
+        t = trace.steps + 1
+        after["m̂"] = after["m"] / (1 - optimizer.beta_1**t)
+        after["v̂"] = after["v"] / (1 - optimizer.beta_2**t)
+    before = dict(zip(names, weight.moments.values(), strict=True))
+    return {**before, "g": weight.gradient, "w": weight.value}, after
+
+
+def settings_of(trace):
+    optimizer = trace.optimizer
+    names = {"lr": "learning_rate", "μ": "momentum", "β₁": "beta_1", "β₂": "beta_2"}
+    names |= {"ε": "epsilon", "λ": "l2"}
+    found = {sign: getattr(optimizer, name, None) for sign, name in names.items()}
+    return {**found, "t": trace.steps + 1, "Σs": trace.weight_sum}
+
+
+def expected_names(optimizer, place):
+    """What the assignments of a step assign to, in their order."""
+    names = {"sgd": [], "momentum": ["v"], "nesterov": ["v"], "adam": ["m", "v"]}[optimizer.kind]
+    if optimizer.kind == "adam" and not optimizer.epsilon_hat:
+        names = [*names, "m̂", "v̂"]
+    return [*(["g"] if optimizer.l2 and place[1] != "bias" else []), *names, "w"]
+
+
+each_optimizer = pytest.mark.parametrize(
+    "optimizer", OPTIMIZERS, ids=lambda o: f"{o.kind} {o.l2:g} {getattr(o, 'epsilon_hat', '')}"
+)
+
+
+@each_optimizer
+@pytest.mark.parametrize("place", [(0, 1, 2), (1, "bias", 1)])
+def test_text_of_a_step(optimizer, place):
+    trace = explained(optimizer=optimizer)
+    weight = trace.gradient(*place)
+    lines = re.findall(r"^  (\S+) ← (.*)\n    = (.*) = (\S+)$", str(weight), re.MULTILINE)
+    assert [name for name, *_ in lines] == expected_names(optimizer, place)
+    before, after = stepped(optimizer, weight)
+    values = {**settings_of(trace), **before}
+    for name, symbols, numbers, value in lines:
+        close(number_of(value), after[name])
+        close(evaluate(numbers, {}), after[name])
+        values[name] = evaluate(symbols, values)
+        assert values[name] == pytest.approx(after[name], rel=1e-9)
+    change = re.search(r"\(a step of (\S+)\)", str(weight))[1]
+    close(number_of(change), after["w"] - before["w"])
+    assert weight.moments_after == pytest.approx(
+        dict(zip(weight.moments, [after[n] for n in ("m", "v") if n in before], strict=True)),
+        rel=1e-12,
+    )
+
+
+@each_optimizer
+@pytest.mark.parametrize("place", [(0, 1, 2), (1, "bias", 1)])
+def test_latex_of_a_step(optimizer, place):
+    trace = explained(optimizer=optimizer)
+    weight = trace.gradient(*place)
+    lines = re.findall(
+        r"^(\S+(?: .)?) &\\leftarrow (.*) \\\\\n &= (.*) \\\\\n &= (.*?)(?: \\\\)?$",
+        trace.to_latex(place),
+        re.MULTILINE,
+    )
+    tex = {"m̂": r"\hat m", "v̂": r"\hat v"}
+    names = expected_names(optimizer, place)
+    assert [name for name, *_ in lines] == [tex.get(name, name) for name in names]
+    before, after = stepped(optimizer, weight)
+    signs = {"lr": r"\mathit{lr}", "μ": r"\mu", "β₁": r"\beta_1", "β₂": r"\beta_2"}
+    signs |= {"ε": r"\varepsilon", "λ": r"\lambda", "Σs": r"\textstyle\sum s", **tex}
+    values = {signs.get(name, name): value for name, value in settings_of(trace).items()}
+    values |= before
+    for name, (shown_name, symbols, numbers, value) in zip(names, lines, strict=True):
+        close(latex_number(value), after[name])
+        close(evaluate_latex(numbers, {}), after[name])
+        values[shown_name] = evaluate_latex(symbols, values)
+        assert values[shown_name] == pytest.approx(after[name], rel=1e-9)
+
+
+@each_optimizer
+def test_the_cost_after_the_step(optimizer):
+    net, X, y, weight = trained(optimizer=optimizer)
+    trace = net.explain(X, y, sample_weight=weight)
+    body, tex = trace.to_text(), trace.to_latex()
+    shown = re.search(r"with (.*)\nC before (\S+), after (\S+) \((\S+)\)", body).groups()
+    settings = dict(pair.split(" = ") for pair in shown[0].split(", "))
+    for sign, value in settings.items():
+        close(number_of(value), settings_of(trace)[sign])
+    used = "".join(trace.to_dict()["optimizer"]["formulas"]).replace("ᵗ", "t")
+    assert {sign for sign in settings_of(trace) if sign in used.replace("√", "")} == set(settings)
+    before = net.train_step(X, y, weight)
+    after = net.loss_and_gradients(X, y, weight)[0]
+    close([number_of(value) for value in shown[1:]], [before, after, after - before])
+    assert before - after > 1e-4
+    pair = re.findall(r"^C_\{\\mathrm\{(?:before|after)\}\} &= (\S+)", tex, re.MULTILINE)
+    close([latex_number(value) for value in pair], [before, after])
+
+
+@each_optimizer
+def test_the_step_in_to_dict(optimizer):
+    trace = explained(optimizer=optimizer)
+    found = trace.to_dict()["optimizer"]
+    assert found["kind"] == optimizer.kind
+    assert found["t"] == 4
+    assert found["weight_sum"] == pytest.approx(trace.weight_sum)
+    assert found["decay"] == pytest.approx(optimizer.l2 / trace.weight_sum)
+    assert [line.split(" ← ")[0] for line in found["formulas"]] == expected_names(
+        optimizer, (0, 0, 0)
+    )
+    assert dict(found["settings"]).items() <= settings_of(trace).items()
+    for i in range(2):
+        _, after = stepped(optimizer, trace.gradient(i, 0, 1))
+        names = {"adam": ["m", "v"], "sgd": []}.get(optimizer.kind, ["v"])
+        shown = [found[key] for key in ("moment1_after", "moment2_after") if found[key]]
+        assert [own[i]["weights"][0][1] for own in shown] == pytest.approx(
+            [after[n] for n in names]
+        )
+        if optimizer.kind == "adam":
+            assert shown[0][i]["weights"][0][1] / found["correction1"] == pytest.approx(after["m̂"])
+            assert shown[1][i]["weights"][0][1] / found["correction2"] == pytest.approx(after["v̂"])
+        else:
+            assert found["correction1"] is found["correction2"] is None
+
+
+# ---- the whole ---------------------------------------------------------------------------------
+
+
+def test_the_table_of_the_weights_has_their_relative_errors():
+    trace = explained()
+    rows = re.findall(r"^  ([wb]⁽\S+)((?: +\S+){4})$", trace.to_text(), re.MULTILINE)
+    assert len(rows) == 4 * 4 + 5 * 3
+    found = {symbol: [number_of(cell) for cell in cells.split()] for symbol, cells in rows}
+    for i, layer in enumerate(trace.layers):
+        for place in np.ndindex(layer.weights.shape):
+            weight = trace.gradient(i, *place)
+            *numbers, error = found[weight.symbol]
+            close(numbers, [weight.value, weight.gradient, weight.finite_difference])
+            assert error == pytest.approx(weight.relative_error, rel=0.5)
+            assert 0 < error < 1e-6
+
+
+def test_an_output_table_always_has_the_label():
+    net = bp.Network(2, [bp.Dense(40)], loss="softmax_cross_entropy", dtype="float64", seed=0)
+    names = [f"class {i}".replace(" ", "-") for i in range(40)]
+    trace = net.explain([[0.5, -1.0]], [33], output_names=names)
+    table = table_of(trace.to_text().splitlines())
+    assert len(table["y"]) == 13
+    assert table["y"][-1] == 1
+    assert "class-33 " in trace.to_text()
+    assert "% Output 34 is class-33." in trace.to_latex()
+    assert "\n34 & " in trace.to_latex()
+
+
+def test_ten_outputs_are_not_cut():
+    net = bp.Network(2, [bp.Dense(10)], loss="softmax_cross_entropy", dtype="float64", seed=0)
+    trace = net.explain([[0.5, -1.0]], [9])
+    assert "… (10)" not in trace.to_text()
+    assert r"\dots" not in trace.to_latex()
+    assert len(table_of(trace.to_text().splitlines())["y"]) == 10
+
+
+def test_names_keep_to_their_line():
+    net, X, y, _ = trained()
+    names = ["one\ntwo", "tab\tbed", "\x1b[31mred"]
+    trace = net.explain(100 * X, y, input_names=names, output_names=names)
+    for form in (trace.to_text(), trace.to_latex(), trace.to_latex((0, 0, 0)), str(trace)):
+        assert "\ntwo" not in form
+        assert "\x1b" not in form
+    assert r"(one\ntwo)" in str(trace.gradient(0, 0, 0))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles_and_fits_the_page(tmp_path):
+    """Of an ordinary article, with numbers of many characters, many paths, outputs and samples."""
+    bodies = []
+    for loss in LOSSES:
+        for optimizer in (OPTIMIZERS[3], *OPTIMIZERS[-2:]):
+            net, X, y, weight = trained(loss, optimizer, (3, 14, 13, 14, 20), n=20)
+            trace = net.explain(1e-3 * X, y, sample_weight=weight, input_names=["a\nb", "_", "%"])
+            bodies += [
+                trace.to_latex(sample=19),
+                trace.to_latex((0, 0, 0)),
+                trace.to_latex((2, "bias", 3)),
+            ]
+    start = r"\documentclass{article}\usepackage{amsmath}\begin{document}"
+    (tmp_path / "d.tex").write_text("\n".join([start, *bodies, r"\end{document}"]), "utf-8")
+    run = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "d.tex"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    log = done.stdout.decode("latin-1")
+    assert done.returncode == 0, log[-2000:]
+    assert "Overfull" not in log
