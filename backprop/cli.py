@@ -197,7 +197,19 @@ def _add_explain(commands):
     add = explain.add_argument
     add("model", metavar="MODEL", help="a file that `backprop train` or Network.save wrote")
     add("data", metavar="FILE", help="CSV, .npz or Parquet with the target; or digits")
-    add("--row", type=_rows, default=(1, 1), metavar="N", help="or FIRST:LAST; default: 1")
+    add(
+        "--row",
+        type=_rows,
+        default=(1, 1),
+        metavar="N",
+        help="or FIRST:LAST, or FIRST: to the end; default: 1",
+    )
+    add(
+        "--sample",
+        type=_positive,
+        metavar="N",
+        help="which of these rows is followed; default: the first",
+    )
     add("--weight", type=_weight, metavar="LAYER,FROM,TO", help="only this one; FROM may be bias")
     form = explain.add_mutually_exclusive_group()
     form.add_argument("--html", metavar="FILE", help="write a page that shows and asks")
@@ -205,7 +217,10 @@ def _add_explain(commands):
 
 
 def _rows(text):
-    first, _, last = text.partition(":")
+    """(first, last); None as the last: to the end."""
+    first, colon, last = (part.strip() for part in text.partition(":"))
+    if colon and not last:
+        return _positive(first), None
     found = _positive(first), _positive(last or first)
     if found[0] > found[1]:
         raise argparse.ArgumentTypeError(f"{text!r}: the first row comes after the last")

@@ -165,9 +165,19 @@ class ClassTarget:
         distinct, where = np.unique(values, return_inverse=True)
         return np.array([index.get(label(value), -1) for value in distinct], np.int64)[where]
 
-    def targets(self, values, dtype):
-        """What `Network.fit` takes for a column without missing values: labels or smoothed rows."""
+    def targets(self, values, dtype, first_row=1):
+        """What `Network.fit` takes for a column without missing values: labels or smoothed rows.
+
+        A label that training did not have is a `TableError`; `first_row`: what to call the first.
+        """
         codes = self.encode(values)
+        unknown = np.flatnonzero(codes < 0)
+        if len(unknown):
+            i = unknown[0]
+            raise TableError(
+                f"column {self.name!r}: row {first_row + i} has {label(values[i])!r}, expected one "
+                f"of the classes of the training: {listed(self.classes)}"
+            )
         if self.smoothing == 0:
             return codes
         rows = np.full((len(codes), self.n_outputs), self.smoothing / self.n_outputs, dtype)
@@ -194,17 +204,17 @@ class ValueTarget:
     kind = "regression"
     n_outputs = 1
 
-    def encode(self, values):
+    def encode(self, values, first_row=1):
         """Standardised values, NaN where missing."""
-        return (finite(self.numbers(values)) - self.mean) / self.std
+        return (finite(self.numbers(values, first_row)) - self.mean) / self.std
 
-    def numbers(self, values):
+    def numbers(self, values, first_row=1):
         """`numbers_of` this target."""
-        return numbers_of(self.name, values)
+        return numbers_of(self.name, values, first_row)
 
-    def targets(self, values, dtype):
+    def targets(self, values, dtype, first_row=1):
         """What `Network.fit` takes for a column without missing values."""
-        return self.encode(values).astype(dtype)
+        return self.encode(values, first_row).astype(dtype)
 
     def describe(self):
         """One phrase."""
@@ -237,14 +247,17 @@ def present(values):
     return ~np.isnan(finite(values))
 
 
-def numbers_of(name, values):
-    """A column as float64; `TableError` when it is text that is not numbers."""
+def numbers_of(name, values, first_row=1):
+    """A column as float64; `TableError` when it is text that is not numbers.
+
+    `first_row`: what to call the first row in that message.
+    """
     if values.dtype != object:
         return values
     numbers = as_numbers(values)
     if numbers is None:
         row, value = first_not_number(values)
-        raise TableError(f"column {name!r} has to be numbers; row {row + 1} has {value!r}")
+        raise TableError(f"column {name!r} has to be numbers; row {first_row + row} has {value!r}")
     return numbers
 
 

@@ -39,7 +39,7 @@ def train(options):
         if not options.quiet:
             print(text, flush=True)
 
-    _check_output(options.output, options.data)
+    _check_output("--output", options.output, options.data)
     problem = _prepare(options)
     for what, text in problem.lines:
         say(f"{what:<9} {text}")
@@ -70,7 +70,7 @@ def train(options):
 def predict(options):
     """`backprop predict`: returns the exit code."""
     if options.output is not None:
-        _check_output(options.output, options.data, options.model)
+        _check_output("--output", options.output, options.data, options.model)
     network, preprocessing = storage.load(options.model, options.threads)
     if preprocessing is None:
         preprocessing = _plain_preprocessing(network, options.model)
@@ -95,20 +95,28 @@ def predict(options):
 def explain(options):
     """`backprop explain`: returns the exit code."""
     if options.html is not None:
-        _check_output(options.html, options.data, options.model)
+        _check_html(options)
     network, preprocessing = storage.load(options.model)
     if preprocessing is None:
         preprocessing = _plain_preprocessing(network, options.model)
     trace = _trace_of_rows(network, preprocessing, options)
     weight = None if options.weight is None else _place_of_weight(trace, options.weight)
+    sample = 0 if options.sample is None else _place_of_sample(trace, options.sample)
     if options.html is not None:
         trace.to_html(options.html)
         print(f"page written to {options.html} ({_size(options.html)})")
     elif options.latex:
-        print(trace.to_latex(weight), end="")
+        print(trace.to_latex(weight, sample), end="")
     else:
-        print(trace.to_text(weight).rstrip("\n"))
+        print(trace.to_text(weight, sample).rstrip("\n"))
     return 0
+
+
+def _check_html(options):
+    _check_output("--html", options.html, options.data, options.model)
+    for name in ("weight", "sample"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} is for text and --latex; the page of --html shows them all")
 
 
 def _trace_of_rows(network, preprocessing, options):
@@ -120,6 +128,7 @@ def _trace_of_rows(network, preprocessing, options):
     if values is None:
         raise TableError(f"{data.source} has no {target.name!r}, to which outputs are compared")
     first, last = options.row
+    last = max(first, len(X)) if last is None else last
     if last > len(X):
         raise TableError(f"--row {last}: {data.source} has {count(len(X), 'row')}")
     rows = slice(first - 1, last)
@@ -131,12 +140,21 @@ def _trace_of_rows(network, preprocessing, options):
     return trace.explain(
         network,
         X[rows],
-        target.targets(values[rows], network.dtype),
+        target.targets(values[rows], network.dtype, first),
         None,
         preprocessing.input_names(),
         target.classes if classification else [target.name],
         list(range(first, last + 1)),
+        target.smoothing if classification else 0.0,
     )
+
+
+def _place_of_sample(trace, row):
+    """From 0 within the batch, of a row of the file counted from 1."""
+    if row not in trace.indices:
+        shown = f"{trace.indices[0]} to {trace.indices[-1]}"
+        raise ValueError(f"--sample {row}: expected one of the rows of --row, {shown}")
+    return trace.indices.index(row)
 
 
 def _place_of_weight(trace, given):
@@ -422,11 +440,11 @@ def _shortened(notes, most=5):
     return notes if n_more < 2 else [*notes[:most], f"and {n_more} more columns like these"]
 
 
-def _check_output(output, *inputs):
+def _check_output(option, output, *inputs):
     storage.check_writable(output)
     for path in inputs:
         if os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
-            raise ValueError(f"--output {output} would overwrite what is read")
+            raise ValueError(f"{option} {output} would overwrite what is read")
 
 
 def _warn(message):

@@ -469,7 +469,24 @@ def test_explain_follows_a_weight(run):
     whole, _ = run("explain", "model.safetensors", "digits")
     assert whole.startswith("Trace(64-6-10, loss='softmax_cross_entropy', 1 sample, epoch 3)")
     latex, _ = run("explain", "model.safetensors", "digits", "--latex")
-    assert latex.count(r"\begin{align*}") == 3
+    assert latex.count(r"\begin{align*}") == 4
+    assert "smoothed by $0.1$" in latex
+    assert "targets smoothed by 0.1: y is 0.91 where the label is 1 and 0.01 elsewhere" in whole
+    place = ("--row", "3:9", "--sample", "5", "--weight", "1,21,5")
+    out, _ = run("explain", "model.safetensors", "digits", *place)
+    assert (
+        out
+        == str(net.explain(X[2:9], target).gradient(0, 20, 4, sample=2)).replace(
+            "sample 2\n", "sample 5\n"
+        )
+        + "\n"
+    )
+    latex, _ = run("explain", "model.safetensors", "digits", "--latex", *place)
+    assert "layer 1" not in latex
+    assert "sample 5." in latex
+    out, _ = run("explain", "model.safetensors", "digits", "--row", "1790:")
+    assert ", 8 samples, " in out
+    assert ", sample 1790:" in out
     out, _ = run("explain", "model.safetensors", "digits", "--row", "1:5", "--html", "page.html")
     assert out.startswith("page written to page.html (")
     assert Path("page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
@@ -496,7 +513,12 @@ def test_explain_says_what_is_wrong(run):
         ("--weight", "1,2"): "'1,2' is not LAYER,FROM,TO",
         ("--weight", "3,1,1"): "--weight: LAYER is '3', expected a number from 1 to 2",
         ("--weight", "2,7,1"): "--weight: FROM is '7', expected a number from 1 to 6",
-        ("--html", "model.safetensors"): "would overwrite what is read",
+        ("--html", "model.safetensors"): "error: --html model.safetensors would overwrite what is",
+        ("--html", "page.html", "--weight", "1,1,1"): "--weight is for text and --latex",
+        ("--html", "page.html", "--sample", "1"): "--sample is for text and --latex",
+        ("--row", "3:5", "--sample", "6"): "--sample 6: expected one of the rows of --row, 3 to 5",
+        ("--row", "1798:"): "--row 1798: digits has 1,797 rows",
+        ("--row", ":5"): "argument --row: '' is not a positive whole number",
         ("--html", "nowhere/page.html"): "nowhere",
     }.items():
         _, err = run("explain", "model.safetensors", "digits", *arguments, code=2)
@@ -506,3 +528,28 @@ def test_explain_says_what_is_wrong(run):
     np.savez("x.npz", X=np.zeros((3, 64)))
     _, err = run("explain", "model.safetensors", "x.npz", code=2)
     assert "x.npz has no" in err
+
+
+@pytest.mark.parametrize("smoothing", ["0", "0.1"])
+def test_explain_refuses_a_label_that_training_did_not_have(run, smoothing):
+    rows = [f"{i % 7},{'no' if i % 3 else 'yes'}" for i in range(30)]
+    Path("t.csv").write_text("a,b\n" + "\n".join(rows), encoding="utf-8")
+    training = ("--target", "b", "--hidden", "3", "--epochs", "2", "--quiet")
+    run("train", "t.csv", *training, "--label-smoothing", smoothing)
+    Path("new.csv").write_text("a,b\n1,yes\n2,no\n3,maybe\n", encoding="utf-8")
+    _, err = run("explain", "model.safetensors", "new.csv", "--row", "2:3", code=2)
+    assert (
+        "column 'b': row 3 has 'maybe', expected one of the classes of the training: no, yes" in err
+    )
+    out, _ = run("explain", "model.safetensors", "new.csv", "--row", "2")
+    assert re.search(r"^  output +a +y .*\n  no .*\n  yes ", out, re.MULTILINE)
+    assert ("smoothed" in out) == (smoothing != "0")
+
+
+def test_explain_names_the_row_of_a_target_that_is_no_number(run):
+    rows = [f"{i},{2 * i + i % 3}" for i in range(30)]
+    Path("t.csv").write_text("a,b\n" + "\n".join(rows), encoding="utf-8")
+    run("train", "t.csv", "--target", "b", "--hidden", "3", "--epochs", "2", "--quiet")
+    Path("new.csv").write_text("a,b\n1,3\n2,5\n3,seven\n", encoding="utf-8")
+    _, err = run("explain", "model.safetensors", "new.csv", "--row", "3", code=2)
+    assert "row 3 has 'seven'" in err
