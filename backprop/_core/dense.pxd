@@ -3,7 +3,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
 from backprop._core.kernels cimport (
-    bp_activation, bp_kernels, bp_lookahead, bp_step, bp_team,
+    barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_step, bp_team,
 )
 
 
@@ -65,7 +65,29 @@ cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept no
 cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out, int64_t ld,
                                 bint activate) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
-cdef bint is_stopped(const Run *run) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil
 cdef int64_t portion_of(int64_t work) noexcept nogil
-cdef void share(int64_t total, int64_t multiple, const Run *run, int64_t *first, int64_t *last) noexcept nogil
+
+
+# What follows is in line, because a step of a small network is shorter than all these calls would be.
+
+cdef inline void meet(const Run *run) noexcept nogil:
+    """A barrier for the threads of a run."""
+    if run.n_threads > 1:
+        barrier(run.team)
+
+
+cdef inline bint is_stopped(const Run *run) noexcept nogil:
+    """Whether to leave the rest of what is being done."""
+    return not run.must_finish and bp_is_raised(&run.interrupt.seen)
+
+
+cdef inline void share(int64_t total, int64_t multiple, const Run *run, int64_t *first, int64_t *last) noexcept nogil:
+    """This thread's part [first, last) of `total`, cut at multiples of `multiple`."""
+    cdef int64_t pieces
+    if run.n_threads == 1:
+        first[0], last[0] = 0, total
+        return
+    pieces = (total + multiple - 1) // multiple
+    first[0] = min(total, pieces * run.thread // run.n_threads * multiple)
+    last[0] = min(total, pieces * (run.thread + 1) // run.n_threads * multiple)

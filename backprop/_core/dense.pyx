@@ -11,7 +11,7 @@ from libc.string cimport memset
 from backprop._core cimport blas
 from backprop._core.kernels cimport (
     BP_ACTIVATE, BP_ALIGNMENT, BP_DERIVATIVE, BP_IDENTITY, BP_ROW_MULTIPLE, BP_STORE, BP_UPDATE,
-    barrier, bp_is_raised, bp_kernels, bp_multiply, bp_raise, round_up, seconds,
+    bp_kernels, bp_multiply, bp_raise, round_up, seconds,
 )
 
 # Multiply-adds between two looks at the clock (well under a millisecond), and seconds between two looks for
@@ -64,7 +64,7 @@ cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
         transpose_dz(layer, run)
     if layer.da_in != NULL:
         backward_data(layer, run)
-    barrier(run.team)
+    meet(run)
     backward_weights(layer, run)
 
 
@@ -168,11 +168,6 @@ cdef inline void *offset(void *start, int64_t n_bytes) noexcept nogil:
     return <char *>start + n_bytes if start != NULL else NULL
 
 
-cdef bint is_stopped(const Run *run) noexcept nogil:
-    """Whether to leave the rest of what is being done."""
-    return not run.must_finish and bp_is_raised(&run.interrupt.seen)
-
-
 cdef void spend(Run *run, int64_t work) noexcept nogil:
     """Count work; thread 0 looks at the clock when enough of it is done."""
     run.until_poll -= work
@@ -208,14 +203,3 @@ cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer) noexce
     """What one thread needs beside it for any of the layer's products."""
     cdef int64_t blas_block = BLAS_ROWS * layer.ldw * <int64_t>kernels.itemsize
     return round_up(max(<int64_t>kernels.panel_bytes(), blas_block), BP_ALIGNMENT)
-
-
-cdef void share(int64_t total, int64_t multiple, const Run *run, int64_t *first, int64_t *last) noexcept nogil:
-    """This thread's part [first, last) of `total`, cut at multiples of `multiple`."""
-    cdef int64_t pieces
-    if run.n_threads == 1:
-        first[0], last[0] = 0, total
-        return
-    pieces = (total + multiple - 1) // multiple
-    first[0] = min(total, pieces * run.thread // run.n_threads * multiple)
-    last[0] = min(total, pieces * (run.thread + 1) // run.n_threads * multiple)

@@ -73,7 +73,3 @@ cdef uint64_t stream(uint64_t seed, uint64_t purpose, uint64_t index) noexcept n
 
 cdef void shuffle(uint64_t state, int64_t *indices, int64_t count, int64_t first, int64_t last) noexcept nogil:
     bp_shuffle(state, indices, count, first, last)
-
-
-cdef int64_t round_up(int64_t count, int64_t multiple) noexcept nogil:
-    return (count + multiple - 1) // multiple * multiple

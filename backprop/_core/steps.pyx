@@ -11,11 +11,11 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from backprop._core.dense cimport (
-    POLL_WORK, Layer, Run, dense_backward, dense_forward, dense_forward_samples, is_stopped, portion_of,
-    share, spend,
+    POLL_WORK, Layer, Run, dense_backward, dense_forward, dense_forward_samples, is_stopped, meet,
+    portion_of, share, spend,
 )
 from backprop._core.kernels cimport (
-    BP_ADAM, BP_ROW_MULTIPLE, barrier, bp_is_raised, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
+    BP_ADAM, BP_ROW_MULTIPLE, bp_is_raised, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
 )
 
 # The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
@@ -57,7 +57,7 @@ cdef void forward(Steps *s, Run *run) noexcept nogil:
     cdef int i
     for i in range(s.n_layers):
         dense_forward(&s.layers[i], run, s.activate_last or i + 1 < s.n_layers)
-        barrier(run.team)
+        meet(run)
 
 
 cdef void forward_samples(Steps *s, Run *run) noexcept nogil:
@@ -139,7 +139,7 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     look_ahead(s, run, start + s.batch_size)
     set_count(s, run, start)
     gather(s, run, start)
-    barrier(run.team)
+    meet(run)
     forward(s, run)
     weight = batch_weight(s, run)
     loss(s, run, 1 / weight if weight > 0 else 0)
@@ -160,7 +160,7 @@ cdef void end_step(Steps *s, Run *run) noexcept nogil:
     """All threads learn here, and only here, whether to stop: between a barrier and their looking it cannot change."""
     if run.thread == 0:
         s.stopped = bp_is_raised(&run.interrupt.seen)
-    barrier(run.team)
+    meet(run)
 
 
 # Optimizer's constants -----------------------------------------------------------------------------------------------
@@ -170,16 +170,16 @@ cdef double power(double base, int64_t exponent) noexcept nogil:
     next: by squaring to a multiple of POWER_STRIDE, and one by one from there.
     """
     cdef double result = 1
-    cdef int64_t i, squares = exponent // POWER_STRIDE
+    cdef int64_t _, squares = exponent // POWER_STRIDE
     cdef double square = base
-    for i in range(POWER_SQUARINGS):
+    for _ in range(POWER_SQUARINGS):
         square *= square
     while squares > 0:
         if squares & 1:
             result *= square
         square *= square
         squares >>= 1
-    for i in range(exponent % POWER_STRIDE):
+    for _ in range(exponent % POWER_STRIDE):
         result *= base
     return result
 
@@ -253,7 +253,7 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
                 s.interrupt.rows_done += run.count
         if thread == 0:
             end_epoch(s, epoch, &began)
-        barrier(team)
+        meet(&run)
         if s.ended:
             return
 
@@ -295,14 +295,14 @@ cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
     for start from 0 <= start < s.n_rows by s.batch_size:
         set_count(s, &run, start)
         gather(s, &run, start)
-        barrier(team)
+        meet(&run)
         if run.count < BP_ROW_MULTIPLE and run.n_threads == 1 and s.samples != NULL:
             forward_samples(s, &run)
         else:
             forward(s, &run)
         if s.has_targets:
             loss(s, &run, 0)
-            barrier(team)
+            meet(&run)
             if thread == 0:
                 s.total_loss += run.kernels.sum(s.losses, run.count)
                 s.total_weight += batch_weight(s, &run)
@@ -327,14 +327,14 @@ cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogi
     own_run(s, team, thread, &run)
     set_count(s, &run, 0)
     gather(s, &run, 0)
-    barrier(team)
+    meet(&run)
     forward(s, &run)
     loss(s, &run, 1 / s.total_weight if s.total_weight > 0 else 0)
-    barrier(team)
+    meet(&run)
     if thread == 0:
         s.total_loss += run.kernels.sum(s.losses, run.count)
     backward(s, &run)
-    barrier(team)
+    meet(&run)
 
 
 cdef void differentiate_from_output(void *argument, bp_team *team, int thread) noexcept nogil:
@@ -351,9 +351,9 @@ cdef void differentiate_from_output(void *argument, bp_team *team, int thread) n
     share(run.count, BP_ROW_MULTIPLE, &run, &first, &last)
     run.kernels.gather(&s.x, NULL, 0, first, last, last_layer.n_out, NULL, NULL, last_layer.dz, run.ld)
     output_derivative(last_layer, &run, first, round_up(last, BP_ROW_MULTIPLE))
-    barrier(team)
+    meet(&run)
     backward(s, &run)
-    barrier(team)
+    meet(&run)
     run.kernels.transpose(s.layers[0].da_in, run.ld, s.layers[0].n_in, first, last, s.out, s.layers[0].n_in)
 
 
