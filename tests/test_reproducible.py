@@ -310,6 +310,39 @@ def test_one_network_used_by_two_threads_raises():
     net.fit(X, y, epochs=1)  # still usable
 
 
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_threads_predict_with_one_network_at_once(n_threads, matmul):
+    """Each with rows of its own, and one of them takes gradients meanwhile: all get their bits."""
+    rng = np.random.default_rng(0)
+    layers = [bp.Dense(64, "tanh"), bp.Dense(5)]
+    net = bp.Network(
+        20, layers, loss="softmax_cross_entropy", seed=1, n_threads=n_threads, matmul=matmul
+    )
+    data = [
+        (rng.normal(size=(n, 20)).astype("float32"), rng.integers(0, 5, n))
+        for n in (20_000, 15_000, 3, 9_000)
+    ]
+    expected = [(net.predict(X), net.evaluate(X, y)) for X, y in data]
+    gradients = net.loss_and_gradients(*data[3])[1]
+    together = threading.Barrier(len(data) + 1)
+
+    def use(number):
+        X, y = data[number]
+        together.wait(TIMEOUT)
+        for _ in range(20):
+            np.testing.assert_array_equal(net.predict(X), expected[number][0])
+            assert net.evaluate(X, y) == expected[number][1]
+
+    def differentiate():
+        together.wait(TIMEOUT)
+        for _ in range(20):
+            found = net.loss_and_gradients(*data[3])[1]
+            np.testing.assert_array_equal(found[0].weights, gradients[0].weights)
+
+    run_threads(*(lambda number=number: use(number) for number in range(len(data))), differentiate)
+
+
 def test_a_complaint_about_use_does_not_count_epochs():
     """The other thread predicts: the network was trained before, and is not now."""
     X, y = np.zeros((20_000, 20), "float32"), np.zeros(20_000, int)

@@ -57,10 +57,14 @@ cdef class Core:
     cdef int n_layers
     cdef bp_loss loss_kind
     cdef Optimizer optimizer
-    cdef Plan training_plan, inference_plan
+    cdef Plan training_plan
+    cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
     cdef int threads_asked      # 0: the plan decides
     cdef int threads_available
-    cdef bint with_blas, busy
+    cdef bint with_blas
+    cdef bint busy              # a run has the training plan, of which there is one
+    cdef bint changing          # and changes the parameters
+    cdef int readers            # runs of inference
     cdef readonly uint64_t seed
     cdef public int64_t epochs_trained
     cdef readonly object dtype
@@ -80,6 +84,7 @@ cdef class Core:
         if with_blas:
             load_blas()
         self.offset, self.scale = offset, scale
+        self.idle_plans = []
         self.n_layers = len(units)
         self.layers = <Layer *>calloc(self.n_layers, sizeof(Layer))
         if self.layers == NULL:
@@ -183,17 +188,18 @@ cdef class Core:
         return self.training_plan
 
     cdef Plan _inference(self, int64_t n_rows):
+        """A plan that nobody else has, to be given back to idle_plans."""
         cdef int64_t widest = self.layers[0].n_in, rows
         cdef int i
         for i in range(self.n_layers):
             widest = max(widest, self.layers[i].n_out)
         rows = max(2 * BP_ROW_MULTIPLE, INFERENCE_BYTES // (widest * <int64_t>self.kernels.itemsize))
         rows = min(round_up(max(1, n_rows), BP_ROW_MULTIPLE), rows // BP_ROW_MULTIPLE * BP_ROW_MULTIPLE, 2048)
-        if self.inference_plan is None or self.inference_plan.capacity < rows:
-            self.inference_plan = None
-            self.inference_plan = make_plan(self.kernels, self.layers, self.n_layers, rows, self._threads(rows),
-                                            self.with_blas, False)
-        return self.inference_plan
+        cdef Plan plan = self.idle_plans.pop() if self.idle_plans else None
+        if plan is None or plan.capacity < rows:
+            plan = None  # give its memory back first
+            plan = make_plan(self.kernels, self.layers, self.n_layers, rows, self._threads(rows), self.with_blas, False)
+        return plan
 
     cdef void _prepare(self, Steps *s, Interrupt *interrupt, Plan plan, int64_t batch_size) noexcept:
         memset(s, 0, sizeof(Steps))
@@ -214,22 +220,19 @@ cdef class Core:
 
     cdef _check_idle(self):
         if self.busy:
-            raise RuntimeError("this network is in use by another thread: give each thread a network of its own")
+            raise in_use()
 
-    cdef _start(self, Interrupt *interrupt):
-        """From here to _finish the network is in use."""
+    cdef _start(self, Interrupt *interrupt, bint changes=False):
+        """From here to _finish the training plan is taken, and the parameters too where the run `changes` them."""
         self._check_idle()
+        if changes and self.readers:
+            raise in_use()
         memset(interrupt, 0, sizeof(Interrupt))
-        self.busy = True
+        self.busy, self.changing = True, changes
 
     cdef _finish(self, Interrupt *interrupt):
-        """Raise what Ctrl-C's handler raised, if it was seen."""
-        self.busy = False
-        if interrupt.raised != NULL:
-            raised = <object>interrupt.raised
-            Py_DECREF(raised)
-            interrupt.raised = NULL
-            raise raised
+        self.busy = self.changing = False
+        raise_seen(interrupt)
 
     def fit(self, x, y, sample_weights, int64_t n_epochs, int64_t batch_size, bint shuffled, bint counted, progress,
             order=None):
@@ -239,7 +242,7 @@ cdef class Core:
         """
         cdef Steps s
         cdef Interrupt interrupt
-        self._start(&interrupt)
+        self._start(&interrupt, True)
         try:
             self.finished = ([], [])
             self.forward_rows = self.gradients_are = 0
@@ -289,10 +292,14 @@ cdef class Core:
 
     cdef _infer(self, Steps *s, x, y, sample_weights, out, bint probabilities, bint activate_last):
         cdef Interrupt interrupt
-        self._start(&interrupt)
+        cdef Plan plan
+        if self.changing:
+            raise in_use()
+        memset(&interrupt, 0, sizeof(Interrupt))
+        self.readers += 1
         try:
             plan = self._inference(len(x))
-            self._prepare(s, &interrupt, plan, self.inference_plan.capacity)
+            self._prepare(s, &interrupt, plan, plan.capacity)
             take_arrays(s, plan, x, y, sample_weights)
             s.out = address(out)
             s.probabilities, s.activate_last = probabilities, activate_last
@@ -300,8 +307,10 @@ cdef class Core:
             s.run.n_threads = min(s.run.n_threads, self._threads(min(s.n_rows, s.batch_size) // 3))
             with nogil:
                 run_team(infer, s, s.run.n_threads)
+            self.idle_plans.append(plan)
         finally:
-            self._finish(&interrupt)
+            self.readers -= 1
+            raise_seen(&interrupt)
 
     cdef _keep_gradients(self):
         cdef int i
@@ -421,7 +430,7 @@ cdef class Core:
         cdef Interrupt interrupt
         if self.gradients_are != READY:
             raise RuntimeError("update follows backward: there are no gradients that it has not used yet")
-        self._start(&interrupt)
+        self._start(&interrupt, True)
         try:
             self._prepare(&s, &interrupt, self.training_plan, 1)
             with nogil:
@@ -445,6 +454,19 @@ cdef class Core:
         if self.gradients_are == 0:
             raise RuntimeError("gradients follow backward: there are none yet")
         return self.views("gradient")
+
+
+cdef in_use():
+    return RuntimeError("this network is in use by another thread: give each thread a network of its own")
+
+
+cdef raise_seen(Interrupt *interrupt):
+    """Raise what Ctrl-C's handler raised, if it was seen."""
+    if interrupt.raised != NULL:
+        raised = <object>interrupt.raised
+        Py_DECREF(raised)
+        interrupt.raised = NULL
+        raise raised
 
 
 cdef getattr_block(Core core, which):
