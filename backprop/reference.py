@@ -206,6 +206,15 @@ def cost_and_derivative(loss, a, y, sample_weight):
     return cost, LOSSES[loss].derivative(a, y) * share[:, None].astype(a.dtype)
 
 
+def sum_of_squares(weights):
+    """Of a matrix, in float64: eight sums, column j of every row in sum j mod 8, then a tree."""
+    s = [0.0] * 8
+    for row in weights.astype(np.float64).tolist():
+        for j, w in enumerate(row):
+            s[j % 8] += w * w
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+
+
 # ---- One layer, forward and backward ------------------------------------------------------------
 
 

@@ -134,6 +134,7 @@ typedef struct {
                           int64_t first, int64_t last);
     /* fixed tree in float64 */
     double (*sum)(const void *values, int64_t count);
+    double (*sum_of_squares)(const void *values /* [rows][ld] */, int64_t ld, int64_t rows, int64_t columns);
     void (*uniform)(uint64_t state, double limit, void *weights /* OUT [rows][ldw] */, int64_t rows,
                     int64_t columns, int64_t ldw);
     /* elementwise functions on their own, for the tests; count: any */

@@ -122,6 +122,7 @@ cdef extern from "backprop.h" nogil:
         void (*probabilities)(bp_loss loss, void *a, int64_t n_out, int64_t ld, int64_t first,
                               int64_t last) noexcept nogil
         double (*sum)(const void *values, int64_t count) noexcept nogil
+        double (*sum_of_squares)(const void *values, int64_t ld, int64_t rows, int64_t columns) noexcept nogil
         void (*uniform)(uint64_t state, double limit, void *weights, int64_t rows, int64_t columns,
                         int64_t ldw) noexcept nogil
         void (*apply)(bp_activation activation, const void *values, void *out, int64_t count) noexcept nogil

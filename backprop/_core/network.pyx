@@ -235,12 +235,14 @@ cdef class Core:
         raise_seen(interrupt)
 
     def fit(self, x, y, sample_weights, int64_t n_epochs, int64_t batch_size, bint shuffled, bint counted, progress,
-            order=None):
+            order=None, penalty=None):
         """Train; y: labels (n,) or targets (n, n_out). What epochs were completed stands in `finished`, Ctrl-C or not.
 
         `counted`: the epochs count as trained. `order`: of the rows in every epoch, int64, where not `shuffled`.
+        `penalty`: λ, for the losses to be means of what the batches cost, ½ λ Σ W² / Σ w included.
         """
         cdef Steps s
+        cdef double penalised = 0 if penalty is None else penalty
         cdef Interrupt interrupt
         self._start(&interrupt, True)
         try:
@@ -257,6 +259,7 @@ cdef class Core:
             s.epoch_losses, s.epoch_seconds = <double *>address(losses), <double *>address(times)
             s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
             s.run.fuse_update = True
+            s.penalty = &penalised if penalty is not None else NULL
             if self.optimizer.kind == BP_ADAM and not self.with_blas:
                 set_lookahead(&s, x, y)
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
@@ -439,6 +442,14 @@ cdef class Core:
             self.gradients_are = SPENT
         finally:
             self._finish(&interrupt)
+
+    def sum_of_squares(self):
+        """Σ W² of all weights, without biases."""
+        total = 0.0
+        for i in range(self.n_layers):
+            total += self.kernels.sum_of_squares(self.layers[i].parameters, self.layers[i].ldw, self.layers[i].n_in,
+                                                 self.layers[i].n_out)
+        return total
 
     def accept_gradients(self):
         """Room for gradients that are worked out elsewhere, for `update` to take: views, to be written."""

@@ -195,6 +195,12 @@ def total(values, instruction_set=None):
     return kernels_for(values.dtype, instruction_set).sum(address(values), values.size)
 
 
+def sum_of_squares(values, instruction_set=None):
+    """Of a matrix whose rows may lie apart; the fixed tree in float64."""
+    ld, (rows, columns) = values.strides[0] // values.itemsize, values.shape
+    return kernels_for(values.dtype, instruction_set).sum_of_squares(address(values), ld, rows, columns)
+
+
 def uniform(dtype, uint64_t state, double limit, int64_t rows, int64_t columns, instruction_set=None):
     out = np.zeros((rows, columns), dtype)
     kernels_for(dtype, instruction_set).uniform(state, limit, address(out), rows, columns, columns)

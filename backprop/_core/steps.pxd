@@ -59,6 +59,7 @@ cdef struct Steps:              # what a team is given: the user's arrays, the p
     int64_t n_epochs
     double *epoch_losses        # [n_epochs]
     double *epoch_seconds       # [n_epochs]
+    const double *penalty       # NULL, or λ: the epoch's loss is then the batches' mean cost, see add_cost
     int64_t epochs_done
     # of all runs
     bint stopped                # by Ctrl-C: see end_step

@@ -124,6 +124,29 @@ cdef double batch_weight(Steps *s, Run *run) noexcept nogil:
     return run.kernels.sum(s.weights, run.count) if s.weighted else <double>run.count
 
 
+cdef double squares(const Steps *s, const Run *run) noexcept nogil:
+    """Σ W² of all weights, without biases."""
+    cdef double total = 0
+    cdef int i
+    for i in range(s.n_layers):
+        total += run.kernels.sum_of_squares(s.layers[i].parameters, s.layers[i].ldw, s.layers[i].n_in,
+                                            s.layers[i].n_out)
+    return total
+
+
+cdef void add_cost(Steps *s, Run *run, double weight, double weights_squared) noexcept nogil:
+    """To the epoch's loss. Where a penalty is given, each sample counts its batch's cost, (Σ w loss + ½ λ Σ W²) / Σ w.
+    """
+    cdef double cost = run.kernels.sum(s.losses, run.count)
+    if s.penalty == NULL:
+        s.total_loss += cost
+        s.total_weight += weight
+        return
+    if weight > 0:
+        s.total_loss += run.count * (cost + 0.5 * s.penalty[0] * weights_squared) / weight
+    s.total_weight += run.count
+
+
 cdef void look_ahead(Steps *s, Run *run, int64_t start) noexcept nogil:
     """This thread's rows of the batch that begins at `start`, for its products to fetch."""
     cdef int64_t first, last
@@ -135,7 +158,7 @@ cdef void look_ahead(Steps *s, Run *run, int64_t start) noexcept nogil:
 
 
 cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
-    cdef double weight
+    cdef double weight, weights_squared = 0
     look_ahead(s, run, start + s.batch_size)
     set_count(s, run, start)
     gather(s, run, start)
@@ -143,13 +166,14 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     forward(s, run)
     weight = batch_weight(s, run)
     loss(s, run, 1 / weight if weight > 0 else 0)
+    if run.thread == 0 and s.penalty != NULL and s.penalty[0] > 0:
+        weights_squared = squares(s, run)  # now, before any thread updates them
     end_step(s, run)
     if s.stopped:  # before anything was updated
         return
     run.must_finish = True  # lest some weights take their step and others not
     if run.thread == 0:
-        s.total_loss += run.kernels.sum(s.losses, run.count)
-        s.total_weight += weight
+        add_cost(s, run, weight, weights_squared)
     next_step(s, run, 1 / weight if weight > 0 else 0)
     backward(s, run)
     run.must_finish = False

@@ -115,12 +115,33 @@ static void probabilities(bp_loss which, void *logits, int64_t n_out, int64_t ld
     }
 }
 
-/* Eight sums, element i to sum i mod 8, then ((0+4)+(2+6))+((1+5)+(3+7)): the same for every vector width. */
+/* The fixed tree over eight sums, element i in sum i mod 8: the same for every vector width. */
+INLINE double tree(const double *s)
+{
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
 static double sum(const void *values, int64_t count)
 {
     const real *x = values;
     double s[8] = {0};
     for (int64_t i = 0; i < count; ++i)
         s[i % 8] += (double)x[i];
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+    return tree(s);
+}
+
+/* Column j of every row to sum j mod 8. */
+static double sum_of_squares(const void *values, int64_t ld, int64_t rows, int64_t columns)
+{
+    double s[8] = {0};
+    for (int64_t r = 0; r < rows; ++r) {
+        const real *x = (const real *)values + r * ld;
+        int64_t j = 0;
+        for (; j + 8 <= columns; j += 8)
+            for (int k = 0; k < 8; ++k)
+                s[k] += (double)x[j + k] * (double)x[j + k];
+        for (; j < columns; ++j)
+            s[j % 8] += (double)x[j] * (double)x[j];
+    }
+    return tree(s);
 }

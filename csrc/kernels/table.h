@@ -87,6 +87,7 @@ const bp_kernels BP_STUB = {
     .loss = loss,
     .probabilities = probabilities,
     .sum = sum,
+    .sum_of_squares = sum_of_squares,
     .uniform = uniform,
     .apply = apply,
     .evaluate = evaluate,

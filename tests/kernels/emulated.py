@@ -25,7 +25,7 @@ CSRC = HERE.parent.parent / "csrc"
 # As in setup.py.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fno-math-errno"]
 (INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS) = range(9)
-(PROBABILITIES, SUM, UNIFORM) = range(9, 12)
+(PROBABILITIES, SUM, UNIFORM, SUM_OF_SQUARES) = range(9, 13)
 EPILOGUES = ("store", "activate", "derivative", "update")
 CONSTANTS = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon", "l2")
 
@@ -155,6 +155,10 @@ class Kernels:
     def total(self, values):
         return self.driver.ask(SUM, values.dtype, (values.size,), (), (values,))[1]
 
+    def sum_of_squares(self, values):
+        shape = (values.strides[0] // values.itemsize, *values.shape)
+        return self.driver.ask(SUM_OF_SQUARES, values.dtype, shape, (), (values,))[1]
+
     def uniform(self, dtype, state, limit, rows, columns):
         out = probe.np.zeros((rows, columns), dtype)
         signed = state - (1 << 64) if state >> 63 else state
@@ -202,7 +206,7 @@ class Product:
 
 
 NAMES = ("Product", "tile_shape", "apply", "update", "gather", "transpose", "loss")
-NAMES += ("probabilities", "total", "uniform")
+NAMES += ("probabilities", "total", "sum_of_squares", "uniform")
 
 
 def dispatching(name, kernels_of_neon):

@@ -270,12 +270,22 @@ def test_sum_is_a_fixed_tree_in_float64(dtype, isa, count):
     assert probe.total(values, isa) == tree
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (5, 8), (4, 21), (1, 1000)])
+def test_sum_of_squares_is_a_fixed_tree_in_float64(dtype, isa, shape):
+    rows, columns = shape
+    apart = random((rows, columns + 11), dtype) * 3
+    assert probe.sum_of_squares(apart[:, :columns], isa) == reference.sum_of_squares(
+        apart[:, :columns]
+    )
+
+
 # ---- one rule, the same bits ------------------------------------------------------------------
 
 
 def test_the_same_bits_on_every_instruction_set(dtype, assert_same_bits):
     def results_of(isa):
         found = {"sum": np.float64(probe.total(random(1000, dtype), isa))}
+        found["squares"] = np.float64(probe.sum_of_squares(random((40, 25), dtype), isa))
         for name in ACTIVATIONS:
             found[name] = probe.apply(name, samples(dtype), isa)
         for name in LOSSES:
