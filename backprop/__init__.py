@@ -9,6 +9,7 @@ Names are loaded when they are first used, so that importing the package costs n
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
@@ -21,6 +22,7 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
     from backprop.network import Network
     from backprop.optimizers import SGD, Adam
 
+_ESTIMATORS = "backprop.estimators"
 _HOME = {
     "Network": "backprop.network",
     "Dense": "backprop.layers",
@@ -28,9 +30,9 @@ _HOME = {
     "Adam": "backprop.optimizers",
     "History": "backprop.history",
     "show_config": "backprop.config",
-    "MLPClassifier": "backprop.estimators",
-    "MLPRegressor": "backprop.estimators",
-    "from_sklearn": "backprop.estimators",
+    "MLPClassifier": _ESTIMATORS,
+    "MLPRegressor": _ESTIMATORS,
+    "from_sklearn": _ESTIMATORS,
 }
 
 # Without the estimators, so that `from backprop import *` does not need scikit-learn.
@@ -46,4 +48,17 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*__all__, *_HOME})
+    """Without the estimators where they cannot be had: what looks at all names would fail."""
+    optional = () if _has_scikit_learn() else [n for n in _HOME if _HOME[n] == _ESTIMATORS]
+    return sorted({*__all__, *_HOME}.difference(optional))
+
+
+def _has_scikit_learn():
+    from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import find_spec
+
+    try:
+        installed = version("scikit-learn").split(".")[:2]
+    except PackageNotFoundError:
+        return False
+    return installed == _SCIKIT_LEARN.split(".") and find_spec("sklearn") is not None

@@ -70,7 +70,7 @@ def test_an_eval_set_and_a_scoring(digits):
     np.testing.assert_allclose(
         model.loss_curve_, plain.loss_curve_, rtol=1e-12
     )  # all was trained on
-    with pytest.raises(ValueError, match="eval_set: X has 200 rows and y has 3"):
+    with pytest.raises(ValueError, match=r"eval_set: y has shape \(3,\): expected \(200,\)"):
         model.fit(X, y, eval_set=(X[400:], y[:3]))
     with pytest.raises(ValueError, match="eval_set: expected"):
         model.fit(X, y, eval_set=X)

@@ -5,47 +5,16 @@ from typing import ClassVar
 from sklearn.neural_network import MLPClassifier as _MLPClassifier
 from sklearn.utils._param_validation import StrOptions
 
-from backprop.estimators.base import BEYOND, CoreEstimator
+from backprop.estimators.base import CoreEstimator
+from backprop.estimators.parameters import CLASS_WEIGHT, CONSTRAINTS, DOCUMENTATION
 
 
 class MLPClassifier(CoreEstimator, _MLPClassifier):
-    """scikit-learn's MLPClassifier, trained by the core: the same answer, many times faster.
-
-    All parameters, attributes and methods are those of
-    ``sklearn.neural_network.MLPClassifier``, whose documentation holds. From the same
-    ``random_state`` come the same weights, but for rounding. Listed here is what is more.
-
-    Parameters
-    ----------
-    activation : str or tuple of str
-        A tuple: one for each hidden layer.
-    verbose : bool or "bar", default False
-        "bar": a progress bar instead of a line an iteration.
-    warm_start : bool or "moments", default False
-        "moments": the optimizer's moments go on too.
-    class_weight : dict, "balanced" or None, default None
-        Weights of the classes, by label; "balanced": inversely proportional to how often they are.
-    scoring : "loss", str, callable or None, default None
-        What ``early_stopping`` looks at: the validation loss, or any of scikit-learn's scorers.
-        None is scikit-learn's own accuracy. The best weights are put back.
-    n_threads : int or None, default 1
-        Threads of a fit; never changes the result. None: as many as the work is worth. 1 behaves
-        under joblib, which runs several fits at once.
-    max_seconds : float, optional
-        No further iteration is begun after so long.
-    preprocess : "auto" or None, default None
-        "auto": numbers are standardised, categories and strings become 0/1 columns, missing values
-        are filled in, each with an indicator; as `backprop train` does it. Kept in
-        ``preprocessing_``.
-
-    Notes
-    -----
-    ``fit`` takes an ``eval_set``. Adam's epsilon stands where scikit-learn has it.
-    """
+    __doc__ = DOCUMENTATION.format(name="MLPClassifier", score="accuracy", more=CLASS_WEIGHT)
 
     _parameter_constraints: ClassVar[dict] = {
         **_MLPClassifier._parameter_constraints,
-        **BEYOND,
+        **CONSTRAINTS,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 

@@ -1,19 +1,16 @@
-"""From a fitted scikit-learn MLP to one of ours, and back."""
+"""From a fitted scikit-learn MLP to one of ours, and back: parameters, weights and moments."""
 
 import copy
 
-from sklearn.neural_network import MLPClassifier as SklearnClassifier
-from sklearn.neural_network import MLPRegressor as SklearnRegressor
+import numpy as np
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 
-from backprop.estimators.base import OWN
-from backprop.estimators.classifier import MLPClassifier
-from backprop.estimators.regressor import MLPRegressor
-
-OURS = {SklearnClassifier: MLPClassifier, SklearnRegressor: MLPRegressor}
+# What only ours have. `loss` is a parameter that scikit-learn's classifier keeps for itself.
+OWN = ("_engine", "_fitted_sparse", "_optimizer", "loss", "preprocessing_")
 
 
 def from_sklearn(estimator):
-    """One of ours with the parameters and weights of scikit-learn's.
+    """One of ours with the parameters, weights and moments of scikit-learn's.
 
     Parameters
     ----------
@@ -23,28 +20,110 @@ def from_sklearn(estimator):
     Returns
     -------
     MLPClassifier or MLPRegressor
-        Its predictions equal the estimator's but for rounding.
+        Its predictions equal the estimator's but for rounding, and ``partial_fit`` goes on from it.
 
     Raises
     ------
     TypeError
         For anything else.
     """
-    if type(estimator) not in OURS:
+    from backprop.estimators.classifier import MLPClassifier
+    from backprop.estimators.regressor import MLPRegressor
+
+    kinds = {sklearn_kind(ours): ours for ours in (MLPClassifier, MLPRegressor)}
+    if type(estimator) not in kinds:
         raise TypeError(
             f"estimator is a {type(estimator).__name__}: expected scikit-learn's MLPClassifier or "
             "MLPRegressor"
         )
-    new = OURS[type(estimator)](**estimator.get_params(deep=False))
-    _take_fitted(new, estimator)
+    new = kinds[type(estimator)](**estimator.get_params(deep=False))
+    hand_over(estimator, new)
     if hasattr(new, "coefs_"):
         new._fitted_sparse, new.preprocessing_ = False, None
-        new._engine_of(False)
+        engine = new._engine_of(False)
+        if hasattr(estimator, "_optimizer"):
+            take_moments(new, engine, estimator._optimizer)
     return new
 
 
-def _take_fitted(new, estimator):
-    parameters = new.get_params(deep=False)
-    for name, value in vars(estimator).items():
+def to_sklearn(model):
+    """The other way; see `CoreEstimator.to_sklearn`."""
+    if getattr(model, "preprocessing_", None) is not None or model.preprocess is not None:
+        raise ValueError("the model preprocesses its inputs: scikit-learn's MLP has no such")
+    given = {name: getattr(model, name) for name in sklearn_kind(type(model))._get_param_names()}
+    given["activation"] = one_activation(model.activation)
+    given["warm_start"] = bool(model.warm_start)
+    given["verbose"] = model.verbose != "bar" and model.verbose
+    new = sklearn_kind(type(model))(**given)
+    hand_over(model, new)
+    if hasattr(model, "_engine"):
+        new.coefs_ = [np.ascontiguousarray(w) for w in new.coefs_]
+        if hasattr(model, "_optimizer"):
+            new._optimizer = with_moments(model._optimizer, model._engine)
+    return new
+
+
+def sklearn_kind(ours):
+    """scikit-learn's class that one of ours is made of."""
+    return next(base for base in ours.__mro__ if base.__module__.startswith("sklearn."))
+
+
+def hand_over(old, new):
+    """Copies of all attributes that are no parameters."""
+    parameters = old.get_params(deep=False)
+    for name, value in vars(old).items():
         if name not in parameters and name not in OWN:
             setattr(new, name, copy.deepcopy(value))
+
+
+def one_activation(activation):
+    """The name that scikit-learn takes for all layers."""
+    names = {activation} if isinstance(activation, str) else set(activation)
+    if len(names) > 1:
+        raise ValueError(
+            f"activation={activation!r}: scikit-learn's MLP has one for all hidden layers"
+        )
+    return names.pop() if names else "identity"  # of no hidden layer
+
+
+# ---- moments: scikit-learn's stand in its optimizer, all weights before all biases ---------------
+
+
+def take_moments(new, engine, optimizer):
+    """Into the engine of one of ours."""
+    new._optimizer = copy.copy(optimizer)
+    engine.optimizer = new._core_optimizer()
+    if isinstance(optimizer, AdamOptimizer):
+        engine.set_moments({"moment1": pairs(optimizer.ms), "moment2": pairs(optimizer.vs)})
+        engine.steps = optimizer.t
+    else:
+        engine.set_moments({"velocity": pairs(optimizer.velocities)})
+    for name in ("ms", "vs", "velocities"):
+        if hasattr(optimizer, name):
+            setattr(new._optimizer, name, [])
+
+
+def with_moments(optimizer, engine):
+    """An optimizer of scikit-learn's with those of the engine."""
+    new, moments = copy.copy(optimizer), engine.moments()
+    if isinstance(optimizer, AdamOptimizer):
+        new.ms, new.vs = flat(moments["moment1"]), flat(moments["moment2"])
+        new.t = engine.steps
+    else:  # a momentum of 0 has none, and scikit-learn an array for them
+        kept = moments.get("velocity")
+        new.velocities = flat(kept) if kept else flat(zeros_like(engine.layers))
+    return new
+
+
+def pairs(arrays):
+    n_layers = len(arrays) // 2
+    return list(zip(arrays[:n_layers], arrays[n_layers:], strict=True))
+
+
+def flat(found):
+    weights, biases = zip(*found, strict=True)
+    return [np.array(array) for array in (*weights, *biases)]
+
+
+def zeros_like(layers):
+    return [(np.zeros_like(layer.weights), np.zeros_like(layer.bias)) for layer in layers]

@@ -1,52 +1,116 @@
-"""``preprocess="auto"``: any columns to numbers, by the preprocessing of `backprop train`."""
+"""``preprocess="auto"``: any columns to numbers, by the preprocessing of `backprop train`.
+
+What a column is, numbers or text, is decided once, when it is learned from: by its type, and of
+`object`, which says nothing, by its values. Afterwards it is what was learned, whatever rows come.
+"""
+
+import warnings
+from numbers import Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from backprop.preprocessing import Preprocessing
-from backprop.tables import Table, as_numbers
+from backprop.tables import Table, as_numbers, label
 
 
-def learned(table, weights):
-    """A `Preprocessing` fitted to the columns; rows of weight 0 are not looked at."""
+def learned(table, rows, weights):
+    """A `Preprocessing` fitted to some rows of the columns; those of weight 0 are not looked at."""
     if table.n_rows == 1:
         raise ValueError("preprocess='auto' learns nothing from n_samples=1")
-    if weights is None:
-        return Preprocessing().fit_columns(table)
-    rows = np.flatnonzero(weights)
-    return Preprocessing().fit_columns(table, None, rows, weights[rows])
+    rows = np.arange(table.n_rows) if rows is None else rows
+    if weights is not None:
+        rows = rows[weights[rows] > 0]
+        weights = weights[rows]
+    found = Preprocessing().fit_columns(table, None, rows, weights)
+    unused = [f"{c.name!r} ({c.reason})" for c in found.columns if c.kind == "dropped"]
+    if unused:
+        warnings.warn(f"preprocess='auto' does not use {', '.join(unused)}", stacklevel=2)
+    return found
 
 
 def transformed(preprocessing, table, dtype):
-    """The inputs of the network, float32 where X was, else float64."""
-    return preprocessing.transform(table, dtype=np.float32 if dtype == np.float32 else np.float64)
+    """The inputs of the network, with a warning for what training did not have."""
+    notes = []
+    X = preprocessing.transform(table, dtype=dtype, notes=notes)
+    if notes:
+        warnings.warn(f"preprocess='auto': {'; '.join(notes)}", stacklevel=2)
+    return X
 
 
-def as_table(X):
-    """The columns of a DataFrame or an array: numbers, or text with None where it is missing."""
-    if hasattr(X, "columns") and hasattr(X, "iloc"):
-        names = tuple(str(name) for name in X.columns)
-        columns = tuple(_column(X.iloc[:, i]) for i in range(len(names)))
-    else:
-        X = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator="preprocess='auto'")
-        names = tuple(f"x{i}" for i in range(X.shape[1]))
-        columns = tuple(_values(X[:, i]) for i in range(X.shape[1]))
-    return Table(names, columns, "X")
+def precision(X):
+    """float32 where all that is fractional in X is, else float64."""
+    types = list(X.dtypes) if is_frame(X) else [getattr(X, "dtype", np.dtype(float))]
+    sizes = [dtype.itemsize for dtype in types if dtype.kind == "f"]
+    return np.float32 if sizes and max(sizes) <= 4 else np.float64
 
 
-def _column(series):
-    """A pandas column: categories and strings are text, all else is tried as numbers."""
-    missing = series.isna().to_numpy()
-    if str(series.dtype) in ("category", "object", "string", "str"):
-        return _values(np.where(missing, None, series.astype(object).to_numpy()))
-    return np.where(missing, np.nan, series.to_numpy(dtype=np.float64, na_value=np.nan))
+def checked(X):
+    """A DataFrame as it is, anything else as an array."""
+    if issparse(X):  # standardised, nothing of it would be sparse
+        raise ValueError("X is sparse: preprocess='auto' expects a DataFrame or a dense array")
+    if is_frame(X):
+        return X
+    return check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator="preprocess='auto'")
 
 
-def _values(values):
-    if values.dtype.kind in "biuf":
-        return values.astype(np.float64)
-    values = np.array(
-        [None if value is None or value != value else str(value) for value in values], object
-    )
+def is_frame(X):
+    return hasattr(X, "columns") and hasattr(X, "iloc")
+
+
+def as_table(X, preprocessing=None):
+    """The columns of a DataFrame or an array: numbers, or text with None where it is missing.
+
+    `preprocessing`: what was learned from others like them, which are the same by position.
+    """
+    learned = [None] * X.shape[1] if preprocessing is None else preprocessing.columns
+    names, columns = [], []
+    for i, column in enumerate(learned):
+        named = str(X.columns[i]) if is_frame(X) else f"x{i}"
+        names.append(named if column is None else column.name)
+        values = _of_series(named, X.iloc[:, i]) if is_frame(X) else _of_array(named, X[:, i])
+        columns.append(_typed(*values, None if column is None else column.kind))
+    return Table(tuple(names), tuple(columns), "X")
+
+
+def _typed(values, is_open, kind):
+    """`is_open`: text that may stand for numbers, if no kind was learned."""
+    if not is_open or kind is not None:
+        return values
     numbers = as_numbers(values)
     return values if numbers is None else numbers
+
+
+def _of_series(name, series):
+    """(values, whether they are open) of a pandas column."""
+    from pandas.api import types
+
+    dtype, missing = series.dtype, series.isna().to_numpy()
+    if types.is_numeric_dtype(dtype) and dtype.kind != "c":
+        return np.where(missing, np.nan, series.to_numpy(dtype=np.float64, na_value=np.nan)), False
+    if dtype.kind in "cmM":
+        raise ValueError(
+            f"column {name!r} is {dtype}: preprocess='auto' expects numbers, categories or strings"
+        )
+    return _text(np.where(missing, None, series.astype(object).to_numpy())), dtype.name == "object"
+
+
+def _of_array(name, values):
+    if values.dtype.kind in "biuf":
+        return values.astype(np.float64), False
+    if values.dtype.kind in "OSU":
+        return _text(values), values.dtype.kind == "O"
+    raise ValueError(
+        f"column {name!r} is {values.dtype}: preprocess='auto' expects numbers or strings"
+    )
+
+
+def _text(values):
+    """As strings, numbers among them as `label` writes them; None where missing."""
+    return np.array([None if v is None or v != v else _word(v) for v in values], object)
+
+
+def _word(value):
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return label(value) if is_number else str(value)

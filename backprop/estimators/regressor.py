@@ -5,45 +5,16 @@ from typing import ClassVar
 import numpy as np
 from sklearn.neural_network import MLPRegressor as _MLPRegressor
 
-from backprop.estimators.base import BEYOND, CoreEstimator
+from backprop.estimators.base import CoreEstimator
+from backprop.estimators.parameters import CONSTRAINTS, DOCUMENTATION
 
 
 class MLPRegressor(CoreEstimator, _MLPRegressor):
-    """scikit-learn's MLPRegressor, trained by the core: the same answer, many times faster.
-
-    All parameters, attributes and methods are those of
-    ``sklearn.neural_network.MLPRegressor``, whose documentation holds. From the same
-    ``random_state`` come the same weights, but for rounding. Listed here is what is more.
-
-    Parameters
-    ----------
-    activation : str or tuple of str
-        A tuple: one for each hidden layer.
-    verbose : bool or "bar", default False
-        "bar": a progress bar instead of a line an iteration.
-    warm_start : bool or "moments", default False
-        "moments": the optimizer's moments go on too.
-    scoring : "loss", str, callable or None, default None
-        What ``early_stopping`` looks at: the validation loss, or any of scikit-learn's scorers.
-        None is scikit-learn's own R². The best weights are put back.
-    n_threads : int or None, default 1
-        Threads of a fit; never changes the result. None: as many as the work is worth. 1 behaves
-        under joblib, which runs several fits at once.
-    max_seconds : float, optional
-        No further iteration is begun after so long.
-    preprocess : "auto" or None, default None
-        "auto": numbers are standardised, categories and strings become 0/1 columns, missing values
-        are filled in, each with an indicator; as `backprop train` does it. Kept in
-        ``preprocessing_``.
-
-    Notes
-    -----
-    ``fit`` takes an ``eval_set``. Adam's epsilon stands where scikit-learn has it.
-    """
+    __doc__ = DOCUMENTATION.format(name="MLPRegressor", score="R²", more="")
 
     _parameter_constraints: ClassVar[dict] = {
         **_MLPRegressor._parameter_constraints,
-        **BEYOND,
+        **CONSTRAINTS,
     }
 
     def __init__(
@@ -109,8 +80,8 @@ class MLPRegressor(CoreEstimator, _MLPRegressor):
         self.max_seconds = max_seconds
         self.preprocess = preprocess
 
-    def _validate_input(self, X, y, incremental, reset):
-        X, y = super()._validate_input(X, y, incremental, reset)
+    def _preprocessed(self, X, y, incremental, reset):
+        X, y = super()._preprocessed(X, y, incremental, reset)
         if self.loss == "poisson" and np.min(y, initial=0) < 0:
             raise ValueError(f"y has values down to {np.min(y)}: loss='poisson' expects 0 or more")
         return X, y

@@ -1,0 +1,162 @@
+"""What goes into the network: scikit-learn's checks, preprocessing, sample and class weights."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import check_array, check_consistent_length, compute_sample_weight
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from backprop.estimators import frames
+
+SEEN = ("n_features_in_", "feature_names_in_")
+
+
+@dataclass
+class Fitting:
+    """What one call of fit knows beside X and y, while scikit-learn's methods call ours."""
+
+    sample_weight: object  # the user's
+    eval_set: object  # (X, y, sample_weight) once it is checked
+    weights: object = None  # for training: the user's times the classes'
+    parts: tuple | None = None  # rows (trained on, held out), where preprocessing had to know
+
+
+class Inputs:
+    """A part of `CoreEstimator`."""
+
+    def _validate_input(self, X, y, incremental, reset):
+        """X and y as the network takes them. A fit that is refused leaves the model as it was."""
+        before = vars(self).copy()
+        try:
+            weights = self._fitting.sample_weight
+            X_checked, targets = self._preprocessed(X, y, incremental, reset)
+            if weights is not None:
+                weights = checked_weights("sample_weight", weights, X_checked)
+            self._fitting.sample_weight = weights
+            self._fitting.weights = self._times_class_weight(weights, targets)
+            self.n_outputs_ = 1 if targets.ndim == 1 else targets.shape[1]
+            if self._fitting.eval_set is not None:
+                self._fitting.eval_set = self._checked_eval_set(X_checked)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return X_checked, targets
+
+    def _times_class_weight(self, weights, targets):
+        if getattr(self, "class_weight", None) is None:
+            return weights
+        labels = self._label_binarizer.inverse_transform(targets)
+        balance = compute_sample_weight(self.class_weight, labels)
+        weights = balance if weights is None else balance * weights
+        if not weights.any():
+            raise ValueError(
+                f"class_weight={self.class_weight!r}: no sample of y has a weight above 0"
+            )
+        return weights
+
+    def _preprocessed(self, X, y, incremental, reset):
+        learning = reset and self.preprocess == "auto"
+        if reset:
+            self.preprocessing_ = None
+        if not learning and self.preprocessing_ is None:
+            X, y = super()._validate_input(X, y, incremental, reset)
+            return X, plain(y)
+        X = frames.checked(X)
+        validate_data(self, X, reset=reset, skip_check_array=True)  # names and number of columns
+        table = frames.as_table(X, self.preprocessing_)
+        dtype = frames.precision(X)
+        if learning:
+            self._learn(table, X, y)
+        inputs = frames.transformed(self.preprocessing_, table, dtype)
+        seen = {name: getattr(self, name) for name in SEEN if hasattr(self, name)}
+        for name in seen:
+            delattr(self, name)
+        inputs, y = super()._validate_input(inputs, y, incremental, True)
+        for name in SEEN:  # what people gave, not what it was made into
+            vars(self).pop(name, None)
+        vars(self).update(seen)
+        return inputs, plain(y)
+
+    def _learn(self, table, X, y):
+        """Preprocessing, from the rows that are trained on."""
+        weights = self._fitting.sample_weight
+        if weights is not None:
+            weights = checked_weights("sample_weight", weights, X)
+        if self.early_stopping and self.solver != "lbfgs" and self._fitting.eval_set is None:
+            check_consistent_length(X, y)
+            y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+            is_binary = is_classifier(self) and type_of_target(y) == "binary"
+            self._fitting.parts = self._split(len(y), y if is_binary else None, self.random_state)
+        rows = None if self._fitting.parts is None else self._fitting.parts[0]
+        self.preprocessing_ = frames.learned(table, rows, weights)
+
+    def _inputs(self, X, accept_sparse=False, dtype=None):
+        """X as the network takes it, with the checks of a prediction.
+
+        `dtype` of what preprocessing makes; that of the weights by default.
+        """
+        if self.preprocessing_ is None:
+            return validate_data(self, X, accept_sparse=accept_sparse, reset=False)
+        X = frames.checked(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        table = frames.as_table(X, self.preprocessing_)
+        dtype = self.coefs_[0].dtype if dtype is None else dtype
+        return frames.transformed(self.preprocessing_, table, dtype)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if self.preprocess == "auto":
+            tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
+            tags.input_tags.sparse = False
+        return tags
+
+    # ---- targets ----
+
+    def _checked_targets(self, name, y, n_samples):
+        """y of an eval_set, or to explain: with the labels or the outputs of the fit."""
+        options = {"ensure_2d": False, "allow_nd": False, "input_name": name}
+        if not is_classifier(self):
+            y = check_array(y, dtype=np.float64, **options)
+        else:
+            y = check_array(y, dtype=None, **options)
+            self._check_labels(name, y)
+        n_columns = 1 if y.ndim == 1 else y.shape[1]
+        one_label = is_classifier(self) and not self._label_binarizer.y_type_.startswith("multil")
+        expected = 1 if one_label else self.n_outputs_
+        if len(y) != n_samples or n_columns != expected:
+            shape = (n_samples,) if expected == 1 else (n_samples, expected)
+            raise ValueError(f"{name} has shape {y.shape}: expected {shape}")
+        return y.ravel() if expected == 1 else y
+
+    def _check_labels(self, name, y):
+        if self._label_binarizer.y_type_.startswith("multilabel"):
+            unknown, known = np.setdiff1d(y, [0, 1]), "0 and 1"
+        else:
+            unknown, known = np.setdiff1d(y, self.classes_), f"the classes {list(self.classes_)}"
+        if len(unknown):
+            raise ValueError(f"{name} has the label {unknown[0]!r}: expected {known}")
+
+    def _targets(self, y):
+        """y as a loss takes it: (n, n_outputs)."""
+        y = self._label_binarizer.transform(y) if is_classifier(self) else y
+        return y.reshape(len(y), -1)
+
+
+def checked_weights(name, weights, X):
+    """At least 0, and one of them above."""
+    weights = _check_sample_weight(weights, X)
+    if weights.min() < 0 or not weights.any():
+        raise ValueError(
+            f"{name} has values from {weights.min():g} to {weights.max():g}: expected at least 0, "
+            "and some above"
+        )
+    return weights
+
+
+def plain(values):
+    """Of a type that the core reads: half, long double and swapped bytes become float64."""
+    native = values.dtype.isnative and values.dtype.char != "g" and values.dtype.char != "e"
+    return values if native else values.astype(np.float64)

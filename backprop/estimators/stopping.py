@@ -1,0 +1,108 @@
+"""Early stopping: what is held out, or given for it, and what is looked at."""
+
+import inspect
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+
+from backprop.estimators.inputs import checked_weights
+
+
+class Stopping:
+    """A part of `CoreEstimator`."""
+
+    def _split(self, n_samples, stratify, random_state):
+        """Rows (trained on, held out): scikit-learn's."""
+        trained, held_out = train_test_split(
+            np.arange(n_samples),
+            random_state=random_state,
+            test_size=self.validation_fraction,
+            stratify=stratify,
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        return trained, held_out
+
+    def _hold_out(self, X, y):
+        """(X, y, weights) of what is trained on, and (X, y, sample_weight) for early stopping."""
+        fitting = self._fitting
+        if not self.early_stopping:
+            return (X, y, fitting.weights), (None, None, None)
+        if fitting.eval_set is not None:
+            return (X, y, fitting.weights), fitting.eval_set
+        is_binary = is_classifier(self) and self.n_outputs_ == 1
+        parts = fitting.parts or self._split(len(y), y if is_binary else None, self._random_state)
+        trained, held_out = parts
+        labels = y[held_out]
+        if is_classifier(self):
+            labels = self._label_binarizer.inverse_transform(labels)
+        return (
+            (X[trained], y[trained], at(fitting.weights, trained)),
+            (X[held_out], labels, at(fitting.sample_weight, held_out)),
+        )
+
+    def _checked_eval_set(self, fitted):
+        """As a score takes it; `fitted`: the X that is trained on."""
+        given = self._fitting.eval_set
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise ValueError("eval_set: expected (X, y) or (X, y, sample_weight)")
+        X, y, *weights = given
+        if issparse(X) != issparse(fitted):
+            is_what = (
+                "sparse, and the X to fit dense"
+                if issparse(X)
+                else "dense, and the X to fit sparse"
+            )
+            raise ValueError(f"eval_set: X is {is_what}: expected the same of both")
+        try:
+            X = self._inputs(X, accept_sparse="csr", dtype=fitted.dtype)
+        except ValueError as error:
+            raise ValueError(f"eval_set: {error}") from error
+        y = self._checked_targets("eval_set: y", y, X.shape[0])
+        if not weights or weights[0] is None:
+            return X, y, None
+        return X, y, checked_weights("eval_set: sample_weight", weights[0], X)
+
+    def _score(self, X, y, sample_weight=None):
+        """What early stopping looks at, higher being better."""
+        if self.scoring is None:
+            return super()._score(X, y, sample_weight=sample_weight)
+        if self.scoring == "loss":
+            engine = self._prediction_engine()
+            return -self._mean_loss(engine.mean_loss(X, self._targets(y), sample_weight))
+        scorer = check_scoring(self, self.scoring)
+        weights = {"sample_weight": sample_weight} if takes_weights(scorer) else {}
+        return scorer(unchecked(self), X, y, **weights)
+
+    def _mean_loss(self, loss):
+        """scikit-learn reports the squared error's mean over the outputs, the others' sum."""
+        return loss / self.n_outputs_ if self.out_activation_ == "identity" else loss
+
+
+def at(weights, rows):
+    return None if weights is None else weights[rows]
+
+
+def takes_weights(scorer):
+    """Whether a scorer, or the metric behind it, has a parameter for sample weights."""
+    function = getattr(scorer, "_score_func", scorer)
+    return "sample_weight" in inspect.signature(function).parameters
+
+
+def unchecked(model):
+    """The model as a scorer is given it: all its methods, of X as the network takes it."""
+    kind = type(model)
+    view = object.__new__(type(kind.__name__, (_Unchecked, kind), {"__module__": kind.__module__}))
+    view.__dict__ = model.__dict__
+    return view
+
+
+class _Unchecked:
+    def _inputs(self, X, **_):
+        return X
