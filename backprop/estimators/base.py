@@ -221,7 +221,7 @@ class CoreEstimator(Training, Stopping, Inputs):
         if self.preprocessing_ is not None:
             names = self.preprocessing_.input_names()
         X = plain(self._inputs(X))
-        y = self._targets(self._checked_targets("y", y, X.shape[0])).astype(np.float64)
+        y = self._targets(self._checked_targets(y, X.shape[0])).astype(np.float64)
         engine = self._own_engine()
         if self.solver == "lbfgs" or not hasattr(self, "_optimizer"):
             engine.optimizer = SGD(float(self.learning_rate_init), l2=float(self.alpha))

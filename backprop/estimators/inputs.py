@@ -115,29 +115,29 @@ class Inputs:
 
     # ---- targets ----
 
-    def _checked_targets(self, name, y, n_samples):
+    def _checked_targets(self, y, n_samples):
         """y of an eval_set, or to explain: with the labels or the outputs of the fit."""
-        options = {"ensure_2d": False, "allow_nd": False, "input_name": name}
+        options = {"ensure_2d": False, "allow_nd": False, "input_name": "y"}
         if not is_classifier(self):
             y = check_array(y, dtype=np.float64, **options)
         else:
             y = check_array(y, dtype=None, **options)
-            self._check_labels(name, y)
+            self._check_labels(y)
         n_columns = 1 if y.ndim == 1 else y.shape[1]
         one_label = is_classifier(self) and not self._label_binarizer.y_type_.startswith("multil")
         expected = 1 if one_label else self.n_outputs_
         if len(y) != n_samples or n_columns != expected:
             shape = (n_samples,) if expected == 1 else (n_samples, expected)
-            raise ValueError(f"{name} has shape {y.shape}: expected {shape}")
+            raise ValueError(f"y has shape {y.shape}: expected {shape}")
         return y.ravel() if expected == 1 else y
 
-    def _check_labels(self, name, y):
+    def _check_labels(self, y):
         if self._label_binarizer.y_type_.startswith("multilabel"):
             unknown, known = np.setdiff1d(y, [0, 1]), "0 and 1"
         else:
-            unknown, known = np.setdiff1d(y, self.classes_), f"the classes {list(self.classes_)}"
+            unknown, known = np.setdiff1d(y, self.classes_), f"one of {self.classes_.tolist()}"
         if len(unknown):
-            raise ValueError(f"{name} has the label {unknown[0]!r}: expected {known}")
+            raise ValueError(f"y has the label {unknown.tolist()[0]!r}: expected {known}")
 
     def _targets(self, y):
         """y as a loss takes it: (n, n_outputs)."""
@@ -147,7 +147,7 @@ class Inputs:
 
 def checked_weights(name, weights, X):
     """At least 0, and one of them above."""
-    weights = _check_sample_weight(weights, X)
+    weights = _check_sample_weight(weights, X, allow_all_zero_weights=True)
     if weights.min() < 0 or not weights.any():
         raise ValueError(
             f"{name} has values from {weights.min():g} to {weights.max():g}: expected at least 0, "

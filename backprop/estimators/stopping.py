@@ -52,22 +52,18 @@ class Stopping:
         given = self._fitting.eval_set
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             raise ValueError("eval_set: expected (X, y) or (X, y, sample_weight)")
-        X, y, *weights = given
-        if issparse(X) != issparse(fitted):
-            is_what = (
-                "sparse, and the X to fit dense"
-                if issparse(X)
-                else "dense, and the X to fit sparse"
-            )
-            raise ValueError(f"eval_set: X is {is_what}: expected the same of both")
         try:
-            X = self._inputs(X, accept_sparse="csr", dtype=fitted.dtype)
+            return self._checked_scored(*given, fitted=fitted)
         except ValueError as error:
             raise ValueError(f"eval_set: {error}") from error
-        y = self._checked_targets("eval_set: y", y, X.shape[0])
-        if not weights or weights[0] is None:
-            return X, y, None
-        return X, y, checked_weights("eval_set: sample_weight", weights[0], X)
+
+    def _checked_scored(self, X, y, weights=None, *, fitted):
+        if issparse(X) != issparse(fitted):
+            other = "sparse, and the X to fit dense" if issparse(X) else "dense, and to fit sparse"
+            raise ValueError(f"X is {other}: expected the same of both")
+        X = self._inputs(X, accept_sparse="csr", dtype=fitted.dtype)
+        y = self._checked_targets(y, X.shape[0])
+        return X, y, None if weights is None else checked_weights("sample_weight", weights, X)
 
     def _score(self, X, y, sample_weight=None):
         """What early stopping looks at, higher being better."""
