@@ -1,18 +1,14 @@
 """numpy's and scipy's BLAS on as many threads as a fit was given."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
-_inside = []  # those who limit it now: the limit is the process's, not a thread's
-
-
-@cache
-def _controller():
-    return ThreadpoolController()
+_limits = []  # of those inside; the first's holds: BLAS has one limit for the process
 
 
 @contextmanager
@@ -20,18 +16,32 @@ def blas_threads(n_threads):
     """At most so many; None: as many as it likes.
 
     The first who enters limits and the last who leaves lifts the limit, so that of several fits in
-    threads none puts back what another had set.
+    threads none runs on the others' threads.
     """
     if n_threads is None:
         yield
         return
     with _lock:
-        if not _inside:
-            _inside.append(_controller().limit(limits=n_threads, user_api="blas"))
-        else:
-            _inside.append(None)
+        _limits.append(None if _limits else _elsewhere(_limited, n_threads))
     try:
         yield
     finally:
         with _lock:
-            _inside.pop() if len(_inside) > 1 else _inside.pop().restore_original_limits()
+            first = _limits.pop() if len(_limits) == 1 else _limits.pop(1)
+            if first is not None:
+                _elsewhere(first.restore_original_limits)
+
+
+def _limited(n_threads):
+    return _controller().limit(limits=n_threads, user_api="blas")
+
+
+@cache
+def _controller():
+    return ThreadpoolController()
+
+
+def _elsewhere(function, *arguments):
+    """Called by a thread that then ends: threadpoolctl lets only one living thread set limits."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result()

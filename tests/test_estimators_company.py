@@ -1,0 +1,267 @@
+"""The estimators in scikit-learn's company: searches, ensembles, pipelines, threads, processes."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+import sklearn
+from joblib import parallel_config
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_digits
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import accuracy_score, make_scorer
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import backprop as bp
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+TIMEOUT = 60
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:500] / 16, y[:500]
+
+
+def network(**options):
+    given = {"hidden_layer_sizes": (8,), "max_iter": 10, "random_state": 0, **options}
+    return bp.MLPClassifier(**given)
+
+
+# ---- in parallel -------------------------------------------------------------------------------
+
+
+def search(X, y, n_jobs):
+    grid = {"mlpclassifier__alpha": [1e-4, 1.0], "mlpclassifier__activation": ["relu", "tanh"]}
+    estimator = make_pipeline(StandardScaler(), network())
+    return (
+        GridSearchCV(estimator, grid, cv=3, n_jobs=n_jobs).fit(X, y).cv_results_["mean_test_score"]
+    )
+
+
+def crossed(X, y, n_jobs):
+    return cross_val_score(network(), X, y, cv=3, n_jobs=n_jobs)
+
+
+def columns(X, y, n_jobs):
+    halves = [("one", StandardScaler(), slice(0, 32)), ("other", StandardScaler(), slice(32, 64))]
+    transformer = ColumnTransformer(halves, n_jobs=n_jobs)
+    return make_pipeline(transformer, network()).fit(X, y).predict_proba(X)
+
+
+def calibrated(X, y, n_jobs):
+    model = CalibratedClassifierCV(network(), cv=3, n_jobs=n_jobs)
+    return model.fit(X, y > 4).predict_proba(X)
+
+
+def voting(X, y, n_jobs):
+    voters = [("one", network()), ("two", network(random_state=1))]
+    return VotingClassifier(voters, voting="soft", n_jobs=n_jobs).fit(X, y).predict_proba(X)
+
+
+def importance(X, y, n_jobs):
+    """One fitted model, which all threads predict with."""
+    model = network(max_iter=60, learning_rate_init=0.02).fit(X, y > 4)
+    found = permutation_importance(model, X, y > 4, n_repeats=4, random_state=0, n_jobs=n_jobs)
+    assert found.importances_mean[0] == 0  # a pixel that is always 0
+    assert found.importances_mean.max() > 0
+    return found.importances
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("run", [search, crossed, columns, calibrated, voting, importance])
+def test_two_jobs_find_what_one_does(digits, run, backend):
+    alone = run(*digits, 1)
+    with parallel_config(backend=backend):
+        np.testing.assert_array_equal(run(*digits, 2), alone)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_threads_predict_with_one_model(digits, early):
+    X, y = digits
+    model = network(early_stopping=early).fit(X, y)
+    model.coefs_[0] = model.coefs_[0] * 2  # also where the weights have to be taken over first
+    X = np.tile(X, (20, 1))
+    expected, wrong = model.predict_proba(X), []
+
+    def predict():
+        try:
+            for _ in range(20):
+                np.testing.assert_array_equal(model.predict_proba(X), expected)
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=predict) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
+    assert wrong == []
+
+
+# ---- threads of a fit --------------------------------------------------------------------------
+
+BUSY = """
+import os, threading, time, warnings
+import numpy as np
+from joblib import parallel_config
+from scipy import sparse
+from sklearn.model_selection import cross_val_score
+import backprop as bp
+
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X, y = rng.random((2000, 300)), rng.integers(0, 5, 2000)
+S = sparse.csr_array(X)
+
+def seconds():
+    found = {}
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/schedstat") as file:
+                found[thread] = int(file.read().split()[0]) / 1e9
+        except OSError:
+            pass  # it has just ended
+    del found[str(watcher.native_id)]
+    return found
+
+def watch():  # while it lasts: joblib's threads end before it returns
+    while True:
+        seen.update(seconds())
+        time.sleep(0.002)
+
+seen, watcher = {}, threading.Thread(target=watch, daemon=True)
+watcher.start()
+
+def model(**options):
+    given = {"hidden_layer_sizes": (200, 200), "max_iter": 4, "random_state": 0, **options}
+    return bp.MLPClassifier(**given)
+
+def two_jobs(**options):
+    with parallel_config(backend="threading"):
+        cross_val_score(model(**options), X, y, cv=2, n_jobs=2)
+
+def look(name, call):
+    global seen
+    before, seen = seconds(), {}
+    call()
+    seen.update(seconds())
+    spent = sorted(now - before.get(thread, 0) for thread, now in seen.items())
+    print(name, spent[-1], sum(spent[:-1]), sum(spent[:-2]), sep="|")
+
+look("adam", lambda: model().fit(X, y))
+look("early stopping", lambda: model(early_stopping=True).fit(X, y))
+look("sparse", lambda: model(early_stopping=True, scoring="loss").fit(S, y))
+look("lbfgs", lambda: model(solver="lbfgs").fit(X, y))
+look("lbfgs, sparse", lambda: model(solver="lbfgs").fit(S, y))
+look("dense, then sparse", lambda: model(max_iter=2).fit(X, y).predict(S))
+look("two jobs", lambda: two_jobs())
+look("two jobs, lbfgs", lambda: two_jobs(solver="lbfgs"))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/task")
+def test_a_fit_runs_on_one_thread():
+    """Not even BLAS's own threads do any of its work; and two jobs of joblib's run on two."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=2 * TIMEOUT
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.split("|") for line in done.stdout.splitlines()]
+    assert len(lines) == 8
+    for name, busiest, others, all_but_two in lines:
+        idle = float(all_but_two if name.startswith("two jobs") else others)
+        assert idle < 0.3 * float(busiest), name  # a worker of BLAS that helps does half
+
+
+def test_more_threads_give_the_same_bits(digits):
+    options = {"hidden_layer_sizes": (512, 512), "max_iter": 1, "batch_size": 500}
+    more = network(n_threads=2, **options).fit(*digits)
+    assert more._engine.network.n_threads == 2
+    np.testing.assert_array_equal(more.coefs_[0], network(**options).fit(*digits).coefs_[0])
+
+
+# ---- metadata, display, warnings ---------------------------------------------------------------
+
+
+def test_sample_weights_are_routed(digits):
+    """To the fit and to the score of each fold, as if they had been given by hand."""
+    X, y = digits
+    weight = np.random.default_rng(0).integers(0, 4, len(X)).astype(float)
+    folds = KFold(3)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = network().set_fit_request(sample_weight=True)
+        scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
+        found = cross_validate(
+            make_pipeline(StandardScaler().set_fit_request(sample_weight=False), model),
+            X,
+            y,
+            cv=folds,
+            scoring=scorer,
+            params={"sample_weight": weight},
+        )["test_score"]
+    for (train, test), score in zip(folds.split(X), found, strict=True):
+        scaler = StandardScaler().fit(X[train])
+        by_hand = network().fit(scaler.transform(X[train]), y[train], sample_weight=weight[train])
+        predicted = by_hand.predict(scaler.transform(X[test]))
+        assert score == accuracy_score(y[test], predicted, sample_weight=weight[test])
+
+
+def test_eval_sets_are_routed_too(digits):
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = network(early_stopping=True).set_fit_request(eval_set=True)
+        requests = model.get_metadata_routing().fit.requests
+    assert requests["eval_set"] is True
+    assert requests["sample_weight"] is None
+
+
+def test_its_display_shows_its_parameters():
+    html = bp.MLPClassifier((7, 5), class_weight="balanced")._repr_html_()
+    for shown in ("MLPClassifier", "hidden_layer_sizes", "(7, 5)", "class_weight", "balanced"):
+        assert shown in html
+
+
+def test_output_goes_where_set_output_says(digits):
+    X, y = digits
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    union = make_union(StandardScaler(), FunctionTransformer()).set_output(transform="pandas")
+    frame = pd.DataFrame(X, columns=[f"p{i}" for i in range(64)])
+    piped = make_pipeline(union, network()).fit(frame, y)
+    assert piped[-1].feature_names_in_[0] == "standardscaler__p0"
+    assert piped.score(frame, y) > 0.2
+
+
+def test_warnings_and_errors(digits):
+    X, y = digits
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\) reached"):
+        network(max_iter=2).fit(X, y)
+    with pytest.raises(ValueError, match="non-finite"):
+        bp.MLPRegressor(solver="sgd", learning_rate_init=1e9, max_iter=5).fit(1e6 * X, y)
+    with pytest.warns(UserWarning, match="Got `batch_size`") as warned:
+        clone(network(max_iter=3, batch_size=10**4)).fit(X, y)
+    assert sum("batch_size" in str(w.message) for w in warned) == 1
+
+
+def test_ctrl_c_ends_a_fit_with_what_was_learnt(digits):
+    def interrupt(model, X, y):
+        if len(model.loss_curve_) == 3:
+            raise KeyboardInterrupt
+        return model.score(X, y)
+
+    model = network(early_stopping=True, scoring=interrupt, max_iter=50)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        model.fit(*digits)
+    assert model.n_iter_ == 3
+    assert model.predict(digits[0]).shape == (500,)
