@@ -1,12 +1,16 @@
 """What the estimators can do and scikit-learn's cannot."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+from scipy import sparse
+from sklearn import neural_network as sk
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.metrics import log_loss
 from sklearn.utils import compute_sample_weight
 
 import backprop as bp
@@ -33,7 +37,9 @@ def test_an_activation_for_each_layer(digits):
     assert [layer.activation for layer in layers] == ["tanh", "relu", "identity"]
     same = bp.MLPClassifier((9, 8), ["tanh", "tanh"], **options).fit(X, y)
     equal(same, bp.MLPClassifier((9, 8), "tanh", **options).fit(X, y))
-    for wrong in (("tanh",), ("tanh", "sigmoid")):
+    same = bp.MLPClassifier((9, 8), ("logistic", "logistic"), **options).fit(X, y)
+    equal(same, bp.MLPClassifier((9, 8), "logistic", **options).fit(X, y))
+    for wrong in (("tanh",), ("tanh", "sigmoid"), [["relu"], "tanh"]):
         with pytest.raises(ValueError, match="for each of the 2 hidden layers"):
             bp.MLPClassifier((9, 8), wrong).fit(X, y)
 
@@ -48,6 +54,167 @@ def test_class_weights_are_sample_weights(digits, class_weight):
     once_more = np.linspace(0.5, 2, len(y))
     model.fit(X, y, sample_weight=once_more)
     equal(model, bp.MLPClassifier(**options).fit(X, y, sample_weight=weight * once_more))
+
+
+def test_class_weights_of_several_labels(digits):
+    X, y = digits
+    labels = np.c_[y > 4, y % 2 == 0].astype(int)
+    options = {"max_iter": 3, "random_state": 0}
+    each = [{0: 1.0, 1: 3.0}, {0: 2.0, 1: 0.5}]
+    model = bp.MLPClassifier(class_weight=each, **options).fit(X, labels)
+    weight = np.where(y > 4, 3.0, 1.0) * np.where(y % 2 == 0, 0.5, 2.0)
+    equal(model, bp.MLPClassifier(**options).fit(X, labels, sample_weight=weight))
+
+
+def test_class_weights_in_parts(digits):
+    X, y = digits
+    given = {0: 5.0, 3: 0.5}
+    one, other = (bp.MLPClassifier(random_state=0, class_weight=w) for w in (given, None))
+    for rows in (slice(0, 300), slice(300, 600)):
+        one.partial_fit(X[rows], y[rows], classes=range(10))
+        weight = compute_sample_weight(given, y[rows])
+        other.partial_fit(X[rows], y[rows], classes=range(10), sample_weight=weight)
+    equal(one, other)
+    with pytest.raises(ValueError, match="'balanced' would weigh each call of partial_fit"):
+        bp.MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=range(10))
+
+
+def test_class_weights_are_not_in_the_validation(digits):
+    """Of held-out rows as of an eval_set: only sample weights, where they were given."""
+    X, y = digits
+    options = {"early_stopping": True, "max_iter": 3, "random_state": 0, "scoring": "loss"}
+    weight = np.random.default_rng(0).integers(0, 4, len(X)).astype(float)
+    for given in (None, weight):
+        model = bp.MLPClassifier(class_weight={0: 50.0}, **options)
+        model.fit(X, y, sample_weight=given)
+        rows = np.arange(len(X))
+        held_out = model._split(len(X), None, state_after_weights(model, X))[1]
+        rows = np.setdiff1d(rows, held_out)
+        by_hand = bp.MLPClassifier(class_weight={0: 50.0}, **options)
+        weights = [] if given is None else [given[held_out]]
+        loss = log_loss(
+            y[held_out],
+            model.predict_proba(X[held_out]),
+            labels=range(10),
+            sample_weight=None if given is None else given[held_out],
+        )
+        assert model.best_validation_score_ == pytest.approx(-loss, rel=1e-9)
+        by_hand.fit(X, y, eval_set=(X[held_out], y[held_out], *weights))
+        loss = log_loss(
+            y[held_out],
+            by_hand.predict_proba(X[held_out]),
+            labels=range(10),
+            sample_weight=None if given is None else given[held_out],
+        )
+        assert by_hand.best_validation_score_ == pytest.approx(-loss, rel=1e-9)
+
+
+def state_after_weights(model, X):
+    """Random numbers where the weights have been drawn, and the rows to hold out are."""
+    state = np.random.RandomState(model.random_state)
+    for weights, bias in zip(model.coefs_, model.intercepts_, strict=True):
+        state.uniform(size=weights.shape)
+        state.uniform(size=bias.shape)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("options", "y", "weight", "message"),
+    [
+        ({}, 0.5, None, "Unknown label type"),
+        ({}, np.nan, None, "NaN"),
+        ({}, 1, [1.0, 2.0, 3.0], r"sample_weight.shape == \(3,\)"),
+        ({"class_weight": None}, 1, -1.0, "sample_weight has values from -1"),
+        ({"class_weight": None}, 1, 0.0, "Sample weights must contain at least one non-zero"),
+        ({"class_weight": dict.fromkeys(range(20), 0)}, 1, None, "no sample of y has a weight"),
+    ],
+)
+def test_targets_and_weights_are_checked_first(digits, options, y, weight, message):
+    X, labels = digits
+    if np.ndim(weight) == 0 and weight is not None:
+        weight = np.full(len(X), weight)
+    with pytest.raises(ValueError, match=message):
+        bp.MLPClassifier(**{"class_weight": "balanced", **options}).fit(X, labels + y, weight)
+
+
+@pytest.mark.parametrize("scoring", [None, "loss", "accuracy", "callable"])
+def test_an_eval_sets_weights_weigh(digits, scoring):
+    X, y = digits
+    weight = np.random.default_rng(0).integers(0, 4, 200).astype(float)
+
+    def weighted(model, X, y, sample_weight=None):
+        return model.score(X, y, sample_weight)
+
+    options = {"early_stopping": True, "max_iter": 5, "random_state": 0}
+    model = bp.MLPClassifier(scoring=weighted if scoring == "callable" else scoring, **options)
+    model.fit(X[:400], y[:400], eval_set=(X[400:], y[400:], weight))
+    if scoring == "loss":
+        found = model.predict_proba(X[400:])
+        expected = -log_loss(y[400:], found, labels=range(10), sample_weight=weight)
+    else:
+        expected = model.score(X[400:], y[400:], weight)
+        assert expected != model.score(X[400:], y[400:])
+    assert model.best_validation_score_ == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_scorer_that_takes_no_weights_is_given_none(digits):
+    X, y = digits
+    options = {"early_stopping": True, "max_iter": 3, "class_weight": "balanced"}
+    model = bp.MLPClassifier(scoring=lambda model, X, y: model.score(X, y), **options)
+    assert model.fit(X, y, sample_weight=np.ones(len(X))).best_validation_score_ > 0
+
+
+SPARSE = "X is sparse, and the X to fit dense"
+WRONG_EVAL_SETS = {
+    "a new label": (lambda X, y: (X, y + 100), "y has the label 100: expected one of"),
+    "text": (lambda X, y: (X, y.astype(str)), "y has the label '0': expected one of"),
+    "one-hot": (lambda X, y: (X, np.eye(10)[y]), r"y has shape \(5, 10\): expected \(5,\)"),
+    "too few": (lambda X, y: (X, y[:3]), r"y has shape \(3,\): expected \(5,\)"),
+    "sparse": (lambda X, y: (sparse.csr_array(X), y), SPARSE),
+    "narrow": (lambda X, y: (X[:, :3], y), "X has 3 features"),
+    "negative": (lambda X, y: (X, y, -np.ones(5)), "sample_weight has values from -1"),
+    "no weight": (
+        lambda X, y: (X, y, np.zeros(5)),
+        "Sample weights must contain at least one non-zero",
+    ),
+    "X alone": (lambda X, y: X, "expected"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_EVAL_SETS)
+def test_an_eval_set_is_checked(digits, name):
+    X, y = digits
+    make, message = WRONG_EVAL_SETS[name]
+    model = bp.MLPClassifier(early_stopping=True, max_iter=1)
+    with pytest.raises(ValueError, match=f"eval_set: {message}"):
+        model.fit(X, y, eval_set=make(X[:5], y[:5]))
+    assert not hasattr(model, "coefs_")
+
+
+def test_a_regressors_eval_set_is_checked(digits):
+    X, y = digits
+    model = bp.MLPRegressor(early_stopping=True, max_iter=1)
+    for wrong in (np.array(list("abcde")), np.ones((5, 2)), [1, 2, 3, 4, np.nan]):
+        with pytest.raises(ValueError, match="eval_set: "):
+            model.fit(X, y, eval_set=(X[:5], wrong))
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        ({"solver": "lbfgs", "max_seconds": 1}, "max_seconds is for solver='adam' or 'sgd'"),
+        ({"solver": "lbfgs", "scoring": "loss"}, "scoring is for solver="),
+        ({"scoring": "accuracy"}, "scoring is for early_stopping=True"),
+        ({"scoring": "nonsense"}, "'scoring' parameter"),
+        ({"n_threads": 5000}, r"'n_threads' parameter.*\[1, 1024\]"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(digits, options, given):
+    with pytest.raises(ValueError, match=given):
+        bp.MLPClassifier(**options).fit(*digits)
+    if "solver" in options:
+        with pytest.raises(ValueError, match="eval_set is for solver="):
+            bp.MLPClassifier(solver="lbfgs", early_stopping=True).fit(*digits, eval_set=digits)
 
 
 def test_an_eval_set_and_a_scoring(digits):
@@ -112,6 +279,11 @@ def test_a_progress_bar(digits, capsys):
     assert "loss=" in printed.err
     assert printed.out == ""
     assert bp.MLPClassifier(solver="lbfgs", max_iter=3, verbose="bar").fit(*digits).n_iter_ == 3
+    options = {"early_stopping": True, "n_iter_no_change": 1, "tol": 1.0}
+    model = bp.MLPClassifier(max_iter=400, verbose="bar", **options).fit(*digits)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"{model.n_iter_}/{model.n_iter_}" in printed.err
     bp.MLPClassifier(max_iter=3, verbose=True).fit(*digits)
     assert capsys.readouterr().out.count("Iteration ") == 3
 
@@ -148,6 +320,8 @@ def test_explain(digits):
     weight = trace.gradient(0, 20, 1)
     assert weight.relative_error < 1e-6
     assert weight.decay == pytest.approx(0.1 / 5 * weight.value)
+    with pytest.raises(ValueError, match=r"y has the label 77: expected one of \[0, 1, 2"):
+        model.explain(X[:2], [3, 77])
     labels = np.eye(10, dtype=int)[y]
     assert bp.MLPClassifier((6,), max_iter=2).fit(X, labels).explain(X[:2], labels[:2]).cost > 0
     assert (
@@ -171,82 +345,32 @@ def test_explain_refuses_a_label_that_training_did_not_have(labels):
     assert model.explain(X[:2], labels[:2]).cost > 0
 
 
-# ---- preprocess="auto" -------------------------------------------------------------------------
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_explain_shows_the_step_that_would_come(digits, solver):
+    """Of models from sparse rows and from scikit-learn, too, which it leaves as they are."""
+    X, y = digits
+    options = {"solver": solver, "max_iter": 3, "random_state": 0, "alpha": 0.1}
+    dense = bp.MLPClassifier((6,), **options).fit(X, y)
+    thin = bp.MLPClassifier((6,), **options).fit(sparse.csr_array(X), y)
+    theirs = bp.from_sklearn(sk.MLPClassifier((6,), **options).fit(X, y))
+    before = pickle.dumps(dense)
+    weight = dense.explain(X[:5], y[:5]).gradient(0, 20, 1)
+    assert pickle.dumps(dense) == before
+    assert weight.decay == pytest.approx(0.1 / 5 * weight.value)
+    for other in (thin, theirs):
+        found = other.explain(X[:5], y[:5]).gradient(0, 20, 1)
+        assert found.step == pytest.approx(weight.step, rel=1e-4 if solver == "lbfgs" else 1e-6)
+    if solver == "lbfgs":  # has no step of its own
+        assert weight.step == pytest.approx(-1e-3 * (weight.gradient + weight.decay))
 
 
-@pytest.fixture
-def frame():
-    pd = pytest.importorskip("pandas", reason="pandas is not installed")
-    rng = np.random.default_rng(0)
-    n = 400
-    area, colour = rng.uniform(20, 200, n), rng.choice(["red", "green", "blue"], n)
-    rooms = rng.integers(1, 6, n).astype(float)
-    price = 3 * area + 40 * rooms + np.where(colour == "red", 100, 0)
-    rooms[::7] = np.nan
-    table = pd.DataFrame(
-        {
-            "area": area,
-            "colour": pd.Categorical(colour),
-            "rooms": rooms,
-            "note": pd.array(np.where(rng.random(n) < 0.3, None, "seen"), dtype="string"),
-            "new": rng.random(n) < 0.5,
-        }
-    )
-    return table, price
-
-
-def test_a_frame_with_categories_and_gaps(frame):
-    table, price = frame
-    options = {"hidden_layer_sizes": (32,), "max_iter": 400, "random_state": 0}
-    model = bp.MLPRegressor(preprocess="auto", **options)
-    target = (price - price.mean()) / price.std()
-    model.fit(table, target)
-    assert model.score(table, target) > 0.95
-    assert model.preprocessing_.input_names() == [
-        "area",
-        "colour=blue",
-        "colour=green",
-        "colour=red",
-        "rooms",
-        "rooms is missing",
-        "note=seen",
-        "note is missing",
-        "new",
-    ]
-    assert list(model.feature_names_in_) == list(table.columns)
-    assert model.n_features_in_ == 5
-    other = table.iloc[:9].copy()
-    other["colour"] = other["colour"].astype(str)
-    np.testing.assert_allclose(model.predict(other), model.predict(table.iloc[:9]))
-    kept = pickle.loads(pickle.dumps(model))
-    np.testing.assert_array_equal(kept.predict(table), model.predict(table))
-    assert model.explain(table.iloc[:3], target[:3]).input_names[1] == "colour=blue"
-    assert model.input_gradients(table.iloc[:3]).shape == (3, 9)
-    with pytest.raises(ValueError, match="feature names"):
-        model.predict(table.rename(columns={"area": "size"}))
-    with pytest.raises(ValueError, match=r"convert|cast"):
-        bp.MLPRegressor().fit(table, target)
-
-
-def test_it_is_the_preprocessing_of_backprop_train(frame, tmp_path):
-    from backprop.preprocessing import Preprocessing
-    from backprop.tables import read
-
-    table, price = frame
-    table.assign(price=price, new=table["new"].astype(float)).to_csv(
-        tmp_path / "flats.csv", index=False
-    )
-    data = read(tmp_path / "flats.csv")
-    trained = Preprocessing().fit(data, "price")
-    model = bp.MLPRegressor(max_iter=2, preprocess="auto").fit(table, price)
-    assert model.preprocessing_.columns == trained.columns
-
-
-def test_early_stopping_on_frames(frame):
-    table, price = frame
-    model = bp.MLPClassifier(max_iter=40, preprocess="auto", early_stopping=True, random_state=0)
-    y = price > np.median(price)
-    model.fit(table.iloc[:300], y[:300], eval_set=(table.iloc[300:], y[300:]))
-    assert model.score(table.iloc[300:], y[300:]) == model.best_validation_score_ > 0.8
-    model.set_params(scoring="loss").fit(table, y)
-    assert model.best_validation_score_ < 0
+def test_input_gradients_beside_predictions(digits):
+    """Threads may do both: neither is in the other's way."""
+    X, y = digits
+    model = bp.MLPClassifier((12,), max_iter=3, random_state=0).fit(X, y)
+    expected = model.input_gradients(X), model.predict_proba(X)
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [(model.input_gradients, 0), (model.predict_proba, 1)] * 10
+        found = [(pool.submit(call, X), which) for call, which in jobs]
+    for result, which in found:
+        np.testing.assert_array_equal(result.result(), expected[which])

@@ -10,6 +10,7 @@ from numbers import Real
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
+from sklearn.utils._missing import is_pandas_na
 
 from backprop.preprocessing import Preprocessing
 from backprop.tables import Table, as_numbers, label
@@ -68,49 +69,56 @@ def as_table(X, preprocessing=None):
     names, columns = [], []
     for i, column in enumerate(learned):
         named = str(X.columns[i]) if is_frame(X) else f"x{i}"
+        kind = None if column is None else column.kind
         names.append(named if column is None else column.name)
-        values = _of_series(named, X.iloc[:, i]) if is_frame(X) else _of_array(named, X[:, i])
-        columns.append(_typed(*values, None if column is None else column.kind))
+        columns.append((_of_series if is_frame(X) else _of_array)(X, i, named, kind))
     return Table(tuple(names), tuple(columns), "X")
 
 
-def _typed(values, is_open, kind):
-    """`is_open`: text that may stand for numbers, if no kind was learned."""
-    if not is_open or kind is not None:
-        return values
-    numbers = as_numbers(values)
-    return values if numbers is None else numbers
-
-
-def _of_series(name, series):
-    """(values, whether they are open) of a pandas column."""
+def _of_series(frame, i, name, kind):
     from pandas.api import types
 
+    series = frame.iloc[:, i]
     dtype, missing = series.dtype, series.isna().to_numpy()
     if types.is_numeric_dtype(dtype) and dtype.kind != "c":
-        return np.where(missing, np.nan, series.to_numpy(dtype=np.float64, na_value=np.nan)), False
+        return np.where(missing, np.nan, series.to_numpy(dtype=np.float64, na_value=np.nan))
     if dtype.kind in "cmM":
         raise ValueError(
             f"column {name!r} is {dtype}: preprocess='auto' expects numbers, categories or strings"
         )
-    return _text(np.where(missing, None, series.astype(object).to_numpy())), dtype.name == "object"
+    values = np.where(missing, None, series.astype(object).to_numpy())
+    return _of_objects(values, kind) if dtype.name == "object" else _text(values, kind)
 
 
-def _of_array(name, values):
+def _of_array(array, i, name, kind):
+    values = array[:, i]
     if values.dtype.kind in "biuf":
-        return values.astype(np.float64), False
-    if values.dtype.kind in "OSU":
-        return _text(values), values.dtype.kind == "O"
+        return values.astype(np.float64)
+    if values.dtype.kind in "SU":
+        return _text(values, kind)
+    if values.dtype.kind == "O":
+        return _of_objects(values, kind)
     raise ValueError(
         f"column {name!r} is {values.dtype}: preprocess='auto' expects numbers or strings"
     )
 
 
-def _text(values):
+def _of_objects(values, kind):
+    """Numbers where all of them are, unless it has been learned what they are."""
+    text = _text(values, kind)
+    numbers = as_numbers(text) if kind is None else None
+    return text if numbers is None else numbers
+
+
+def _text(values, kind):
     """As strings, numbers among them as `label` writes them; None where missing."""
-    return np.array([None if v is None or v != v else _word(v) for v in values], object)
+    return np.array([None if _is_missing(v) else _word(v, kind) for v in values], object)
 
 
-def _word(value):
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
+def _is_missing(value):
+    return value is None or is_pandas_na(value) or value != value
+
+
+def _word(value, kind):
+    is_number = isinstance(value, Real) and (kind == "numeric" or not isinstance(value, bool))
     return label(value) if is_number else str(value)

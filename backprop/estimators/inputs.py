@@ -147,12 +147,9 @@ class Inputs:
 
 def checked_weights(name, weights, X):
     """At least 0, and one of them above."""
-    weights = _check_sample_weight(weights, X, allow_all_zero_weights=True)
-    if weights.min() < 0 or not weights.any():
-        raise ValueError(
-            f"{name} has values from {weights.min():g} to {weights.max():g}: expected at least 0, "
-            "and some above"
-        )
+    weights = _check_sample_weight(weights, X)
+    if weights.min() < 0:
+        raise ValueError(f"{name} has values from {weights.min():g}: expected at least 0")
     return weights
 
 

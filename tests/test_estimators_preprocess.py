@@ -1,0 +1,265 @@
+"""``preprocess="auto"``: tables as they are, in the estimators."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import backprop as bp
+
+pd = pytest.importorskip("pandas", reason="pandas is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(0)
+    n = 400
+    area, colour = rng.uniform(20, 200, n), rng.choice(["red", "green", "blue"], n)
+    rooms = rng.integers(1, 6, n).astype(float)
+    price = 3 * area + 40 * rooms + np.where(colour == "red", 100, 0)
+    rooms[::7] = np.nan
+    table = pd.DataFrame(
+        {
+            "area": area,
+            "colour": pd.Categorical(colour),
+            "rooms": rooms,
+            "note": pd.array(np.where(rng.random(n) < 0.3, None, "seen"), dtype="string"),
+            "new": rng.random(n) < 0.5,
+        }
+    )
+    return table, price
+
+
+def test_a_frame_with_categories_and_gaps(frame):
+    table, price = frame
+    options = {"hidden_layer_sizes": (32,), "max_iter": 400, "random_state": 0}
+    model = bp.MLPRegressor(preprocess="auto", **options)
+    target = (price - price.mean()) / price.std()
+    model.fit(table, target)
+    assert model.score(table, target) > 0.95
+    assert model.preprocessing_.input_names() == [
+        "area",
+        "colour=blue",
+        "colour=green",
+        "colour=red",
+        "rooms",
+        "rooms is missing",
+        "note=seen",
+        "note is missing",
+        "new",
+    ]
+    assert list(model.feature_names_in_) == list(table.columns)
+    assert model.n_features_in_ == 5
+    other = table.iloc[:9].copy()
+    other["colour"] = other["colour"].astype(str)
+    np.testing.assert_allclose(model.predict(other), model.predict(table.iloc[:9]))
+    kept = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(kept.predict(table), model.predict(table))
+    assert model.explain(table.iloc[:3], target[:3]).input_names[1] == "colour=blue"
+    assert model.input_gradients(table.iloc[:3]).shape == (3, 9)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(table.rename(columns={"area": "size"}))
+    with pytest.raises(ValueError, match=r"convert|cast"):
+        bp.MLPRegressor().fit(table, target)
+
+
+def test_it_is_the_preprocessing_of_backprop_train(frame, tmp_path):
+    from backprop.preprocessing import Preprocessing
+    from backprop.tables import read
+
+    table, price = frame
+    table.assign(price=price, new=table["new"].astype(float)).to_csv(
+        tmp_path / "flats.csv", index=False
+    )
+    data = read(tmp_path / "flats.csv")
+    trained = Preprocessing().fit(data, "price")
+    model = bp.MLPRegressor(max_iter=2, preprocess="auto").fit(table, price)
+    assert model.preprocessing_.columns == trained.columns
+
+
+def test_early_stopping_on_frames(frame):
+    table, price = frame
+    model = bp.MLPClassifier(max_iter=40, preprocess="auto", early_stopping=True, random_state=0)
+    y = price > np.median(price)
+    model.fit(table.iloc[:300], y[:300], eval_set=(table.iloc[300:], y[300:]))
+    assert model.score(table.iloc[300:], y[300:]) == model.best_validation_score_ > 0.8
+    model.set_params(scoring="loss").fit(table, y)
+    assert model.best_validation_score_ < 0
+
+
+# ---- what a column is --------------------------------------------------------------------------
+
+
+def fitted(table, y=None, **options):
+    options = {"max_iter": 3, "random_state": 0, **options}
+    y = np.arange(table.shape[0]) % 5.0 if y is None else y
+    return bp.MLPRegressor(preprocess="auto", **options).fit(table, y)
+
+
+def test_a_row_is_predicted_alike_alone_and_among_others():
+    table = pd.DataFrame({"a": np.arange(300.0) % 7, "s": ["01", "02", "A3"] * 100})
+    model = fitted(table, table.a)
+    together = model.predict(table)
+    for i in range(3):
+        assert model.predict(table.iloc[[i]]) == pytest.approx(together[i], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda values: pd.Series(pd.Categorical(values)),
+        lambda values: pd.Series(values).astype(str).astype("string"),
+        lambda values: pd.Series(values).astype(str).astype("str"),
+        lambda values: pd.Series(values).astype(str).astype(arrow()),
+    ],
+    ids=["category", "string", "str", "arrow"],
+)
+def test_categories_and_strings_are_text_whatever_they_look_like(make):
+    table = pd.DataFrame({"c": make([1, 2, 3] * 10)})
+    assert fitted(table).preprocessing_.input_names() == ["c=1", "c=2", "c=3"]
+
+
+def arrow():
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    return pd.ArrowDtype(pa.string())
+
+
+def test_objects_are_numbers_where_all_of_them_are():
+    table = pd.DataFrame({"n": ["1.5", None, 3] * 10, "t": ["1.5", None, "x"] * 10}, dtype=object)
+    names = fitted(table).preprocessing_.input_names()
+    assert names == ["n", "n is missing", "t=1.5", "t=x", "t is missing"]
+    array = table.to_numpy()
+    assert fitted(array).preprocessing_.input_names()[:3] == ["x0", "x0 is missing", "x1=1.5"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (pd.to_datetime(["2020-01-01", "2021-01-01"] * 5), "datetime64"),
+        (pd.to_timedelta(range(10)), "timedelta64"),
+        (np.arange(10) * 1j, "complex128"),
+    ],
+    ids=["date", "duration", "complex"],
+)
+def test_what_is_neither_is_refused(values, kind):
+    table = pd.DataFrame({"x": range(10), "when": values})
+    with pytest.raises(ValueError, match=f"column 'when' is {kind}.*: preprocess='auto' expects"):
+        fitted(table)
+
+
+def test_sparse_rows_are_refused():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(ValueError, match="X is sparse: preprocess='auto' expects a DataFrame"):
+        fitted(sparse.csr_array(X))
+    model = fitted(X)
+    with pytest.raises(ValueError, match="X is sparse"):
+        model.predict(sparse.csr_array(X))
+
+
+def test_what_is_not_used_is_said(frame):
+    table, price = frame
+    table = table.assign(no=np.arange(len(table)), name=[f"n{i}" for i in range(len(table))])
+    with pytest.warns(UserWarning, match=r"does not use 'no' \(counts the rows\), 'name' \(text"):
+        fitted(table, price)
+
+
+def test_what_was_not_seen_is_said(frame):
+    table, price = frame
+    model = fitted(table, price)
+    other = table.iloc[:5].assign(colour="mauve")
+    with pytest.warns(UserWarning, match=r"colour: 5 values not seen in training \('mauve'\)"):
+        predicted = model.predict(other)
+    nothing = model._inputs(table.iloc[:5])
+    nothing[:, 1:4] = 0  # no category
+    np.testing.assert_allclose(predicted, model._engine.outputs(nothing).ravel(), rtol=1e-5)
+
+
+def test_single_precision_stays():
+    table = pd.DataFrame(
+        {"x": np.arange(30, dtype="f4"), "n": np.arange(30) % 4, "s": ["a", "b", "c"] * 10}
+    )
+    assert fitted(table).coefs_[0].dtype == np.float32
+    assert fitted(table.to_numpy(dtype=object)).coefs_[0].dtype == np.float64
+    assert fitted(table.assign(y=np.arange(30.0) ** 2)).coefs_[0].dtype == np.float64
+
+
+def test_an_array_after_a_frame(frame):
+    """As scikit-learn takes it: a warning, and the columns by their position."""
+    table, price = frame
+    model = fitted(table, price)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        found = model.predict(table.to_numpy(dtype=object))
+    np.testing.assert_allclose(found, model.predict(table))
+
+
+# ---- with the rest -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scoring", [None, "loss", "balanced_accuracy", "neg_log_loss", "callable"])
+@pytest.mark.parametrize("preprocess", [None, "auto"])
+def test_every_score_of_frames(frame, scoring, preprocess):
+    """Without a warning about names at each iteration."""
+    table, price = frame
+    table = table if preprocess else table[["area", "new"]]
+    y = price > np.median(price)
+    given = (lambda model, X, y: model.score(X, y)) if scoring == "callable" else scoring
+    options = {"max_iter": 5, "random_state": 0, "early_stopping": True}
+    model = bp.MLPClassifier(preprocess=preprocess, scoring=given, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(table.iloc[:300], y[:300], eval_set=(table.iloc[300:], y[300:]))
+    if scoring == "neg_log_loss":
+        assert model.best_validation_score_ < 0
+    elif scoring in (None, "callable"):
+        assert model.score(table.iloc[300:], y[300:]) == model.best_validation_score_
+
+
+def test_nothing_is_learned_from_what_is_held_out(frame):
+    table, price = frame
+    y = price > np.median(price)
+    options = {"early_stopping": True, "max_iter": 3, "random_state": 0}
+    model = bp.MLPClassifier(preprocess="auto", **options).fit(table, y)
+    trained, held_out = model._split(len(y), y, 0)
+    assert len(held_out) == 40
+    (area, *_) = model.preprocessing_.columns
+    assert area.mean == pytest.approx(table["area"].to_numpy()[trained].mean(), rel=1e-12)
+    assert model.t_ == 3 * len(trained)
+    weight = np.random.default_rng(0).integers(0, 4, len(y)).astype(float)
+    model.fit(table, y, sample_weight=weight)
+    mean = np.average(table["area"].to_numpy()[trained], weights=weight[trained])
+    assert model.preprocessing_.columns[0].mean == pytest.approx(mean, rel=1e-12)
+
+
+def test_in_a_pipeline_and_a_search(frame):
+    table, price = frame
+    target = (price - price.mean()) / price.std()
+    model = bp.MLPRegressor(preprocess="auto", max_iter=100, random_state=0)
+    piped = make_pipeline(FunctionTransformer(), model).fit(table, target)
+    np.testing.assert_array_equal(piped.predict(table), model.fit(table, target).predict(table))
+    search = GridSearchCV(model, {"alpha": [1e-4, 100.0]}, cv=3).fit(table, target)
+    assert search.best_params_ == {"alpha": 1e-4}
+    assert search.best_score_ > 0.8
+
+
+def test_in_parts(frame):
+    """What the first call learned holds for those after it."""
+    table, price = frame
+    model = bp.MLPRegressor(preprocess="auto", random_state=0)
+    model.partial_fit(table.iloc[:200], price[:200])
+    learned = model.preprocessing_
+    model.partial_fit(table.iloc[200:], price[200:])
+    assert model.preprocessing_ is learned
+    by_hand = bp.MLPRegressor(random_state=0)
+    for rows in (slice(0, 200), slice(200, None)):
+        by_hand.partial_fit(model._inputs(table.iloc[rows]), price[rows])
+    np.testing.assert_allclose(model.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
