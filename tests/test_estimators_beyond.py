@@ -337,9 +337,7 @@ def test_explain_refuses_a_label_that_training_did_not_have(labels):
     X, y = rng.normal(size=(40, 3)), np.resize(np.array(labels), 40)
     model = bp.MLPClassifier((4,), max_iter=2, random_state=0).fit(X, y)
     unknown = [labels[0], "zz" if isinstance(labels[0], str) else 3]
-    message = (
-        rf"y\[1\] is {unknown[1]!r}, expected one of the classes of the training: {labels[0]!r}"
-    )
+    message = rf"y\[1\] is {unknown[1]!r}: expected one of \[{labels[0]!r}"
     with pytest.raises(ValueError, match=message):
         model.explain(X[:2], unknown)
     assert model.explain(X[:2], labels[:2]).cost > 0
@@ -374,3 +372,13 @@ def test_input_gradients_beside_predictions(digits):
         found = [(pool.submit(call, X), which) for call, which in jobs]
     for result, which in found:
         np.testing.assert_array_equal(result.result(), expected[which])
+
+
+def test_the_best_weights_of_all_warm_starts_are_kept(digits):
+    options = {"early_stopping": True, "warm_start": True, "max_iter": 20, "random_state": 0}
+    model = bp.MLPClassifier(learning_rate_init=0.01, **options).fit(*digits)
+    best = [weights.copy() for weights in model.coefs_]
+    model.set_params(learning_rate_init=10.0).fit(*digits)  # which only makes it worse
+    assert len(model.validation_scores_) > 20
+    for weights, kept in zip(model.coefs_, best, strict=True):
+        np.testing.assert_array_equal(weights, kept)

@@ -132,12 +132,16 @@ class Inputs:
         return y.ravel() if expected == 1 else y
 
     def _check_labels(self, y):
-        if self._label_binarizer.y_type_.startswith("multilabel"):
-            unknown, known = np.setdiff1d(y, [0, 1]), "0 and 1"
-        else:
-            unknown, known = np.setdiff1d(y, self.classes_), f"one of {self.classes_.tolist()}"
+        """Of a label that it does not know, the binarizer would make another class, or none."""
+        several = self._label_binarizer.y_type_.startswith("multilabel")
+        known = np.array([0, 1]) if several else self.classes_
+        unknown = np.argwhere(~np.isin(y, known))
         if len(unknown):
-            raise ValueError(f"y has the label {unknown.tolist()[0]!r}: expected {known}")
+            place = tuple(unknown[0].tolist())
+            raise ValueError(
+                f"y[{', '.join(map(str, place))}] is {y[place].item()!r}: "
+                f"expected one of {known.tolist()}"
+            )
 
     def _targets(self, y):
         """y as a loss takes it: (n, n_outputs)."""
