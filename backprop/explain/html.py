@@ -9,21 +9,25 @@ import base64
 import hashlib
 import html
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from string import Template
 
 import numpy as np
 
+from backprop.validation import check_integer
+
 # Lists of these names hold numbers; they are packed wherever in a trace they stand.
 ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "derivative", "dz"))
 SAMPLE_ARRAYS = ("x", "y", "output", "share", "loss")
 
-
 FRAME = '<iframe srcdoc="{}" title="{}" style="width: 100%; height: 46rem; border: 0"></iframe>'
 
 
-def write_page(path, traces, title=None):
+def write_page(
+    path, traces, title=None, *, introduction=None, weight=None, sample=None, epoch=None
+):
     """Write the page of one trace, or of several with a slider over the epochs.
 
     Parameters
@@ -34,19 +38,50 @@ def write_page(path, traces, title=None):
         Of one network, in the order of training.
     title : str, optional
         The page's heading.
+    introduction : str, optional
+        What is read first, as plain text; an empty line begins a new paragraph.
+    weight : tuple (layer, source, unit), optional
+        What the page opens at, as for `Trace.gradient`; by default the weight of the first layer
+        with the largest gradient.
+    sample : int, optional
+        The row of the batch that it opens at, from 0; by default the one that adds most to that
+        weight's gradient.
+    epoch : int, optional
+        How many epochs had been trained at the trace that it opens at; by default the last trace.
 
     Raises
     ------
     ValueError
-        When there is no trace, or when they are not of one network.
+        When there is no trace, when they are not of one network, or when there is no such weight,
+        sample or epoch.
     OSError
         When the file cannot be written.
     """
     traces = list(traces)
     if title is None and traces:
         title = title_of(traces[-1])
-    text = page([trace.to_dict() for trace in traces], title)
+    opening = _opening(traces, weight, sample, epoch)
+    text = page([trace.to_dict() for trace in traces], title, introduction, opening)
     Path(path).write_text(text, encoding="utf-8")
+
+
+def _opening(traces, weight, sample, epoch):
+    """Where the page opens, as its script has it: a bias comes from -1, None is the default."""
+    at = len(traces) - 1
+    if epoch is not None:
+        epochs = [trace.epoch for trace in traces]
+        if epoch not in epochs:
+            listed = ", ".join(str(one) for one in epochs)
+            raise ValueError(f"epoch: there is no trace of epoch {epoch}, only of {listed}")
+        at = epochs.index(epoch)
+    if sample is not None:
+        sample = check_integer("sample", sample, 0, len(traces[at].x) - 1)
+    if weight is not None:
+        if len(weight) != 3:
+            raise ValueError(f"weight: {weight!r} was given, expected (layer, source, unit)")
+        found = traces[at].gradient(*weight)
+        weight = [found.layer, -1 if found.source == "bias" else found.source, found.unit]
+    return {"trace": at, "sample": sample, "weight": weight}
 
 
 def title_of(trace):
@@ -60,7 +95,7 @@ def frame(text):
     return FRAME.format(html.escape(text), "Back-propagation, explained")
 
 
-def page(traces, title):
+def page(traces, title, introduction=None, opening=None):
     """The HTML of a page that shows traces of one network.
 
     Parameters
@@ -70,6 +105,11 @@ def page(traces, title):
         has a slider over the epochs.
     title : str
         The page's heading.
+    introduction : str, optional
+        As for `write_page`.
+    opening : dict, optional
+        Where it opens: "trace" and "sample" from 0, "weight" [layer, from, to] whose "from" is -1
+        for a bias. None is the default for each.
 
     Returns
     -------
@@ -93,10 +133,12 @@ def page(traces, title):
     template = Template((parts / "template.html").read_text("utf-8"))
     return template.substitute(
         title=html.escape(title),
+        introduction=_paragraphs(introduction or ""),
         style=style,
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
+        opening=_json(opening or {}),
         data=_json([_packed(trace) for trace in traces]),
     )
 
@@ -111,6 +153,12 @@ def _check_same_network(traces):
                     f"traces: number {i} is of a network with {what} {found}, "
                     f"expected {first[what]} as number 0"
                 )
+
+
+def _paragraphs(text):
+    """Plain text as markup: what an empty line parts are paragraphs."""
+    parts = (part.strip() for part in re.split(r"\n\s*\n", text))
+    return "".join(f"<p>{html.escape(part)}</p>" for part in parts if part)
 
 
 def _identity(trace):

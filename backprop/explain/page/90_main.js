@@ -20,6 +20,7 @@ const state = {
   item: null, // {kind: "parameter", layer, from, to} or {kind: "unit", layer, unit}
   show: "gradient",
   tab: "product",
+  way: null, // of several paths, the one that was opened: a unit of each layer
   step: 0,
   steps: null,
   quiz: null,
@@ -36,8 +37,9 @@ function itemKey({ kind, layer, from, to, unit }) {
 
 /** Changes what is shown, and draws it. */
 function update(change) {
-  Object.assign(state, change);
+  Object.assign(state, { way: null }, change);
   state.sample = Math.min(state.sample, state.trace.samples.count - 1);
+  if (state.tab === "quiz") matchQuiz("sample" in change);
   draw();
 }
 
@@ -47,11 +49,13 @@ function select(item) {
   update({ item, tab });
 }
 
-/** Begins with a parameter, and the sample that contributes most to its gradient. */
-function openAt(parameter) {
-  const { share, count } = state.trace.samples;
-  const contributions = Array.from({ length: count }, (_, s) => share.at(0, s) * state.trace.sampleGradient(parameter, s));
-  [state.sample] = largest(contributions, 1);
+/** Begins where html.py says; else at the largest gradient, and the sample that adds most to it. */
+function openPage() {
+  const opening = readJson("opening");
+  state.traceIndex = opening.trace ?? state.traces.length - 1;
+  const [layer, from, to] = opening.weight ?? [];
+  const parameter = opening.weight ? { kind: "parameter", layer, from, to } : largestGradient(state.trace, 0);
+  state.sample = opening.sample ?? largest(state.trace.contributions(parameter), 1)[0];
   select(parameter);
 }
 
@@ -64,6 +68,7 @@ function draw() {
   drawControls();
   drawing.paint();
   drawLegend(isGraph);
+  drawBrief();
   drawTabs();
   redraw(panel, ...[VIEWS[state.tab].view()].flat(Infinity));
 }
@@ -92,9 +97,16 @@ function onTabsKey(event) {
   document.getElementById(`tab-${state.tab}`).focus();
 }
 
+/** The address of the link would be looked up in the page around this one, such as a notebook. */
+function onSkip(event) {
+  event.preventDefault();
+  goToPanel();
+}
+
 document.getElementById("network").append(drawing.element);
+document.querySelector(".network").classList.toggle("of-heatmaps", !isGraph);
+document.getElementById("skip").addEventListener("click", onSkip);
 tabs.addEventListener("keydown", onTabsKey);
 panel.addEventListener("keydown", onStepsKey);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-state.traceIndex = state.traces.length - 1;
-openAt(largestGradient(state.trace, 0));
+openPage();
