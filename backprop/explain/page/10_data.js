@@ -49,8 +49,20 @@ function unpackLayer(raw) {
   return layer;
 }
 
+/** What the samples are called: rows of a file count from 1, and so does the page where Python counts from 0. */
+function sampleNumbers(index) {
+  return index.includes(0) ? index.map((place) => place + 1) : index;
+}
+
+/** The rule that an optimizer follows, by its settings. */
+function optimizerKind({ beta_1, epsilon_hat, momentum, nesterov }) {
+  if (beta_1 !== undefined) return epsilon_hat ? "adamHat" : "adam";
+  if (!momentum) return "sgd";
+  return nesterov ? "nesterov" : "momentum";
+}
+
 function unpackSamples(raw) {
-  const samples = { index: raw.index, count: raw.index.length };
+  const samples = { numbers: sampleNumbers(raw.index), count: raw.index.length };
   for (const name of ["x", "y", "output", "share", "loss"]) samples[name] = new Matrix(raw[name]);
   return samples;
 }
@@ -63,13 +75,14 @@ class Trace {
     this.epoch = raw.epoch;
     this.cost = realNumber(raw.cost);
     this.costAfterStep = realNumber(raw.cost_after_step);
-    this.optimizer = raw.optimizer;
+    this.optimizer = { ...raw.optimizer, kind: optimizerKind(raw.optimizer.hyper_parameters) };
     this.moments = [raw.optimizer.moment1, raw.optimizer.moment2].map(
       (moment) => moment && moment.map(unpackParameters),
     );
     this.diagnostics = raw.diagnostics;
     this.inputNames = raw.inputs.names;
     this.outputNames = raw.outputs.names;
+    this.labelSmoothing = raw.outputs.label_smoothing ?? 0;
     this.layers = raw.layers.map(unpackLayer);
     this.samples = unpackSamples(raw.samples);
     this.last = this.layers.length - 1;
@@ -89,6 +102,15 @@ class Trace {
   /** What a parameter is multiplied with. */
   input({ layer, from }, sample) {
     return from === BIAS ? 1 : this.activation(layer - 1, sample, from);
+  }
+
+  /** What a sample adds to the gradient of the cost. */
+  contribution(parameter, sample) {
+    return this.samples.share.at(0, sample) * this.sampleGradient(parameter, sample);
+  }
+
+  contributions(parameter) {
+    return Array.from({ length: this.samples.count }, (_, sample) => this.contribution(parameter, sample));
   }
 
   /** The derivative of one sample's own loss by a parameter. */
@@ -123,8 +145,12 @@ function largestGradient(trace, layer) {
   return { kind: "parameter", layer, from: Math.floor(best / cols), to: best % cols };
 }
 
+function readJson(id) {
+  return JSON.parse(document.getElementById(id).textContent);
+}
+
 function readTraces() {
-  return JSON.parse(document.getElementById("traces").textContent).map((raw) => new Trace(raw));
+  return readJson("traces").map((raw) => new Trace(raw));
 }
 
 /** The places of the largest numbers, by size, and in their own order. */
@@ -137,3 +163,5 @@ function largest(numbers, count) {
     .slice(0, count)
     .sort((one, other) => one - other);
 }
+
+const sum = (numbers) => numbers.reduce((total, value) => total + value, 0);

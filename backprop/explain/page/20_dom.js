@@ -43,10 +43,27 @@ function number(value, kind, precision) {
   return h("span", properties, digits(value, precision));
 }
 
-/** A table that scrolls by itself where it is wider than the page. */
+/** Between two terms; the spaces beside it are where a line may break. */
+function sign(text) {
+  return [" ", h("span", { class: "sign" }, text), " "];
+}
+
+/** A term or a factor: in brackets where a sign before it would meet its own. */
+function term(value, kind, precision) {
+  const shown = number(value, kind, precision);
+  return value < 0 ? h("span", { class: "term" }, "(", shown, ")") : shown;
+}
+
+/** What signs part, such as the terms of a sum. */
+function joined(text, elements) {
+  return elements.map((element, place) => (place ? [sign(text), element] : [element]));
+}
+
+/** A table that scrolls by itself where it is wider than the page; a row's first cell is its heading. */
 function table(caption, headings, rows) {
   const head = h("tr", null, headings.map((heading) => h("th", { scope: "col" }, heading)));
-  const body = rows.map((cells) => h("tr", null, cells.map((cell) => h("td", null, cell))));
+  const body = rows.map(([first, ...cells]) =>
+    h("tr", null, h("th", { scope: "row" }, first), cells.map((cell) => h("td", null, cell))));
   return h(
     "div",
     { class: "table", role: "region", tabindex: "0", "aria-label": caption },

@@ -11,6 +11,18 @@ const mn = (text) => m("mn", String(text));
 const mo = (text) => m("mo", text);
 const mrow = (...children) => m("mrow", ...children);
 
+/** Brackets that neither grow nor keep a distance, as around an index or an argument. */
+function inBrackets(...children) {
+  const bracket = (text) => fill(mo(text), { stretchy: "false", lspace: "0", rspace: "0" }, []);
+  return mrow(bracket("("), ...children, bracket(")"));
+}
+
+/** A number in a formula; below 0 in brackets, as an operator stands before it. */
+function numeral(value, precision) {
+  const text = mn(digits(value, precision));
+  return value < 0 ? inBrackets(text) : text;
+}
+
 /** A formula in its line: strings are operators. */
 function math(...children) {
   return m("math", ...children.map((child) => (typeof child === "string" ? mo(child) : child)));
@@ -52,7 +64,7 @@ function subscript(indices) {
 
 /** A letter with its layer above and its units below: numbers count from 1, strings are letters. */
 function indexed(letter, layer, ...indices) {
-  const above = mrow(mo("("), typeof layer === "number" ? mn(layer + 1) : mi(layer), mo(")"));
+  const above = inBrackets(typeof layer === "number" ? mn(layer + 1) : mi(layer));
   return indices.length
     ? m("msubsup", mi(letter), subscript(indices), above)
     : m("msup", mi(letter), above);
@@ -74,7 +86,7 @@ function parameterSymbol({ layer, from, to }) {
 
 /** f′(z) of a unit. */
 function derivativeSymbol(layer, unit) {
-  return mrow(mi("f"), mo("′"), mo("("), indexed("z", layer, unit), mo(")"));
+  return mrow(mi("f"), mo("′"), inBrackets(indexed("z", layer, unit)));
 }
 
 /** A unit's a, or an input's x. */

@@ -14,35 +14,70 @@ const MOST_PATHS = 12;
 /** Then so many of the largest are listed. */
 const MOST_LISTED = 6;
 
+/** What the units of the layers beyond are called in a sum; twelve paths cross three such layers. */
+const SUM_LETTERS = ["k", "m", "n"];
+
 function factor(kind, symbol, value) {
   return { kind, symbol, value };
 }
 
-function lossFactor(trace, sample, unit) {
-  const symbol = () => partial(sampleLoss(), indexed("a", trace.last, unit));
-  return factor("loss", symbol, trace.layers[trace.last].da.at(sample, unit));
+/** Each kind's symbol; a unit is a number, or a letter that a sum goes through. */
+const SYMBOLS = {
+  loss: (layer, unit) => partial(sampleLoss(), indexed("a", layer, unit)),
+  group: (layer, unit) => partial(sampleLoss(), indexed("z", layer, unit)),
+  activation: derivativeSymbol,
+  weight: (layer, from, to) => indexed("w", layer, from, to),
+  input: (layer, from, to) => inputSymbol({ layer, from, to }),
+};
+
+const VALUES = {
+  loss: (trace, sample, layer, unit) => trace.layers[layer].da.at(sample, unit),
+  group: (trace, sample, layer, unit) => trace.layers[layer].dz.at(sample, unit),
+  activation: (trace, sample, layer, unit) => trace.layers[layer].derivative.at(sample, unit),
+  weight: (trace, _, layer, from, to) => trace.layers[layer].weights.at(from, to),
+  input: (trace, sample, layer, from, to) => trace.input({ layer, from, to }, sample),
+};
+
+/** The factors along one way as [kind, layer, ...units], as the derivative comes back: loss first, input last. */
+function partsAlong({ layer, from, to }, way) {
+  const parts = [["loss", layer + way.length - 1, way[way.length - 1]]];
+  for (let place = way.length - 1; place > 0; place--) {
+    parts.push(["activation", layer + place, way[place]]);
+    parts.push(["weight", layer + place, way[place - 1], way[place]]);
+  }
+  return [...parts, ["activation", layer, to], ["input", layer, from, to]];
 }
 
-function activationFactor(trace, sample, layer, unit) {
-  const value = trace.layers[layer].derivative.at(sample, unit);
-  return factor("activation", () => derivativeSymbol(layer, unit), value);
+/** The same for all paths beyond one unit of the next layer at once: their sum is that unit's ∂ℓ/∂z. */
+function partsOfGroup({ layer, from, to }, next) {
+  return [
+    ["group", layer + 1, next],
+    ["weight", layer + 1, to, next],
+    ["activation", layer, to],
+    ["input", layer, from, to],
+  ];
 }
 
-function weightFactor(trace, layer, from, to) {
-  const value = trace.layers[layer].weights.at(from, to);
-  return factor("weight", () => indexed("w", layer, from, to), value);
+function pathOf(trace, sample, units, parts) {
+  const factors = parts.map(([kind, ...place]) =>
+    factor(kind, () => SYMBOLS[kind](...place), VALUES[kind](trace, sample, ...place)));
+  return { units, factors, product: factors.reduce((product, { value }) => product * value, 1) };
 }
 
-function inputFactor(trace, sample, parameter) {
-  return factor("input", () => inputSymbol(parameter), trace.input(parameter, sample));
+function pathFactors(trace, sample, parameter, way) {
+  return pathOf(trace, sample, way, partsAlong(parameter, way));
 }
 
-function product(factors) {
-  return factors.reduce((result, { value }) => result * value, 1);
+function groupFactors(trace, sample, parameter, next) {
+  return pathOf(trace, sample, [parameter.to, next], partsOfGroup(parameter, next));
 }
 
 function countPaths(trace, layer) {
   return trace.layers.slice(layer + 1).reduce((count, { units }) => count * units, 1);
+}
+
+function isGrouped(trace, layer) {
+  return countPaths(trace, layer) > MOST_PATHS && layer < trace.last - 1;
 }
 
 /** The units on each way from a unit to an output, that unit first. */
@@ -55,52 +90,43 @@ function waysOut(trace, layer, unit) {
   return ways;
 }
 
-/** The factors along one way, as the derivative comes back: loss first, input last. */
-function pathFactors(trace, sample, parameter, way) {
-  const factors = [lossFactor(trace, sample, way[way.length - 1])];
-  for (let place = way.length - 1; place >= 0; place--) {
-    const layer = parameter.layer + place;
-    factors.push(activationFactor(trace, sample, layer, way[place]));
-    if (place > 0) factors.push(weightFactor(trace, layer, way[place - 1], way[place]));
-  }
-  factors.push(inputFactor(trace, sample, parameter));
-  return { units: way, factors, product: product(factors) };
-}
-
-/** All paths beyond one unit of the next layer at once: their sum is that unit's ∂ℓ/∂z. */
-function groupFactors(trace, sample, parameter, next) {
-  const { layer, to } = parameter;
-  const factors = [
-    factor("group", () => partial(sampleLoss(), indexed("z", layer + 1, next)), trace.layers[layer + 1].dz.at(sample, next)),
-    weightFactor(trace, layer + 1, to, next),
-    activationFactor(trace, sample, layer, to),
-    inputFactor(trace, sample, parameter),
-  ];
-  return { units: [to, next], factors, product: product(factors) };
-}
-
 /** Every path of a parameter; where they are many, the largest, or the largest groups of them. */
 function chainOf(trace, sample, parameter) {
-  const count = countPaths(trace, parameter.layer);
-  const isMany = count > MOST_PATHS;
-  const isGrouped = isMany && parameter.layer < trace.last - 1;
-  const paths = isGrouped
-    ? Array.from({ length: trace.units(parameter.layer + 1) }, (_, next) => groupFactors(trace, sample, parameter, next))
-    : waysOut(trace, parameter.layer, parameter.to).map((way) => pathFactors(trace, sample, parameter, way));
-  const products = paths.map((path) => path.product);
-  const listed = new Set(isMany ? largest(products, MOST_LISTED) : products.keys());
-  const total = (numbers) => numbers.reduce((sum, value) => sum + value, 0);
+  const { layer, to } = parameter;
+  const count = countPaths(trace, layer);
+  const paths = isGrouped(trace, layer)
+    ? Array.from({ length: trace.units(layer + 1) }, (_, next) => groupFactors(trace, sample, parameter, next))
+    : waysOut(trace, layer, to).map((way) => pathFactors(trace, sample, parameter, way));
+  const products = paths.map(({ product }) => product);
+  const listed = new Set(count > MOST_PATHS ? largest(products, MOST_LISTED) : products.keys());
   return {
     count,
-    isGrouped,
+    isGrouped: isGrouped(trace, layer),
     listed: paths.filter((_, place) => listed.has(place)),
     others: paths.length - listed.size,
-    othersSum: total(products.filter((_, place) => !listed.has(place))),
-    sum: total(products),
+    othersSum: sum(products.filter((_, place) => !listed.has(place))),
+    sum: sum(products),
+    largest: paths[largest(products, 1)[0]],
   };
 }
 
+/** The whole as a formula: the sums over the units on the way, and the product that is summed. */
+function chainSymbols(trace, parameter) {
+  const { layer, to } = parameter;
+  const letters = [...SUM_LETTERS];
+  const beyond = trace.layers.slice(layer + 1).map(({ units }) => (units === 1 ? 0 : letters.shift()));
+  const way = isGrouped(trace, layer) ? [to, beyond[0]] : [to, ...beyond];
+  const parts = isGrouped(trace, layer) ? partsOfGroup(parameter, beyond[0]) : partsAlong(parameter, way);
+  const product = parts.map(([kind, ...place]) => inKind(kind, SYMBOLS[kind](...place)));
+  return {
+    sums: way.slice(1).filter((unit) => typeof unit === "string").map(sumOver),
+    product: product.flatMap((symbol, place) => (place ? [mo("·"), symbol] : [symbol])),
+  };
+}
+
+/** Of two numbers: what they differ by, over the larger. */
 function relativeError(one, other) {
   const scale = Math.max(Math.abs(one), Math.abs(other));
+  if (!Number.isFinite(scale)) return NaN;
   return scale === 0 ? 0 : Math.abs(one - other) / scale;
 }

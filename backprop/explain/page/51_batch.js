@@ -15,14 +15,11 @@ function batchView() {
   const parameter = chosenParameter();
   const { samples } = trace;
   const own = trace.layers[parameter.layer];
-  const contributions = Array.from(
-    { length: samples.count },
-    (_, s) => samples.share.at(0, s) * trace.sampleGradient(parameter, s),
-  );
+  const contributions = trace.contributions(parameter);
   const listed = largest(contributions, MOST_SAMPLES_LISTED);
   const most = largestOf(contributions);
   const rows = listed.map((s) => [
-    button(`sample ${s}`, String(samples.index[s]), () => update({ sample: s }), { class: "link", "aria-pressed": String(s === state.sample), "aria-label": `sample ${samples.index[s]}` }),
+    button(`sample ${s}`, String(samples.numbers[s]), () => update({ sample: s }), { class: "link", "aria-pressed": String(s === state.sample), "aria-label": `sample ${samples.numbers[s]}` }),
     number(samples.loss.at(0, s), null, 4),
     number(samples.share.at(0, s), null, 4),
     number(own.dz.at(s, parameter.to), "group", 4),
@@ -31,7 +28,6 @@ function batchView() {
     bar(contributions[s], most),
   ]);
   const others = samples.count - listed.length;
-  const sum = contributions.reduce((total, value) => total + value, 0);
   const s = () => mi("s");
   return [
     h("h2", null, "The batch"),
@@ -40,7 +36,7 @@ function batchView() {
     formula(partial(mi("C"), parameterSymbol(parameter)), "=", sumOver("s"), m("msub", mi("share"), s()), "·", inKind("group", partial(m("msub", sampleLoss(), s()), indexed("z", parameter.layer, parameter.to))), "·", inKind("input", inputSymbol(parameter))),
     h("p", null, `Here for the ${trace.parameterName(parameter)}.`, others ? ` The ${listed.length} largest contributions of ${samples.count}.` : ""),
     table("Each sample’s contribution", ["sample", "loss", "share", "∂ℓ/∂z", "input", "contribution", ""], rows),
-    h("p", { class: "sum" }, h("strong", null, "Sum over the batch "), sign("="), number(sum), h("span", { class: "note" }, " in this page; training has "), number(parameterAt(own.gradient, parameter))),
+    h("p", { class: "sum" }, h("strong", null, "Sum over the batch "), sign("="), number(sum(contributions)), h("span", { class: "note" }, " in this page; training has "), number(parameterAt(own.gradient, parameter))),
   ];
 }
 

@@ -8,7 +8,7 @@ function lossView() {
   const view = views[trace.loss];
   return [
     h("h2", null, `The loss: ${trace.loss.replaceAll("_", " ")}`),
-    h("p", { class: "lead" }, `Sample ${trace.samples.index[state.sample]}: loss `, number(trace.samples.loss.at(0, state.sample)), "."),
+    h("p", { class: "lead" }, `Sample ${trace.samples.numbers[state.sample]}: loss `, number(trace.samples.loss.at(0, state.sample)), ".", trace.labelSmoothing ? ` The targets are smoothed by ${digits(trace.labelSmoothing)}.` : null),
     view ? view(trace, state.sample) : null,
   ];
 }
@@ -33,7 +33,7 @@ function squaredError(trace, sample) {
   const shown = shownOutputs(trace, sample);
   const rows = shown.map((j) => [trace.outputNames[j], number(a.at(sample, j)), number(y.at(sample, j)), number(da.at(sample, j), "loss")]);
   return [
-    formula(sampleLoss(), "=", m("mfrac", mn(1), mn(2)), sumOver("j"), m("msup", mrow(mo("("), letter("a", "j"), mo("−"), letter("y", "j"), mo(")")), mn(2))),
+    formula(sampleLoss(), "=", m("mfrac", mn(1), mn(2)), sumOver("j"), m("msup", inBrackets(letter("a", "j"), mo("−"), letter("y", "j")), mn(2))),
     formula(inKind("loss", partial(sampleLoss(), letter("a", "j"))), "=", letter("a", "j"), "−", letter("y", "j")),
     table("The derivative for each output", ["output", "a", "target y", "∂ℓ/∂a = a − y"], rows),
     othersNote(trace, shown),
@@ -54,9 +54,9 @@ function sigmoidCrossEntropy(trace, sample) {
     return [trace.outputNames[j], number(a.at(sample, j), null, 4), number(p, null, 4), number(target, null, 4), number(first, "loss", 4), number(second, "activation", 4), number(first * second, null, 4), number(da.at(sample, j), "loss", 4)];
   });
   const p = () => letter("p", "j");
-  const pq = () => mrow(p(), mo("("), mn(1), mo("−"), p(), mo(")"));
+  const pq = () => mrow(p(), inBrackets(mn(1), mo("−"), p()));
   return [
-    formula(sampleLoss(), "=", "−", sumOver("j"), letter("y", "j"), log(), p(), "+", "(", mn(1), "−", letter("y", "j"), ")", log(), "(", mn(1), "−", p(), ")", gap(), p(), "=", mi("σ"), "(", letter("a", "j"), ")"),
+    formula(sampleLoss(), "=", "−", sumOver("j"), letter("y", "j"), log(), p(), "+", inBrackets(mn(1), mo("−"), letter("y", "j")), log(), inBrackets(mn(1), mo("−"), p()), gap(), p(), "=", mi("σ"), inBrackets(letter("a", "j"))),
     h("h3", null, "The long way"),
     formula(inKind("loss", partial(sampleLoss(), p())), "=", m("mfrac", mrow(p(), mo("−"), letter("y", "j")), pq()), gap(), inKind("activation", partial(p(), letter("a", "j"))), "=", pq()),
     h("h3", null, "The short way"),
@@ -87,7 +87,7 @@ function softmaxCrossEntropy(trace, sample) {
   return [
     formula(sampleLoss(), "=", "−", sumOver("k"), letter("y", "k"), log(), pk(), gap(), pk(), "=", m("mfrac", m("msup", mi("e"), letter("a", "k")), mrow(sumOver("j"), m("msup", mi("e"), letter("a", "j"))))),
     h("h3", null, "The long way"),
-    formula(inKind("loss", partial(sampleLoss(), pk())), "=", "−", m("mfrac", letter("y", "k"), pk()), gap(), inKind("activation", partial(pk(), letter("a", "j"))), "=", pk(), "(", m("msub", mi("δ"), mrow(mi("k"), mi("j"))), "−", letter("p", "j"), ")"),
+    formula(inKind("loss", partial(sampleLoss(), pk())), "=", "−", m("mfrac", letter("y", "k"), pk()), gap(), inKind("activation", partial(pk(), letter("a", "j"))), "=", pk(), inBrackets(m("msub", mi("δ"), mrow(mi("k"), mi("j"))), mo("−"), letter("p", "j"))),
     table("The derivative by each probability", ["output", "p", "target y", "∂ℓ/∂p"], first),
     h("p", null, "Each probability depends on every logit, so the second derivative is a matrix: its rows are the probabilities, its columns the logits."),
     table("The softmax’s matrix of derivatives", ["∂p/∂a", ...shown.map((j) => trace.outputNames[j])], matrix),
