@@ -56,7 +56,7 @@ function forwardSteps(layer) {
       title: `Forward: the activations of ${name}`,
       lit: { kind: "unit", layer },
       body: () => [
-        formula(indexed("a", layer, "j"), "=", mi("f"), "(", indexed("z", layer, "j"), ")", gap(), mi("f"), "=", m("mtext", activation)),
+        formula(indexed("a", layer, "j"), "=", mi("f"), inBrackets(indexed("z", layer, "j")), gap(), mi("f"), "=", m("mtext", activation)),
         h("p", null, activation === "identity" ? "The identity hands its sum on unchanged." : `The ${activation} bends each sum; this is what the next layer reads.`),
         unitTable("Activations", layer, ["z", "a = f(z)"], (unit) => [{ value: own().z.at(state.sample, unit) }, { value: own().a.at(state.sample, unit) }]),
       ],
@@ -110,7 +110,7 @@ function backwardSteps(layer) {
       lit: { kind: "unit", layer },
       body: () => [
         formula(partial(sampleLoss(), indexed("z", layer, "j")), "=", inKind(daKind, partial(sampleLoss(), indexed("a", layer, "j"))), "·", inKind("activation", derivativeSymbol(layer, "j"))),
-        h("p", null, "The derivative of the loss meets the derivative of the activation: both, multiplied."),
+        h("p", null, `${layer === last ? "The derivative of the loss" : "What came back from the layer above"} meets the derivative of the activation: both, multiplied.`),
         unitTable("Derivatives by the pre-activation", layer, ["∂ℓ/∂a", "f′(z)", "∂ℓ/∂z"], (unit) => [
           { value: own().da.at(state.sample, unit), kind: daKind },
           { value: own().derivative.at(state.sample, unit), kind: "activation" },
@@ -178,12 +178,18 @@ function closingSteps() {
     {
       title: "The step",
       body: () => [
-        h("p", { class: "formula" }, state.trace.optimizer.formula),
+        stepFormulas(),
         h("p", null, "Every weight of every layer moves at once, against its gradient. The view “Update” follows the chosen weight through it."),
         h("p", { class: "result" }, "cost ", number(state.trace.cost), " → ", number(state.trace.costAfterStep)),
       ],
     },
   ];
+}
+
+/** The optimizer's assignments, without their numbers. */
+function stepFormulas() {
+  const parameter = chosenParameter();
+  return assignmentsOf(state.trace, parameter).map(({ target, symbols }) => formula(target, "←", symbols));
 }
 
 /** The steps' titles and what they light up do not depend on the sample: they are made once. */

@@ -33,13 +33,23 @@ function unitButtons(layer, units) {
   return h("p", { class: "units" }, shown, others > 0 ? ` and ${others} others` : null);
 }
 
-/** How large gradients are from layer to layer. */
+function rootMeanSquare({ data }) {
+  return Math.sqrt(data.reduce((total, value) => total + value * value, 0) / data.length);
+}
+
+/** How large weights and derivatives are, and what becomes of ∂ℓ/∂z from a layer to the one below. */
 function layersTable() {
-  const rootMeanSquare = ({ data }) => Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
-  const rows = state.trace.layers.map((layer) => {
-    const gradient = rootMeanSquare(layer.gradient.weights);
+  const { layers, last } = state.trace;
+  const back = layers.map(({ dz }) => rootMeanSquare(dz));
+  const rows = layers.map((layer, l) => {
     const weights = rootMeanSquare(layer.weights);
-    return [layer.name, number(weights, null, 3), number(gradient, null, 3), number(rootMeanSquare(layer.step.weights) / weights, null, 3)];
+    const numbers = [weights, rootMeanSquare(layer.gradient.weights), rootMeanSquare(layer.step.weights) / weights, back[l]];
+    const ratio = l === last ? "–" : number(back[l] / back[l + 1], null, 3);
+    return [layer.name, ...numbers.map((value) => number(value, null, 3)), ratio];
   });
-  return table("Layer by layer (root mean squares of the weights)", ["layer", "weights", "gradients", "next step / weights"], rows);
+  return [
+    h("h3", null, "Layer by layer"),
+    h("p", { class: "note" }, "Root mean squares, over all weights of a layer, and for ∂ℓ/∂z over its units and the samples. A ratio far below 1 makes gradients vanish on their way back, one far above 1 makes them explode."),
+    table("Sizes from layer to layer", ["layer", "weights", "gradients", "next step / weights", "∂ℓ/∂z", "∂ℓ/∂z / that of the next layer"], rows),
+  ];
 }
