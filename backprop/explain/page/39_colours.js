@@ -3,6 +3,9 @@
 /** Shades on either side of zero. */
 const SHADES = 127;
 
+/** Beyond them, the place of what is not a number. */
+const UNKNOWN = SHADES + 1;
+
 function colourScheme() {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
@@ -14,12 +17,15 @@ function styleColour(name) {
 }
 
 function signClass(value) {
+  if (Number.isNaN(value)) return "unknown";
+  if (value === 0) return "zero";
   return value < 0 ? "negative" : "positive";
 }
 
 /** -127 to 127; by the square root, so that the small remain visible beside the largest. */
 function shadeOf(value, most) {
-  if (!(most > 0) || Number.isNaN(value)) return 0;
+  if (Number.isNaN(value)) return UNKNOWN;
+  if (!(most > 0)) return 0;
   const size = Math.min(1, Math.sqrt(Math.abs(value) / most));
   return Math.round(SHADES * (value < 0 ? -size : size));
 }
@@ -31,6 +37,7 @@ function shadeIndex(value, most) {
 /** Red, green and blue of a number. */
 function shade(value, most) {
   const place = shadeOf(value, most);
+  if (place === UNKNOWN) return styleColour("--unknown");
   return mixed(place, styleColour("--zero"), styleColour(place < 0 ? "--negative" : "--positive"));
 }
 
@@ -42,16 +49,21 @@ function mixed(place, zero, end) {
 /** Every shade as a pixel of a canvas. */
 function shadeTable() {
   const [zero, negative, positive] = ["--zero", "--negative", "--positive"].map(styleColour);
-  const bytes = new Uint8ClampedArray(4 * (2 * SHADES + 1));
+  const bytes = new Uint8ClampedArray(4 * (2 * SHADES + 2));
   for (let place = -SHADES; place <= SHADES; place++) {
     bytes.set([...mixed(place, zero, place < 0 ? negative : positive), 255], 4 * (place + SHADES));
   }
+  bytes.set([...styleColour("--unknown"), 255], 4 * (UNKNOWN + SHADES));
   return new Uint32Array(bytes.buffer);
 }
 
+/** The largest size that is finite. */
 function largestOf(values) {
   let most = 0;
-  for (const value of values) most = Math.max(most, Math.abs(value) || 0);
+  for (const value of values) {
+    const size = Math.abs(value);
+    if (size > most && size < Infinity) most = size;
+  }
   return most;
 }
 
@@ -59,6 +71,16 @@ function largestOf(values) {
 function shownPart(layer) {
   const own = state.trace.layers[layer];
   return state.show === "gradient" ? own.gradient : own;
+}
+
+/** Whether a number that the colours show is none. */
+function hasUnknown() {
+  const isUnknown = ({ data }) => data.some(Number.isNaN);
+  return state.trace.layers.some((_, layer) => {
+    const part = shownPart(layer);
+    part.hasUnknown ??= isUnknown(part.weights) || isUnknown(part.bias);
+    return part.hasUnknown;
+  });
 }
 
 function shownValue(item) {

@@ -4,7 +4,9 @@
 const MOST_UNITS_DRAWN = 12;
 const MOST_EDGES_DRAWN = 120;
 const MOST_EDGES_LABELLED = 20;
-const RADIUS = 27;
+
+/** A bias is drawn above its unit, a little to the left: below is the unit's name. */
+const BIAS_PLACE = { x: -24, y: -47 };
 
 function fitsAGraph(trace) {
   const edges = trace.layers.reduce((count, layer) => count + layer.inputs * layer.units, 0);
@@ -17,12 +19,14 @@ class Graph {
     this.trace = trace;
     const sizes = [trace.inputNames.length, ...trace.layers.map((layer) => layer.units)];
     const tallest = Math.max(...sizes);
-    this.rowHeight = tallest <= 4 ? 112 : 84;
-    const isNarrow = matchMedia("(max-width: 40rem)").matches;
-    this.columnWidth = isNarrow ? 145 : sizes.length <= 3 ? 210 : 160;
-    this.margin = isNarrow ? 58 : 76;
-    this.nameLength = isNarrow ? 13 : 18;
-    this.height = tallest * this.rowHeight + 40;
+    this.isNarrow = matchMedia("(max-width: 40rem)").matches;
+    this.radius = this.isNarrow ? 24 : 27;
+    this.rowHeight = tallest <= 4 ? 124 : 102;
+    this.columnWidth = this.isNarrow ? 118 : sizes.length <= 3 ? 210 : 160;
+    this.margin = this.isNarrow ? 42 : 76;
+    this.labelLength = this.isNarrow ? 6 : 7;
+    this.nameLength = this.isNarrow ? 11 : 18;
+    this.height = tallest * this.rowHeight + 44;
     this.width = (sizes.length - 1) * this.columnWidth + 2 * this.margin;
     this.sizes = sizes;
     this.shapes = this.allShapes();
@@ -34,7 +38,7 @@ class Graph {
   place(layer, unit) {
     const size = this.sizes[layer + 1];
     const top = (this.height - size * this.rowHeight) / 2;
-    return [this.margin + (layer + 1) * this.columnWidth, top + (unit + 0.5) * this.rowHeight - 6];
+    return [this.margin + (layer + 1) * this.columnWidth, top + (unit + 0.5) * this.rowHeight + 10];
   }
 
   allShapes() {
@@ -56,10 +60,8 @@ class Graph {
     const units = this.shapes.filter(({ item }) => item.kind === "unit");
     for (const shape of edges) this.drawEdge(shape);
     for (const shape of units) this.drawUnit(shape);
-    const titles = this.sizes.map((_, column) =>
-      svg("text", { class: "column-title", x: this.place(column - 1, 0)[0], y: 14 }, this.columnTitle(column - 1)),
-    );
-    return svg(
+    const titles = this.sizes.map((_, column) => this.columnTitle(column - 1));
+    const graph = svg(
       "svg",
       {
         class: "graph",
@@ -73,12 +75,18 @@ class Graph {
       edges.map((shape) => shape.element),
       units.map((shape) => shape.element),
     );
+    // Smaller than drawn it could not be read: on a phone it scrolls instead.
+    graph.style.minWidth = `${this.isNarrow ? this.width : 0.8 * this.width}px`;
+    graph.style.maxWidth = `${1.3 * this.width}px`;
+    return h("div", { class: "graph-scroll" }, graph);
   }
 
   columnTitle(layer) {
-    if (layer === INPUTS) return "inputs";
+    const [x] = this.place(layer, 0);
+    const line = (text, y) => svg("text", { class: "column-title", x, y }, text);
+    if (layer === INPUTS) return line("inputs", 14);
     const { name, activation } = this.trace.layers[layer];
-    return `${name} · ${activation}`;
+    return this.isNarrow ? [line(name, 14), line(activation, 28)] : line(`${name} · ${activation}`, 14);
   }
 
   option(shape, ...children) {
@@ -101,19 +109,25 @@ class Graph {
     const { layer, from, to } = shape.item;
     const [x2, y2] = this.place(layer, to);
     const isBias = from === BIAS;
-    const [x1, y1] = isBias ? [x2 - 30, y2 + 46] : this.place(layer - 1, from);
+    const [x1, y1] = isBias ? [x2 + BIAS_PLACE.x, y2 + BIAS_PLACE.y] : this.place(layer - 1, from);
     const d = `M${x1},${y1}L${x2},${y2}`;
     shape.line = svg("path", { class: "line", d });
-    const along = isBias ? 0 : 60 / this.columnWidth;
-    const labelPlace = [x1 + (x2 - x1) * along, y1 + (y2 - y1) * along];
-    const label = this.hasLabels && !isBias
-      ? svg("text", { class: "edge-label", x: labelPlace[0], y: labelPlace[1] + 4 })
-      : null;
-    shape.label = label;
+    shape.label = this.hasLabels ? this.edgeLabel(isBias, [x1, y1], [x2, y2]) : null;
     const box = isBias
-      ? [svg("rect", { class: "bias", x: x1 - 9, y: y1 - 9, width: 18, height: 18, rx: 4 }), svg("text", { class: "bias-label", x: x1, y: y1 + 4 }, "b")]
+      ? [
+          svg("circle", { class: "bias-target", cx: x1, cy: y1, r: 13 }),
+          svg("rect", { class: "bias", x: x1 - 9, y: y1 - 9, width: 18, height: 18, rx: 4 }),
+          svg("text", { class: "bias-label", x: x1, y: y1 + 4 }, "b"),
+        ]
       : [];
-    this.option(shape, svg("path", { class: "target", d }), shape.line, box, label);
+    this.option(shape, svg("path", { class: "target", d }), shape.line, box, shape.label);
+  }
+
+  /** Beside the unit that the edge comes from: further on it would cross others. */
+  edgeLabel(isBias, [x1, y1], [x2, y2]) {
+    if (isBias) return svg("text", { class: "edge-label of-bias", x: x1 + 14, y: y1 + 4 });
+    const along = (this.radius + (this.isNarrow ? 25 : 34)) / this.columnWidth;
+    return svg("text", { class: "edge-label", x: x1 + (x2 - x1) * along, y: y1 + (y2 - y1) * along + 4 });
   }
 
   drawUnit(shape) {
@@ -124,37 +138,42 @@ class Graph {
     const name = isEnd ? shortened(this.trace.unitName(layer, unit), this.nameLength) : `unit ${unit + 1}`;
     this.option(
       shape,
-      svg("circle", { cx: x, cy: y, r: RADIUS }),
+      svg("circle", { cx: x, cy: y, r: this.radius }),
       shape.value,
-      svg("text", { class: "unit-name", x, y: y + RADIUS + 15 }, name),
+      svg("text", { class: "unit-name", x, y: y + this.radius + 15 }, name),
     );
   }
 
   /** Colours, widths and names for a trace, a sample and what is chosen. */
   paint() {
-    const { trace } = state;
-    const scales = trace.layers.map((_, layer) => largestShown(layer));
+    const scales = state.trace.layers.map((_, layer) => largestShown(layer));
+    const way = wayBeingRead();
     for (const shape of this.shapes) {
       const { item, element } = shape;
       const isChosen = itemKey(item) === itemKey(state.item);
       element.setAttribute("aria-selected", String(isChosen));
       element.setAttribute("tabindex", isChosen ? "0" : "-1");
       element.classList.toggle("on-path", isOnPath(item));
+      element.classList.toggle("reading", isOnWay(item, way));
       element.classList.toggle("lit", isLit(item));
       element.setAttribute("aria-label", describe(item));
       if (item.kind === "unit") {
-        shape.value.textContent = shortDigits(trace.activation(item.layer, state.sample, item.unit));
-        continue;
+        shape.value.textContent = shortDigits(state.trace.activation(item.layer, state.sample, item.unit), this.labelLength);
+      } else {
+        this.paintEdge(shape, scales[item.layer]);
       }
-      const value = shownValue(item);
-      const share = Math.abs(value) / scales[item.layer] || 0;
-      shape.line.setAttribute("stroke-width", String(1 + 6 * share));
-      shape.line.setAttribute("class", `line ${signClass(value)}`);
-      if (shape.label) shape.label.textContent = shortDigits(value);
     }
     if (!this.shapes.some(({ element }) => element.getAttribute("tabindex") === "0")) {
       this.shapes[0].element.setAttribute("tabindex", "0");
     }
+  }
+
+  paintEdge({ item, line, label }, largest) {
+    const value = shownValue(item);
+    const share = Math.min(1, Math.abs(value) / largest) || 0;
+    line.setAttribute("stroke-width", String(1 + 6 * share));
+    line.setAttribute("class", `line ${signClass(value)}`);
+    if (label) label.textContent = shortDigits(value, this.labelLength);
   }
 
   /** Up and down inside a column, left and right from column to column. */
@@ -183,10 +202,10 @@ class Graph {
   }
 }
 
-/** Digits that fit into a circle. */
-function shortDigits(value) {
-  const text = digits(value, 3);
-  return text.length <= 7 ? text : digits(value, 1).replace(" × ", "·");
+/** Digits that fit into a circle or on an edge: three of them, or fewer. */
+function shortDigits(value, length) {
+  const texts = [3, 2, 1].map((precision) => digits(value, precision).replace(" × ", "·"));
+  return texts.find((text) => text.length <= length) ?? texts[2];
 }
 
 function shortened(text, length) {
@@ -201,6 +220,21 @@ function isOnPath(item) {
   if (item.kind === "unit") return item.layer > layer || (item.layer === layer && item.unit === unit);
   if (item.from === BIAS) return false;
   return item.layer > layer + 1 || (item.layer === layer + 1 && item.from === unit);
+}
+
+/** Of the path that is being read: the one that is open, or that the quiz asks for. */
+function wayBeingRead() {
+  const { tab, quiz, item, trace, sample } = state;
+  if (tab === "quiz") return quiz.path.units;
+  if (tab !== "product" || item.kind !== "parameter") return null;
+  return state.way ?? chainOf(trace, sample, item).largest.units;
+}
+
+function isOnWay(item, way) {
+  if (way === null) return false;
+  const place = item.layer - state.item.layer;
+  if (item.kind === "unit") return way[place] === item.unit;
+  return place > 0 && way[place] === item.to && way[place - 1] === item.from;
 }
 
 /** Part of the step that the step-by-step view has come to. */

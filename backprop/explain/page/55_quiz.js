@@ -26,6 +26,17 @@ function shuffled(list) {
   return result;
 }
 
+/** A question about one path of a parameter, on one sample. */
+function questionOf(trace, sample, parameter, way) {
+  const question = {
+    trace, sample, parameter,
+    path: pathFactors(trace, sample, parameter, way),
+    found: 0, feedback: null, tried: false,
+  };
+  question.options = optionsOf(question);
+  return question;
+}
+
 /** A weight and a path whose product is not 0, where a few tries find one. */
 function newQuestion() {
   const { trace } = state;
@@ -36,11 +47,21 @@ function newQuestion() {
     const parameter = { kind: "parameter", layer, from: randomBelow(inputs), to: randomBelow(units) };
     const way = [parameter.to];
     for (let next = layer + 1; next <= trace.last; next++) way.push(randomBelow(trace.units(next)));
-    const sample = randomBelow(trace.samples.count);
-    question = { parameter, sample, path: pathFactors(trace, sample, parameter, way) };
+    question = questionOf(trace, randomBelow(trace.samples.count), parameter, way);
     if (Math.abs(question.path.product) > NO_PRODUCT) break;
   }
-  return { ...question, trace, found: 0, feedback: null, tried: false };
+  return question;
+}
+
+/** The page shows what is asked: its weight and its sample. Another epoch or sample asks anew, on its numbers. */
+function matchQuiz(isSampleChosen) {
+  const { quiz, trace, sample } = state;
+  if (quiz === null) state.quiz = newQuestion();
+  else if (quiz.trace !== trace || (isSampleChosen && quiz.sample !== sample)) {
+    state.quiz = questionOf(trace, isSampleChosen ? sample : Math.min(quiz.sample, trace.samples.count - 1), quiz.parameter, quiz.path.units);
+  }
+  state.item = state.quiz.parameter;
+  state.sample = state.quiz.sample;
 }
 
 /** The right factor and some wrong ones, each with the reason why it is wrong. */
@@ -67,54 +88,62 @@ function optionsOf(question) {
   return shuffled([right, ...shuffled(wrong).slice(0, MOST_OPTIONS - 1)]);
 }
 
-function askAgain() {
-  const question = newQuestion();
-  question.options = optionsOf(question);
-  return question;
-}
-
 function answer(option) {
   const { quiz } = state;
+  if (option.isTried) return;
   if (!quiz.tried) state.score.asked += 1;
   if (!option.isRight) {
-    quiz.tried = true;
+    quiz.tried = option.isTried = true;
     quiz.feedback = { isRight: false, text: `Not this one. ${option.why}` };
   } else {
-    if (!quiz.tried) state.score.right += 1;
-    quiz.found += 1;
-    quiz.tried = false;
-    const isDone = quiz.found === quiz.path.factors.length;
-    quiz.feedback = { isRight: true, text: isDone ? "Right: that was the last factor." : `Right: the ${KINDS[option.kind].label}.` };
-    if (!isDone) quiz.options = optionsOf(quiz);
+    goOn(quiz, option);
   }
   update({});
   announce(quiz.feedback.text);
-  document.querySelector("#panel .option, #panel .again").focus({ preventScroll: true });
+  document.querySelector('#panel .option:not([aria-disabled="true"]), #panel .again').focus({ preventScroll: true });
+}
+
+function goOn(quiz, { kind }) {
+  if (!quiz.tried) state.score.right += 1;
+  quiz.found += 1;
+  quiz.tried = false;
+  const isDone = quiz.found === quiz.path.factors.length;
+  quiz.feedback = { isRight: true, text: isDone ? "Right: that was the last factor." : `Right: the ${KINDS[kind].label}.` };
+  if (!isDone) quiz.options = optionsOf(quiz);
 }
 
 function foundSoFar({ path, found }) {
-  const chips = path.factors.slice(0, found).flatMap((part) => [chip(part), sign("×")]);
+  const chips = joined("×", path.factors.slice(0, found).map(chip));
   if (found === path.factors.length) {
-    return [...chips.slice(0, -1), h("span", { class: "chain-result" }, sign("="), number(path.product))];
+    return [...chips, h("span", { class: "chain-result" }, sign("="), number(path.product))];
   }
-  return [...chips, h("span", { class: "chip chip-open" }, "?")];
+  return [...chips, found ? sign("×") : null, h("span", { class: "chip chip-open" }, "?")];
+}
+
+function optionElement(option, place) {
+  const { isTried } = option;
+  const label = [isTried ? "✗ " : null, largeMath(option.symbol()), " = ", digits(option.value), isTried ? h("span", { class: "for-ears" }, ", tried: not this one") : null];
+  return h("li", null, button(`option ${place}`, label, () => answer(option), {
+    class: isTried ? "option tried" : "option", "aria-disabled": isTried ? "true" : null,
+  }));
+}
+
+function feedbackElement({ isRight, text }) {
+  return h("p", { class: isRight ? "feedback right" : "feedback wrong", id: "feedback" }, isRight ? "✓ " : "✗ ", text);
 }
 
 function quizView() {
-  state.quiz ??= askAgain();
   const { quiz, score, trace } = state;
   const isDone = quiz.found === quiz.path.factors.length;
-  const way = wayText(quiz.trace, quiz.parameter, quiz.path);
-  const isOneOfMany = quiz.path.units.length > 1;
-  const options = quiz.options.map((option, place) =>
-    h("li", null, button(`option ${place}`, [largeMath(option.symbol()), " = ", digits(option.value)], () => answer(option), { class: "option" })));
+  const isOneOfMany = countPaths(trace, quiz.parameter.layer) > 1;
+  const askAgain = () => update({ quiz: newQuestion() });
   return [
     h("h2", null, "Which factor comes next?"),
-    h("p", { class: "lead" }, `The ${trace.parameterName(quiz.parameter)}, sample ${quiz.trace.samples.index[quiz.sample]}`, isOneOfMany ? `, along the path ${way}` : "", ". Build the product from the loss backward."),
+    h("p", { class: "lead" }, `The ${trace.parameterName(quiz.parameter)}, sample ${trace.samples.numbers[quiz.sample]}`, isOneOfMany ? `, along the path ${wayText(trace, quiz.parameter, quiz.path)}` : "", ". Build the product from the loss backward."),
     h("div", { class: "chain", id: "found" }, largeMath(partial(sampleLoss(), parameterSymbol(quiz.parameter)), "="), isOneOfMany ? sign("… +") : null, foundSoFar(quiz), isOneOfMany ? sign("+ …") : null),
-    isDone ? null : h("ul", { class: "options", "aria-label": "Choices" }, options),
-    quiz.feedback ? h("p", { class: quiz.feedback.isRight ? "feedback right" : "feedback wrong", id: "feedback" }, quiz.feedback.isRight ? "✓ " : "✗ ", quiz.feedback.text) : null,
-    h("p", null, button("again", isDone ? "Another weight" : "Skip to another weight", () => update({ quiz: askAgain() }), { class: isDone ? "again primary" : "again quiet" })),
+    isDone ? null : h("ul", { class: "options", "aria-label": "Choices" }, quiz.options.map(optionElement)),
+    quiz.feedback ? feedbackElement(quiz.feedback) : null,
+    h("p", null, button("again", isDone ? "Another weight" : "Skip to another weight", askAgain, { class: isDone ? "again primary" : "again quiet" })),
     h("p", { class: "note", id: "score" }, `${score.right} of ${score.asked} at the first try.`),
   ];
 }

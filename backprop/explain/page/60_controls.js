@@ -46,7 +46,7 @@ function drawEpoch() {
 function sampleControl() {
   const { samples } = state.trace;
   if (samples.count < 2) return null;
-  const options = samples.index.map((index, s) => h("option", { value: s, selected: s === state.sample }, String(index)));
+  const options = samples.numbers.map((name, s) => h("option", { value: s, selected: s === state.sample }, String(name)));
   const choice = h("select", { id: "sample", "data-key": "sample", onchange: (event) => update({ sample: Number(event.target.value) }) }, options);
   return h("div", { class: "control" }, h("label", { for: "sample" }, "Sample"), choice);
 }
@@ -75,16 +75,34 @@ function drawControls() {
   redraw(document.getElementById("controls"), sampleControl(), showControl(), factsElement());
 }
 
-/** What the colours mean; their scale; and the sign by more than colour. */
+/** What the colours mean, and their scale; the sign is told by more than the colour. */
 function drawLegend(isGraph) {
   const line = (name) => svg("svg", { viewBox: "0 0 34 10", "aria-hidden": "true" }, svg("path", { class: `line ${name}`, "stroke-width": "3", d: "M1,5H33" }));
   const swatch = (name) => h("span", { class: `swatch ${name}`, "aria-hidden": "true" });
   const key = isGraph ? line : swatch;
-  const scale = isGraph ? "Width: size within the layer." : "Shade: square root of the size within the layer.";
+  const entry = (name, text) => h("span", null, key(name), ` ${text}`);
+  const what = state.show === "gradient" ? "Gradient ∂C/∂w of the cost, whole batch:" : "Weight:";
   redraw(
     document.getElementById("legend"),
-    h("span", null, key("positive"), ` ${state.show} above 0`),
-    h("span", null, key("negative"), " below 0"),
-    h("span", null, scale),
+    h("span", null, what),
+    entry("positive", "above 0"),
+    entry("negative", "below 0"),
+    entry("zero", "0"),
+    hasUnknown() ? entry("unknown", "not a number") : null,
+    h("span", null, isGraph ? "Width: size within the layer." : "Shade: square root of the size within the layer."),
   );
+}
+
+/** Where the numbers stand below the drawing, what was chosen is answered here, with the way to them. */
+function drawBrief() {
+  const { trace, item, sample } = state;
+  const what = item.kind === "parameter"
+    ? [largeMath(partial(mi("C"), parameterSymbol(item)), "="), " ", number(parameterAt(trace.layers[item.layer].gradient, item), null, 4)]
+    : [math(activationSymbol(item.layer, item.unit), "="), " ", number(trace.activation(item.layer, sample, item.unit), null, 4)];
+  redraw(document.getElementById("brief"), h("p", null, what), button("to numbers", "The numbers ↓", goToPanel, { class: "quiet" }));
+}
+
+function goToPanel() {
+  panel.scrollIntoView({ block: "start" });
+  panel.focus({ preventScroll: true });
 }
