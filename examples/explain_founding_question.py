@@ -17,9 +17,25 @@ import numpy as np
 import backprop as bp
 from backprop.explain import write_page
 
+TITLE = "The derivative of the cost, or of the activation?"
+INTRODUCTION = """
+When a network is trained by gradient descent on the squared error, is it the derivative of the
+cost that is used, or the derivative of the activation?
+
+Both. The chain rule multiplies them: ∂ℓ/∂a · f′(z) at the output; and for a weight further down
+it goes on, times the weight on the way, times the derivative of the activation there, times the
+input of that weight. With a factor left out the product is not the slope of the cost, as the trial
+below it would show.
+
+Here a network with two inputs, A and B, learns “exactly one of the two”. The page opens before the
+training, at the weight from A to the first hidden unit and the sample A = 1, B = 0. Choose any
+other; move the slider to see the same product at each stage of the training.
+"""
+
 X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
 Y = np.array([0, 1, 1, 0], dtype=float)
 STAGES, EPOCHS = 12, 60
+WEIGHT, SAMPLE = (0, 0, 0), 2  # from A to the first hidden unit; A = 1, B = 0
 
 
 def main(path="founding_question.html"):
@@ -32,15 +48,15 @@ def main(path="founding_question.html"):
         dtype="float64",
         seed=3,
     )
-    names = {"input_names": ["this", "that"], "output_names": ["exactly one"]}
+    names = {"input_names": ["A", "B"], "output_names": ["exactly one"]}
     traces = [net.explain(X, Y, **names)]
     for _ in range(STAGES):
         net.fit(X, Y, epochs=EPOCHS, batch_size=4)
         traces.append(net.explain(X, Y, **names))
 
-    weight = traces[0].gradient(layer=0, source=0, unit=0, sample=2)
+    weight = traces[0].gradient(*WEIGHT, sample=SAMPLE)
     loss, output, upstream, hidden, x = weight.paths[0].factors
-    print("One weight of the first layer, before training, for the sample (1, 0):")
+    print("One weight of the first layer, before training, for A = 1, B = 0:")
     print(f"  {loss.value:+.6f}  derivative of the loss, a - y")
     print(f"  {output.value:+.6f}  derivative of the output's activation, a (1 - a)")
     print(f"  {upstream.value:+.6f}  the weight from the hidden unit to the output")
@@ -51,7 +67,15 @@ def main(path="founding_question.html"):
     print(f"moving the weight a little each way shows {weight.finite_difference:.9f}.")
     print()
     print(f"cost {traces[0].cost:.4f} before training, {traces[-1].cost:.6f} after")
-    write_page(path, traces, "Which derivative is it? Both, multiplied")
+    write_page(
+        path,
+        traces,
+        TITLE,
+        introduction=INTRODUCTION,
+        weight=WEIGHT,
+        sample=SAMPLE,
+        epoch=0,
+    )
     print(f"page written to {path}")
     return traces
 

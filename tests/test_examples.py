@@ -36,13 +36,24 @@ def test_straight_line_equals_polyfit(capsys):
     assert polyfit.split() == ["np.polyfit", f"{exact[0]:.8f}", f"{exact[1]:.8f}"]
 
 
-def test_the_founding_question(capsys, tmp_path):
-    traces = run_main("explain_founding_question.py", tmp_path / "page.html")
-    assert (tmp_path / "page.html").stat().st_size < 300_000
-    assert traces[-1].cost < 0.01 < traces[0].cost
-    hidden, output = traces[0].layers
+@pytest.fixture
+def founding_question(tmp_path):
+    """Its traces, and the page that it wrote."""
+    return run_main("explain_founding_question.py", tmp_path / "page.html"), tmp_path / "page.html"
+
+
+def product_by_hand(trace):
+    """∂ℓ/∂a · f′ · w · f′ · x of the weight from A to the first hidden unit, where A = 1, B = 0."""
+    hidden, output = trace.layers
     a, h, y = output.a[2, 0], hidden.a[2, 0], 1.0
-    by_hand = [a - y, a * (1 - a), output.weights[0, 0], h * (1 - h), 1.0]
+    return [a - y, a * (1 - a), output.weights[0, 0], h * (1 - h), 1.0]
+
+
+def test_the_founding_question(capsys, founding_question):
+    traces, path = founding_question
+    assert path.stat().st_size < 300_000
+    assert traces[-1].cost < 0.01 < traces[0].cost
+    by_hand = product_by_hand(traces[0])
     lines = capsys.readouterr().out.splitlines()
     printed = [float(line.split()[0]) for line in lines[1:7]]
     assert printed == pytest.approx([*by_hand, math.prod(by_hand)], abs=1e-6)
@@ -50,3 +61,29 @@ def test_the_founding_question(capsys, tmp_path):
     assert weight.sum == 0  # of the sample (0, 0), whose input is 0
     assert f"{weight.gradient:.9f}" in lines[7]
     assert f"{weight.gradient:.9f}" in lines[8]
+
+
+def test_the_page_that_answers_the_founding_question(open_file, founding_question):
+    traces, path = founding_question
+    page = open_file(path)
+    words = " ".join(page.find(".introduction").text.split())
+    assert "the derivative of the cost that is used, or the derivative of the activation?" in words
+    assert "Both. The chain rule multiplies them" in words
+    assert page.find("#epoch-control output").text == "0"
+    assert page.find("#panel h2").text == "Weight from A to layer 1, unit 1"
+    by_hand = product_by_hand(traces[0])
+    assert all(abs(number) > 0.01 for number in by_hand)
+    assert page.values(".chip") == pytest.approx(by_hand, rel=1e-12)
+    kinds = [kind.text.split(maxsplit=1)[1] for kind in page.all(".chip-kind")]
+    assert kinds == [
+        "loss derivative",
+        "activation derivative",
+        "upstream weight",
+        "activation derivative",
+        "input",
+    ]
+    assert page.value(".chain-result") == pytest.approx(math.prod(by_hand), rel=1e-12)
+    assert page.value("#sample-difference") == pytest.approx(math.prod(by_hand), rel=1e-6)
+    page.find("#epoch").send_keys("\ue014")  # to the right
+    assert page.find("#epoch-control output").text == "60"
+    assert page.values(".chip") == pytest.approx(product_by_hand(traces[1]), rel=1e-12)
