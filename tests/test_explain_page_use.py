@@ -463,6 +463,15 @@ def test_the_graph_on_a_phone(open_page, deep, trace):
         assert min(found["boxes"]) >= 24
         chosen_apart = sorted(found["lines"])[4:]  # what is chosen or read has a mark of its own
         assert min(chosen_apart) >= 24
+    beside = page.run(
+        """
+        const line = document.querySelector('[data-item="parameter 1 1 0"] .line');
+        const { x, y } = line.getPointAtLength(0.6 * line.getTotalLength());
+        const at = new DOMPoint(x, y + 10).matrixTransform(line.getScreenCTM());
+        return document.elementFromPoint(at.x, at.y).closest("[data-item]")?.dataset.item;
+        """
+    )
+    assert beside == item(1, 1, 0)  # a finger need not hit the line itself
     page.choose(0, 1, 0)
     assert page.value("#brief") == trace.gradient(0, 1, 0).gradient
     page.find('[data-key="to numbers"]').click()
