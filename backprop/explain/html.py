@@ -66,22 +66,23 @@ def write_page(
 
 
 def _opening(traces, weight, sample, epoch):
-    """Where the page opens, as its script has it: a bias comes from -1, None is the default."""
-    at = len(traces) - 1
+    """Where the page opens, as its script has it: a bias comes from -1; defaults are left to it."""
+    opening, at = {}, len(traces) - 1
     if epoch is not None:
         epochs = [trace.epoch for trace in traces]
         if epoch not in epochs:
             listed = ", ".join(str(one) for one in epochs)
             raise ValueError(f"epoch: there is no trace of epoch {epoch}, only of {listed}")
-        at = epochs.index(epoch)
+        opening["trace"] = at = epochs.index(epoch)
     if sample is not None:
-        sample = check_integer("sample", sample, 0, len(traces[at].x) - 1)
+        opening["sample"] = check_integer("sample", sample, 0, len(traces[at].x) - 1)
     if weight is not None:
         if len(weight) != 3:
             raise ValueError(f"weight: {weight!r} was given, expected (layer, source, unit)")
         found = traces[at].gradient(*weight)
-        weight = [found.layer, -1 if found.source == "bias" else found.source, found.unit]
-    return {"trace": at, "sample": sample, "weight": weight}
+        source = -1 if found.source == "bias" else found.source
+        opening["weight"] = [found.layer, source, found.unit]
+    return opening
 
 
 def title_of(trace):
@@ -109,7 +110,7 @@ def page(traces, title, introduction=None, opening=None):
         As for `write_page`.
     opening : dict, optional
         Where it opens: "trace" and "sample" from 0, "weight" [layer, from, to] whose "from" is -1
-        for a bias. None is the default for each.
+        for a bias. What is left out is as by default.
 
     Returns
     -------
