@@ -120,7 +120,7 @@ class Graph {
           svg("text", { class: "bias-label", x: x1, y: y1 + 4 }, "b"),
         ]
       : [];
-    this.option(shape, svg("path", { class: "target", d }), shape.line, box, shape.label);
+    this.option(shape, svg("path", { class: "halo", d }), svg("path", { class: "target", d }), shape.line, box, shape.label);
   }
 
   /** Beside the unit that the edge comes from: further on it would cross others. */

@@ -36,7 +36,7 @@ function batchView() {
     formula(partial(mi("C"), parameterSymbol(parameter)), "=", sumOver("s"), m("msub", mi("share"), s()), "·", inKind("group", partial(m("msub", sampleLoss(), s()), indexed("z", parameter.layer, parameter.to))), "·", inKind("input", inputSymbol(parameter))),
     h("p", null, `Here for the ${trace.parameterName(parameter)}.`, others ? ` The ${listed.length} largest contributions of ${samples.count}.` : ""),
     table("Each sample’s contribution", ["sample", "loss", "share", "∂ℓ/∂z", "input", "contribution", ""], rows),
-    h("p", { class: "sum" }, h("strong", null, "Sum over the batch "), sign("="), number(sum(contributions)), h("span", { class: "note" }, " in this page; training has "), number(parameterAt(own.gradient, parameter))),
+    h("p", { class: "sum" }, h("strong", null, "Sum over the batch "), sign("="), number(sum(contributions)), h("span", { class: "note" }, " on this page; training has "), number(parameterAt(own.gradient, parameter))),
   ];
 }
 

@@ -49,7 +49,7 @@ function layersTable() {
   });
   return [
     h("h3", null, "Layer by layer"),
-    h("p", { class: "note" }, "Root mean squares, over all weights of a layer, and for ∂ℓ/∂z over its units and the samples. A ratio far below 1 makes gradients vanish on their way back, one far above 1 makes them explode."),
-    table("Sizes from layer to layer", ["layer", "weights", "gradients", "next step / weights", "∂ℓ/∂z", "∂ℓ/∂z / that of the next layer"], rows),
+    h("p", { class: "note" }, "Root mean squares, over all weights of a layer, and for ∂ℓ/∂z over its units and the samples. The ratio is that of ∂ℓ/∂z to the next layer’s: one far below 1 makes gradients vanish on their way back, one far above 1 makes them explode."),
+    table("Sizes from layer to layer", ["layer", "weights", "gradients", "next step / weights", "∂ℓ/∂z", "ratio to next"], rows),
   ];
 }
