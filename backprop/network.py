@@ -14,7 +14,7 @@ from backprop.layers import Layer
 from backprop.losses import CROSS_ENTROPIES
 from backprop.optimizers import SGD, Adam
 from backprop.progress import progress_bar
-from backprop.scores import is_right, r2
+from backprop.scores import R2, Accuracy
 from backprop.validation import (
     MAX_SIZE,
     check_callbacks,
@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 # Rows that `loss_and_gradients` takes at a time: their activations, not the whole set's, are in
 # memory.
 GRADIENT_ROWS = 4096
+# Rows that `evaluate` predicts at a time, and epochs that the core trains at a time, of which it
+# keeps two numbers each.
+EVALUATED_ROWS = 32768
+EPOCHS_AT_A_TIME = 65536
 MATMULS = ("auto", "fused", "blas")
 
 
@@ -296,7 +300,8 @@ class Network:
         Raises
         ------
         FloatingPointError
-            When the cost of an epoch is not finite: says whether the inputs were.
+            When the cost of a batch is not finite: says whether the inputs were. That batch changed
+            nothing.
         KeyboardInterrupt
             On Ctrl-C, within 100 ms, or when a step is done that has begun to change the weights
             and takes longer; the network is left as the last whole step made it,
@@ -311,11 +316,13 @@ class Network:
         if validation_data is not None:
             validation_data = self._check_validation(validation_data)
         callbacks = check_callbacks(callbacks)
+        self._core.check_idle()  # lest a call that is refused leave its history behind
         self.history = history = History(n_samples=len(X))
         with progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
-            at_a_time = 1 if callbacks or validation_data or verbose else epochs
-            for _ in range(0, epochs, at_a_time):
-                self._fit_epochs(X, y, sample_weight, at_a_time, batch_size, shuffle, history, bar)
+            at_a_time = 1 if callbacks or validation_data or verbose else EPOCHS_AT_A_TIME
+            for done in range(0, epochs, at_a_time):
+                count = min(at_a_time, epochs - done)
+                self._fit_epochs(X, y, sample_weight, count, batch_size, shuffle, history, bar)
                 if validation_data:
                     self._validate(validation_data, history)
                 bar.after_epoch(history)
@@ -324,15 +331,14 @@ class Network:
         return history
 
     def _fit_epochs(self, X, y, sample_weight, epochs, batch_size, shuffle, history, bar):
-        try:
-            self._core.fit(X, y, sample_weight, epochs, batch_size, shuffle, True, bar.rows_done)
-        finally:  # also what was done before Ctrl-C
-            losses, seconds = self._core.finished
-            history.loss.extend(losses)
-            history.seconds.extend(seconds)
+        losses, seconds = history.loss, history.seconds  # also of what is done before Ctrl-C
+        progress = bar.rows_done
+        self._core.fit(
+            X, y, sample_weight, epochs, batch_size, shuffle, True, progress, losses, seconds
+        )
         if not np.isfinite(losses[-1]):
             raise FloatingPointError(
-                self._why_not_finite(X, y, sample_weight, losses[-1], len(history.loss))
+                self._why_not_finite(X, y, sample_weight, losses[-1], len(losses))
             )
 
     def _why_not_finite(self, X, y, sample_weight, loss, epoch):
@@ -355,12 +361,13 @@ class Network:
         Raises
         ------
         FloatingPointError
-            When that cost is not finite.
+            When that cost is not finite; then nothing was changed.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         check_integer("len(X)", len(X), 1, MAX_SIZE)
-        self._core.fit(X, y, sample_weight, 1, len(X), False, False, None)
-        loss = self._core.finished[0][0]
+        costs = []
+        self._core.fit(X, y, sample_weight, 1, len(X), False, False, None, costs, [])
+        (loss,) = costs
         if not np.isfinite(loss):
             epoch = self.epochs_trained + 1
             raise FloatingPointError(self._why_not_finite(X, y, sample_weight, loss, epoch))
@@ -402,15 +409,16 @@ class Network:
         return self._score(*self._check_samples(X, y, sample_weight))
 
     def _score(self, X, y, sample_weight):
-        out = np.empty((len(X), self.n_outputs), self.dtype)
-        total_loss, total_weight = self._core.infer(X, y, sample_weight, out, False, True)
-        weight = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
-        scores = {"loss": total_loss / total_weight}
-        if self.loss == "squared_error":
-            scores["r2"] = r2(out, y, weight)
-        else:
-            scores["accuracy"] = float(np.average(is_right(self.loss, out, y), weights=weight))
-        return scores
+        score = R2() if self.loss == "squared_error" else Accuracy(self.loss)
+        total_loss = total_weight = 0.0
+        for start in range(0, len(X), EVALUATED_ROWS):
+            rows = slice(start, start + EVALUATED_ROWS)
+            weight = None if sample_weight is None else sample_weight[rows]
+            out = np.empty((len(X[rows]), self.n_outputs), self.dtype)
+            found = self._core.infer(X[rows], y[rows], weight, out, False, True)
+            total_loss, total_weight = total_loss + found[0], total_weight + found[1]
+            score.add(out, y[rows], weight)
+        return {"loss": total_loss / total_weight, score.name: score.value()}
 
     def loss_and_gradients(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

@@ -1,21 +1,67 @@
-"""How good predictions are: the scores of ``Network.evaluate``."""
+"""How good predictions are: the scores of ``Network.evaluate``, block of rows by block of rows."""
 
 import numpy as np
 
 
-def is_right(loss, logits, y):
-    """Whether all labels of a row are right: its most probable class, or each yes or no."""
-    if loss == "softmax_cross_entropy":
-        return logits.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
-    return ((logits > 0) == (y > 0.5)).all(axis=1)
+class Accuracy:
+    """The share of rows whose every label is right: its most probable class, or each yes or no."""
+
+    name = "accuracy"
+
+    def __init__(self, loss):
+        self._loss = loss
+        self._right = self._all = 0.0
+
+    def add(self, logits, y, weight):
+        """A block of rows; weight (n,), or None for 1 each."""
+        if self._loss == "softmax_cross_entropy":
+            right = logits.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
+        else:
+            right = ((logits > 0) == (y > 0.5)).all(axis=1)
+        weight = _weights(weight, len(y))
+        self._right += weight[right].sum()
+        self._all += weight.sum()
+
+    def value(self):
+        """Of all blocks."""
+        return float(self._right / self._all)
 
 
-def r2(out, y, weight):
-    """Coefficient of determination, the mean over outputs; nan where a target does not vary."""
-    y = y.astype(np.float64)
-    w = weight[:, None]
-    mean = (w * y).sum(axis=0) / w.sum()
-    spread = (w * (y - mean) ** 2).sum(axis=0)
-    residual = (w * (y - out) ** 2).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.where(spread > 0, 1 - residual / spread, np.nan).mean())
+class R2:
+    """Coefficient of determination, the mean over outputs; nan where a target does not vary.
+
+    Mean and spread of the blocks' targets are combined as by Chan, Golub and LeVeque, "Updating
+    formulae and a pairwise algorithm for computing sample variances", 1979: the difference of large
+    sums of squares would lose a small spread about a large mean.
+    """
+
+    name = "r2"
+
+    def __init__(self):
+        self._weight = self._mean = self._spread = self._residual = 0.0
+
+    def add(self, out, y, weight):
+        """A block of rows; weight (n,), or None for 1 each."""
+        y = y.astype(np.float64)
+        weight = _weights(weight, len(y))[:, None]
+        here = weight.sum()
+        if here == 0:
+            return
+        mean = (weight * y).sum(axis=0) / here
+        step, both = mean - self._mean, self._weight + here
+        self._spread += (weight * (y - mean) ** 2).sum(
+            axis=0
+        ) + step**2 * self._weight * here / both
+        self._mean += step * here / both
+        self._weight = both
+        self._residual += (weight * (y - out) ** 2).sum(axis=0)
+
+    def value(self):
+        """Of all blocks."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.divide(self._residual, self._spread)
+            return float(np.where(self._spread > 0, 1 - ratio, np.nan).mean())
+
+
+def _weights(weight, count):
+    return np.ones(count) if weight is None else weight.astype(np.float64)

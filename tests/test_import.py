@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,22 @@ def test_training_loads_numpy_only():
     )
     assert loaded & set(HEAVY) == {"numpy"}
     assert "backprop.reference" not in loaded
+
+
+@pytest.mark.parametrize("code", ["from backprop import Network", "import backprop.network"])
+def test_an_unbuilt_source_folder_says_what_it_is(tmp_path, code):
+    """In a clone it stands before the installed package."""
+    ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__", "openblas")
+    shutil.copytree(Path(bp.__file__).parent, tmp_path / "backprop", ignore=ignored)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith(
+        f"ImportError: {tmp_path / 'backprop' / '_core'} is backprop's source"
+    )
+    assert "run from another folder" in message
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/maps")

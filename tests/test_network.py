@@ -262,6 +262,18 @@ def test_nan_passes_through_relu():
 # ---- predict and evaluate ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_evaluate_goes_through_the_rows_block_by_block(monkeypatch, loss, weighted):
+    X, y = data(loss)
+    y = y + 1e6 if loss == "squared_error" else y  # of sums of squares nothing would be left
+    weight = np.where(np.arange(50) < 21, 0.0, np.arange(50.0)) if weighted else None
+    net = make(loss)
+    whole = net.evaluate(X, y, weight)
+    monkeypatch.setattr("backprop.network.EVALUATED_ROWS", 7)  # of which three are of weight 0
+    assert net.evaluate(X, y, weight) == pytest.approx(whole, rel=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_predict(loss, dtype):

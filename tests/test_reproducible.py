@@ -6,6 +6,7 @@ other instruction sets, because SSE2 has no fused multiply-add.
 
 import hashlib
 import os
+import pickle
 import platform
 import subprocess
 import sys
@@ -308,6 +309,50 @@ def test_one_network_used_by_two_threads_raises():
     assert net.epochs_trained == 5 + epochs
     assert net.optimizer == bp.Adam()
     net.fit(X, y, epochs=1)  # still usable
+
+
+def test_a_fit_that_is_refused_leaves_the_history():
+    """One network, a fit of which another thread is in the middle."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(4000, 20)), rng.normal(size=(4000, 5))
+    net = bp.Network(20, [bp.Dense(64, "tanh"), bp.Dense(5)], seed=1, n_threads=1)
+    histories = []
+
+    def disturb():
+        wait_until_busy(net, X[:1])
+        before = net.history
+        with pytest.raises(RuntimeError, match="in use by another thread"):
+            net.fit(X, y, epochs=3)
+        assert net.history is before
+
+    run_threads(lambda: histories.append(net.fit(X, y, epochs=60)), disturb)
+    assert net.history is histories[0]
+    assert len(net.history.loss) == len(net.history.seconds) == 60
+
+
+def test_batch_sizes_in_turns_give_the_bits_of_each_alone():
+    """The network keeps the buffers of two sizes, and changes of the optimizer reach both."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 20)), rng.normal(size=(300, 3))
+    sizes = [300, 3, 64, 300, 3, 1, 64, 64, 2, 300]
+
+    def trained(renewed):
+        net = bp.Network(20, [bp.Dense(30, "tanh"), bp.Dense(3)], seed=1, optimizer=bp.SGD(0.01))
+        for i, size in enumerate(sizes):
+            net.train_step(X[:size], y[:size])
+            net.forward(X[: size // 2 + 1])
+            net.backward(y[: size // 2 + 1])
+            net.update()
+            if i == 4:
+                net.optimizer = bp.Adam(0.01)
+            if renewed:
+                net = pickle.loads(pickle.dumps(net))
+        return net
+
+    mine, expected = trained(False), trained(True)
+    for one, other in zip(mine.layers, expected.layers, strict=True):
+        np.testing.assert_array_equal(one.weights, other.weights)
+    assert mine.steps == expected.steps == 10  # since Adam took over
 
 
 @pytest.mark.parametrize("matmul", ["fused", "blas"])

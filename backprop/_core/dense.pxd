@@ -60,7 +60,7 @@ cdef struct Run:
 # Multiply-adds between two looks at the clock.
 cdef int64_t POLL_WORK
 
-cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer) noexcept nogil
+cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, bint with_blas) noexcept nogil
 cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept nogil
 cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out, int64_t ld,
                                 bint activate) noexcept nogil

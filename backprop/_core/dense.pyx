@@ -199,7 +199,7 @@ cdef void poll(Run *run) noexcept nogil:
             bp_raise(&interrupt.seen)
 
 
-cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer) noexcept nogil:
+cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, bint with_blas) noexcept nogil:
     """What one thread needs beside it for any of the layer's products."""
-    cdef int64_t blas_block = BLAS_ROWS * layer.ldw * <int64_t>kernels.itemsize
-    return round_up(max(<int64_t>kernels.panel_bytes(), blas_block), BP_ALIGNMENT)
+    cdef int64_t n_bytes = BLAS_ROWS * layer.ldw * <int64_t>kernels.itemsize if with_blas else kernels.panel_bytes()
+    return round_up(n_bytes, BP_ALIGNMENT)

@@ -57,7 +57,7 @@ cdef class Core:
     cdef int n_layers
     cdef bp_loss loss_kind
     cdef Optimizer optimizer
-    cdef Plan training_plan
+    cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
     cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
     cdef int threads_asked      # 0: the plan decides
     cdef int threads_available
@@ -71,7 +71,6 @@ cdef class Core:
     cdef object parameters, moment1, moment2, gradient, input_gradient, offset, scale
     cdef int64_t forward_rows   # of the batch that backward may follow; 0: none
     cdef int gradients_are      # 0: not those of a `backward`; READY; SPENT by `update`
-    cdef readonly object finished   # (losses, seconds) of the epochs that the last `fit` completed
 
     def __cinit__(self, int64_t n_inputs, units, activations, loss, dtype, uint64_t seed, int threads_asked,
                   int threads_available, bint with_blas, instruction_set, offset, scale):
@@ -143,8 +142,9 @@ cdef class Core:
         self.optimizer.epsilon_hat, self.optimizer.l2 = epsilon_hat, l2
 
     cdef _plans_follow(self):
-        if self.training_plan is not None:
-            self.training_plan.follow(self.layers)
+        for plan in (self.training_plan, self.spare_plan):
+            if plan is not None:
+                (<Plan>plan).follow(self.layers)
 
     @property
     def steps(self):
@@ -178,13 +178,20 @@ cdef class Core:
             work += 6.0 * batch * self.layers[i].n_in * self.layers[i].n_out
         return max(1, min(self.threads_available, <int>min(1e6, work / WORK_PER_THREAD)))
 
+    cdef int _inference_threads(self, int64_t rows) noexcept:
+        """Forward is a third of a training step's work; a few rows go to one thread, however many are asked for."""
+        return max(1, min(self._threads(rows // 3), rows // (2 * BP_ROW_MULTIPLE)))
+
     cdef Plan _training(self, int64_t batch):
-        if self.training_plan is None or self.training_plan.capacity < batch or self.training_plan.capacity > 4 * batch:
+        """The plan for batches of about this size; two are kept, for who goes back and forth between two sizes."""
+        if not suits(self.training_plan, batch):
+            self.training_plan, self.spare_plan = self.spare_plan, self.training_plan
+            self.input_gradient = None
+            self.forward_rows = 0
+        if not suits(self.training_plan, batch):
             self.training_plan = None  # give its memory back first
             self.training_plan = make_plan(self.kernels, self.layers, self.n_layers, batch, self._threads(batch),
                                            self.with_blas, True)
-            self.input_gradient = None
-            self.forward_rows = 0
         return self.training_plan
 
     cdef Plan _inference(self, int64_t n_rows):
@@ -218,6 +225,11 @@ cdef class Core:
             s.offset = <const double *>address(self.offset)
             s.scale = <const double *>address(self.scale)
 
+    def check_idle(self):
+        """RuntimeError where another thread trains this network or predicts with it."""
+        if self.busy or self.readers:
+            raise in_use()
+
     cdef _check_idle(self):
         if self.busy:
             raise in_use()
@@ -235,8 +247,9 @@ cdef class Core:
         raise_seen(interrupt)
 
     def fit(self, x, y, sample_weights, int64_t n_epochs, int64_t batch_size, bint shuffled, bint counted, progress,
-            order=None, penalty=None):
-        """Train; y: labels (n,) or targets (n, n_out). What epochs were completed stands in `finished`, Ctrl-C or not.
+            losses, durations, order=None, penalty=None):
+        """Train; y: labels (n,) or targets (n, n_out). Appends to `losses` and `durations` those of completed epochs,
+        Ctrl-C or not; and of one that a cost which is not finite has ended.
 
         `counted`: the epochs count as trained. `order`: of the rows in every epoch, int64, where not `shuffled`.
         `penalty`: λ, for the losses to be means of what the batches cost, ½ λ Σ W² / Σ w included.
@@ -246,17 +259,16 @@ cdef class Core:
         cdef Interrupt interrupt
         self._start(&interrupt, True)
         try:
-            self.finished = ([], [])
             self.forward_rows = self.gradients_are = 0
             plan = self._training(min(batch_size, len(x)))
             self._prepare(&s, &interrupt, plan, batch_size)
             take_arrays(&s, plan, x, y, sample_weights)
             if shuffled:
                 order = np.empty(s.n_rows, dtype=np.int64)
-            losses, times = np.zeros(n_epochs), np.zeros(n_epochs)
+            costs, times = np.zeros(n_epochs), np.zeros(n_epochs)
             s.shuffled, s.order = shuffled, <int64_t *>address(order) if order is not None else NULL
             s.first_epoch, s.n_epochs = self.epochs_trained, n_epochs
-            s.epoch_losses, s.epoch_seconds = <double *>address(losses), <double *>address(times)
+            s.epoch_losses, s.epoch_seconds = <double *>address(costs), <double *>address(times)
             s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
             s.run.fuse_update = True
             s.penalty = &penalised if penalty is not None else NULL
@@ -266,7 +278,8 @@ cdef class Core:
             with nogil:
                 run_team(train_epochs, &s, s.run.n_threads)
             self.optimizer.steps = s.optimizer.steps
-            self.finished = (losses[:s.epochs_done].tolist(), times[:s.epochs_done].tolist())
+            losses += costs[:s.epochs_done + s.diverged].tolist()
+            durations += times[:s.epochs_done + s.diverged].tolist()
             if counted:
                 self.epochs_trained += s.epochs_done
         finally:
@@ -306,8 +319,8 @@ cdef class Core:
             take_arrays(s, plan, x, y, sample_weights)
             s.out = address(out)
             s.probabilities, s.activate_last = probabilities, activate_last
-            # the plan may be that of a larger call; forward is a third of the work of a training step
-            s.run.n_threads = min(s.run.n_threads, self._threads(min(s.n_rows, s.batch_size) // 3))
+            # the plan may be that of a larger call
+            s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.n_rows, s.batch_size)))
             with nogil:
                 run_team(infer, s, s.run.n_threads)
             self.idle_plans.append(plan)
@@ -465,6 +478,11 @@ cdef class Core:
         if self.gradients_are == 0:
             raise RuntimeError("gradients follow backward: there are none yet")
         return self.views("gradient")
+
+
+cdef bint suits(Plan plan, int64_t batch) noexcept:
+    """Whether it has room for such a batch, and is not laid out for so much more that rows lie far apart."""
+    return plan is not None and batch <= plan.capacity <= 4 * batch
 
 
 cdef in_use():

@@ -122,11 +122,24 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
     plan.sample_ld = row_stride(layers[0].n_in + 1, kernels.itemsize)
     for i in range(n_layers):
         plan.sample_ld = max(plan.sample_ld, row_stride(layers[i].n_out + 1, kernels.itemsize))
-        plan.scratch_bytes = max(plan.scratch_bytes, scratch_bytes(kernels, &layers[i]))
+        plan.scratch_bytes = max(plan.scratch_bytes, scratch_bytes(kernels, &layers[i], with_blas))
+    check_room(plan)
     plan.arena = zeros(plan.lay_out(NULL))
     plan.lay_out(address(plan.arena))
     plan.fill_constants()
     return plan
+
+
+cdef check_room(Plan plan):
+    """MemoryError before `lay_out`, which reckons in 64 bits, could pass their end."""
+    cdef int i
+    widest = 0
+    for i in range(plan.n_layers):
+        widest = max(widest, int(plan.layers[i].n_in), int(plan.layers[i].ldw))
+    largest = (widest + 2 * BP_ROW_MULTIPLE) * max(int(plan.run.ld), 2 * BP_ROW_MULTIPLE) * int(plan.run.itemsize)
+    pieces = 4 * plan.n_layers + 8
+    if pieces * largest + int(plan.n_threads) * int(plan.scratch_bytes) > sys.maxsize:
+        raise MemoryError(f"a batch of {plan.capacity} rows: its activations are more than a process can hold")
 
 
 cdef int64_t row_stride(int64_t columns, int64_t itemsize) noexcept:

@@ -134,17 +134,20 @@ cdef double squares(const Steps *s, const Run *run) noexcept nogil:
     return total
 
 
-cdef void add_cost(Steps *s, Run *run, double weight, double weights_squared) noexcept nogil:
+cdef void add_cost(Steps *s, Run *run, double weight) noexcept nogil:
     """To the epoch's loss. Where a penalty is given, each sample counts its batch's cost, (Σ w loss + ½ λ Σ W²) / Σ w.
     """
     cdef double cost = run.kernels.sum(s.losses, run.count)
     if s.penalty == NULL:
         s.total_loss += cost
         s.total_weight += weight
-        return
-    if weight > 0:
-        s.total_loss += run.count * (cost + 0.5 * s.penalty[0] * weights_squared) / weight
-    s.total_weight += run.count
+    else:
+        if s.penalty[0] > 0:
+            cost += 0.5 * s.penalty[0] * squares(s, run)
+        if weight > 0:
+            s.total_loss += run.count * cost / weight
+        s.total_weight += run.count
+    s.diverged = not isfinite(s.total_loss)
 
 
 cdef void look_ahead(Steps *s, Run *run, int64_t start) noexcept nogil:
@@ -158,7 +161,7 @@ cdef void look_ahead(Steps *s, Run *run, int64_t start) noexcept nogil:
 
 
 cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
-    cdef double weight, weights_squared = 0
+    cdef double weight
     look_ahead(s, run, start + s.batch_size)
     set_count(s, run, start)
     gather(s, run, start)
@@ -166,14 +169,13 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     forward(s, run)
     weight = batch_weight(s, run)
     loss(s, run, 1 / weight if weight > 0 else 0)
-    if run.thread == 0 and s.penalty != NULL and s.penalty[0] > 0:
-        weights_squared = squares(s, run)  # now, before any thread updates them
+    meet(run)
+    if run.thread == 0:
+        add_cost(s, run, weight)
     end_step(s, run)
-    if s.stopped:  # before anything was updated
+    if s.stopped or s.diverged:  # before anything was updated
         return
     run.must_finish = True  # lest some weights take their step and others not
-    if run.thread == 0:
-        add_cost(s, run, weight, weights_squared)
     next_step(s, run, 1 / weight if weight > 0 else 0)
     backward(s, run)
     run.must_finish = False
@@ -255,7 +257,7 @@ cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
 
 
 cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil:
-    """Epochs until all are done, Ctrl-C, or a cost that is not a finite number."""
+    """Epochs until all are done, Ctrl-C, or a batch whose cost is not a finite number: it changes nothing."""
     cdef Steps *s = <Steps *>argument
     cdef Run run
     cdef int64_t epoch, start
@@ -271,6 +273,8 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
         for start from 0 <= start < s.n_rows by s.batch_size:
             if s.stopped:
                 return
+            if s.diverged:
+                break
             train_step(s, &run, start)
             if thread == 0:
                 s.optimizer.steps = run.steps
@@ -286,10 +290,10 @@ cdef void end_epoch(Steps *s, int64_t epoch, double *began) noexcept nogil:
     """Keep the score, and decide for all threads whether there is a next epoch."""
     cdef double now = seconds()
     s.epoch_seconds[epoch] = now - began[0]
-    s.epoch_losses[epoch] = s.total_loss / s.total_weight if s.total_weight > 0 else 0
+    s.epoch_losses[epoch] = s.total_loss / s.total_weight if s.total_weight > 0 else s.total_loss
     began[0] = now
-    s.ended = s.stopped or not isfinite(s.epoch_losses[epoch])
-    if not s.stopped:
+    s.ended = s.stopped or s.diverged
+    if not s.ended:
         s.epochs_done += 1
 
 

@@ -123,9 +123,10 @@ class DenseEngine:
         if self.key.out_activation == "exp":
             return self.epoch_by_batches(X, y, sample_weight, batch_size, order, optimizer, penalty)
         self.optimizer = optimizer
+        costs = []
         core = self.network._core
-        core.fit(X, y, sample_weight, 1, batch_size, False, True, None, order, penalty)
-        return core.finished[0][-1]
+        core.fit(X, y, sample_weight, 1, batch_size, False, True, None, costs, [], order, penalty)
+        return costs[-1]
 
     def epoch_by_batches(self, X, y, sample_weight, batch_size, order, optimizer, penalty):
         """The same for what the core's epochs do not take: one forward and backward a batch."""

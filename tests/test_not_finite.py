@@ -1,0 +1,67 @@
+"""A batch whose cost is not finite stops training and changes nothing."""
+
+import numpy as np
+import pytest
+
+import backprop as bp
+
+ROWS, BATCH, BAD_ROW = 60, 8, 27  # the fourth batch of the rows as they lie
+
+
+def make(n_threads, optimizer):
+    return bp.Network(
+        5, [bp.Dense(7, "tanh"), bp.Dense(2)], optimizer=optimizer, seed=1, n_threads=n_threads
+    )
+
+
+def bits(network):
+    arrays = [array for layer in network.layers for array in (layer.weights, layer.bias)]
+    moments = [pair for pairs in network.optimizer_state().values() for pair in pairs]
+    return [array.tobytes() for array in (*arrays, *(m for pair in moments for m in pair))]
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(ROWS, 5)), rng.normal(size=(ROWS, 2))
+    X[BAD_ROW, 3] = np.nan
+    return X, y
+
+
+@pytest.mark.parametrize("optimizer", [bp.SGD(0.1), bp.SGD(0.1, momentum=0.9), bp.Adam()])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_fit_leaves_the_network_as_the_step_before(rows, n_threads, optimizer):
+    X, y = rows
+    net, expected = make(n_threads, optimizer), make(n_threads, optimizer)
+    with pytest.raises(FloatingPointError, match=rf"epoch 1: X\[{BAD_ROW}, 3\] is nan"):
+        net.fit(X, y, epochs=5, batch_size=BATCH, shuffle=False)
+    good = BAD_ROW // BATCH * BATCH
+    expected.fit(X[:good], y[:good], epochs=1, batch_size=BATCH, shuffle=False)
+    assert bits(net) == bits(expected)
+    assert net.steps == expected.steps == good // BATCH
+    assert net.epochs_trained == 0  # that epoch is not complete
+    assert len(net.history.loss) == len(net.history.seconds) == 1
+    assert np.isnan(net.history.loss[0])
+    net.fit(X[:good], y[:good], epochs=2)
+    assert np.isfinite(net.history.loss).all()
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_train_step_changes_nothing(rows, n_threads):
+    X, y = rows
+    net = make(n_threads, bp.Adam())
+    net.train_step(X[:BATCH], y[:BATCH])
+    before = bits(net)
+    with pytest.raises(FloatingPointError, match="is nan"):
+        net.train_step(X, y)
+    assert (bits(net), net.steps) == (before, 1)
+
+
+def test_a_row_of_nan_that_weighs_nothing_is_no_silent_end(rows):
+    """0 times nan is nan; and the first batch, all of whose weights are 0, weighs nothing."""
+    X, y = rows
+    X[0] = np.nan
+    weight = np.ones(ROWS)
+    weight[:BATCH] = 0
+    with pytest.raises(FloatingPointError, match=r"X\[0, 0\] is nan"):
+        make(1, bp.Adam()).fit(X, y, sample_weight=weight, batch_size=BATCH, shuffle=False)
