@@ -196,6 +196,10 @@ def test_poisson(solver):
         ours.explain(X, y)
     with pytest.raises(ValueError, match=r"y has values down to -1\.0: loss='poisson'"):
         ours.fit(X, y - 1)
+    if solver == "adam":
+        ours.set_params(early_stopping=True)
+        with pytest.raises(ValueError, match=r"eval_set: y has values down to -1\.0"):
+            ours.fit(X, y, eval_set=(X, y - 1))
 
 
 def test_float32_stays_float32():

@@ -26,7 +26,7 @@ CORE_NAMES = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "re
 
 
 class Key(NamedTuple):
-    """What an engine is made for: estimators with the same key can share none, but reuse one."""
+    """What an engine is made for; an estimator whose key is another one needs another engine."""
 
     is_sparse: bool
     sizes: tuple  # inputs, hidden units, outputs

@@ -82,6 +82,13 @@ class MLPRegressor(CoreEstimator, _MLPRegressor):
 
     def _preprocessed(self, X, y, incremental, reset):
         X, y = super()._preprocessed(X, y, incremental, reset)
+        return X, self._counts(y)
+
+    def _checked_targets(self, y, n_samples):
+        return self._counts(super()._checked_targets(y, n_samples))
+
+    def _counts(self, y):
+        """y, of which the Poisson loss asks that it be at least 0."""
         if self.loss == "poisson" and np.min(y, initial=0) < 0:
             raise ValueError(f"y has values down to {np.min(y)}: loss='poisson' expects 0 or more")
-        return X, y
+        return y
