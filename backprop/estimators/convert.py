@@ -56,10 +56,8 @@ def to_sklearn(model):
     given["verbose"] = model.verbose != "bar" and model.verbose
     new = sklearn_kind(type(model))(**given)
     hand_over(model, new)
-    if hasattr(model, "_engine"):
-        new.coefs_ = [np.ascontiguousarray(w) for w in new.coefs_]
-        if hasattr(model, "_optimizer"):
-            new._optimizer = with_moments(model._optimizer, model._engine)
+    if hasattr(model, "_engine") and hasattr(model, "_optimizer"):
+        new._optimizer = with_moments(model._optimizer, model._engine)
     return new
 
 
