@@ -105,8 +105,10 @@ def fitted(table, y=None, **options):
     return bp.MLPRegressor(preprocess="auto", **options).fit(table, y)
 
 
-def test_a_row_is_predicted_alike_alone_and_among_others():
+@pytest.mark.parametrize("dtype", ["object", "str"])
+def test_a_row_is_predicted_alike_alone_and_among_others(dtype):
     table = pd.DataFrame({"a": np.arange(300.0) % 7, "s": ["01", "02", "A3"] * 100})
+    table["s"] = table["s"].astype(dtype)
     model = fitted(table, table.a)
     together = model.predict(table)
     for i in range(3):
