@@ -329,6 +329,10 @@ def test_explain(digits):
         > 0
     )
     assert model.explain(X[3], y[3]).to_dict() == model.explain(X[3:4], y[3:4]).to_dict()
+    names = np.array(list("abcdefghij"), dtype=object)[y]
+    named = bp.MLPClassifier((6,), max_iter=2).fit(X, names)
+    with pytest.raises(ValueError, match=r"y\[1\] is 'k': expected one of \['a', 'b'"):
+        named.explain(X[:2], np.array(["a", "k"], dtype=object))
 
 
 @pytest.mark.parametrize("labels", [["no", "yes"], ["a", "b", "c"], [1, 4]])

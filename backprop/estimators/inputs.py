@@ -139,7 +139,7 @@ class Inputs:
         if len(unknown):
             place = tuple(unknown[0].tolist())
             raise ValueError(
-                f"y[{', '.join(map(str, place))}] is {y[place].item()!r}: "
+                f"y[{', '.join(map(str, place))}] is {np.asarray(y[place]).tolist()!r}: "
                 f"expected one of {known.tolist()}"
             )
 
