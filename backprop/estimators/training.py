@@ -73,7 +73,14 @@ class Training:
             penalty *= self.n_outputs_  # `_mean_loss` divides by them
         optimizer = self._core_optimizer()
         y = y.reshape(len(y), -1)
-        return self._mean_loss(engine.epoch(X, y, weights, batch_size, order, optimizer, penalty))
+        cost = engine.epoch(X, y, weights, batch_size, order, optimizer, penalty)
+        if not np.isfinite(cost):
+            raise ValueError(
+                f"Solver produced a non-finite loss, {cost}: the input data may contain large "
+                f"values and need to be preprocessed, or learning_rate_init="
+                f"{self.learning_rate_init:g} is too high."
+            )
+        return self._mean_loss(cost)
 
     def _batch(self, n_samples):
         size = min(200, n_samples) if self.batch_size == "auto" else self.batch_size
