@@ -94,29 +94,24 @@ def predict(options):
 
 def explain(options):
     """`backprop explain`: returns the exit code."""
+    from backprop.explain import write_page
+
     if options.html is not None:
-        _check_html(options)
+        _check_output("--html", options.html, options.data, options.model)
     network, preprocessing = storage.load(options.model)
     if preprocessing is None:
         preprocessing = _plain_preprocessing(network, options.model)
     trace = _trace_of_rows(network, preprocessing, options)
     weight = None if options.weight is None else _place_of_weight(trace, options.weight)
-    sample = 0 if options.sample is None else _place_of_sample(trace, options.sample)
+    sample = None if options.sample is None else _place_of_sample(trace, options.sample)
     if options.html is not None:
-        trace.to_html(options.html)
+        write_page(options.html, [trace], weight=weight, sample=sample)
         print(f"page written to {options.html} ({_size(options.html)})")
     elif options.latex:
-        print(trace.to_latex(weight, sample), end="")
+        print(trace.to_latex(weight, sample or 0), end="")
     else:
-        print(trace.to_text(weight, sample).rstrip("\n"))
+        print(trace.to_text(weight, sample or 0).rstrip("\n"))
     return 0
-
-
-def _check_html(options):
-    _check_output("--html", options.html, options.data, options.model)
-    for name in ("weight", "sample"):
-        if getattr(options, name) is not None:
-            raise ValueError(f"--{name} is for text and --latex; the page of --html shows them all")
 
 
 def _trace_of_rows(network, preprocessing, options):

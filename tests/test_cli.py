@@ -490,6 +490,10 @@ def test_explain_follows_a_weight(run):
     out, _ = run("explain", "model.safetensors", "digits", "--row", "1:5", "--html", "page.html")
     assert out.startswith("page written to page.html (")
     assert Path("page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    place = ("--row", "1:5", "--sample", "3", "--weight", "2,bias,7")
+    run("explain", "model.safetensors", "digits", *place, "--html", "page.html")
+    opening = '{"sample":2,"weight":[1,-1,6]}'
+    assert opening in Path("page.html").read_text(encoding="utf-8")
 
 
 def test_explain_knows_a_tables_names(run):
@@ -514,8 +518,7 @@ def test_explain_says_what_is_wrong(run):
         ("--weight", "3,1,1"): "--weight: LAYER is '3', expected a number from 1 to 2",
         ("--weight", "2,7,1"): "--weight: FROM is '7', expected a number from 1 to 6",
         ("--html", "model.safetensors"): "error: --html model.safetensors would overwrite what is",
-        ("--html", "page.html", "--weight", "1,1,1"): "--weight is for text and --latex",
-        ("--html", "page.html", "--sample", "1"): "--sample is for text and --latex",
+        ("--html", "page.html", "--weight", "1,65,1"): "--weight: FROM is '65', expected a number",
         ("--row", "3:5", "--sample", "6"): "--sample 6: expected one of the rows of --row, 3 to 5",
         ("--row", "1798:"): "--row 1798: digits has 1,797 rows",
         ("--row", ":5"): "argument --row: '' is not a positive whole number",

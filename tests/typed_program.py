@@ -12,7 +12,7 @@ from typing_extensions import assert_type
 
 import backprop as bp
 from backprop.datasets import load_digits
-from backprop.explain import Trace
+from backprop.explain import Factor, Trace, write_page
 
 X, y = load_digits()
 net = bp.Network(
@@ -29,7 +29,11 @@ assert_type(net.predict(X[:3]), NDArray[Any])
 assert_type(net.evaluate(X, y), dict[str, float])
 assert_type(net.train_step(X, y), float)
 assert_type(net.layers[0].weights, NDArray[Any])
-assert_type(net.explain(X[:1], y[:1]), Trace)
+trace = net.explain(X[:1], y[:1])
+assert_type(trace, Trace)
+assert_type(trace.layers[0].dz, NDArray[Any])
+assert_type(trace.gradient(0, "bias", 1).factors, list[Factor])
+write_page("page.html", [trace], weight=(0, 3, 1))
 assert_type(bp.Network.load("digits.safetensors"), bp.Network)
 assert_type(bp.show_config(), str)
 loss, gradients = net.loss_and_gradients(X, y)

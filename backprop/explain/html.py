@@ -5,6 +5,8 @@ joined in the order of their names' numbers. A policy in the page's head forbids
 every script and style but these, so that text out of a data set can neither run nor call home.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import html
@@ -13,10 +15,17 @@ import re
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backprop.validation import check_integer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
+
+    from backprop.explain.trace import Source, Trace
 
 # Lists of these names hold numbers; they are packed wherever in a trace they stand.
 ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "derivative", "dz"))
@@ -26,8 +35,15 @@ FRAME = '<iframe srcdoc="{}" title="{}" style="width: 100%; height: 46rem; borde
 
 
 def write_page(
-    path, traces, title=None, *, introduction=None, weight=None, sample=None, epoch=None
-):
+    path: str | PathLike[str],
+    traces: Iterable[Trace],
+    title: str | None = None,
+    *,
+    introduction: str | None = None,
+    weight: tuple[int, Source, int] | None = None,
+    sample: int | None = None,
+    epoch: int | None = None,
+) -> None:
     """Write the page of one trace, or of several with a slider over the epochs.
 
     Parameters

@@ -1,12 +1,22 @@
 """The chain rule as products: the factors on each path from a weight to the loss."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from math import prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from backprop.explain import text, trial, update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from backprop.explain.trace import Source, Trace
 
 LOSS, ACTIVATION, WEIGHT, INPUT = (
     "loss derivative",
@@ -29,11 +39,11 @@ class Factor(NamedTuple):
     kind: str
     quantity: str
     layer: int
-    units: tuple
+    units: tuple[int, ...]
     value: float
 
     @property
-    def symbol(self):
+    def symbol(self) -> str:
         """As a formula has it, layers and units counted from 1: ``f′(z⁽²⁾₁)``."""
         return text.symbol(self.quantity, self.layer, self.units)
 
@@ -45,8 +55,8 @@ class Path(NamedTuple):
     derivative comes back, loss first, input last. ``product``: theirs.
     """
 
-    units: tuple
-    factors: list
+    units: tuple[int, ...]
+    factors: list[Factor]
     product: float
 
 
@@ -59,67 +69,67 @@ class WeightGradient:
         As they were asked for.
     """
 
-    def __init__(self, trace, layer, source, unit, sample):
+    def __init__(self, trace: Trace, layer: int, source: Source, unit: int, sample: int) -> None:
         self.trace = trace
         self.layer, self.source, self.unit, self.sample = layer, source, unit, sample
 
-    def of(self, parameters):
+    def of(self, parameters: Sequence[NDArray[Any]]) -> float:
         """This weight's number in (weights, bias), such as one of ``Trace.differences``."""
         weights, bias = parameters
         return float(bias[self.unit] if self.source == "bias" else weights[self.source, self.unit])
 
     @property
-    def value(self):
+    def value(self) -> float:
         """The weight, or the bias, itself."""
         layer = self.trace.layers[self.layer]
         return self.of((layer.weights, layer.bias))
 
     @property
-    def gradient(self):
+    def gradient(self) -> float:
         """∂C/∂w of the batch's cost, as training uses it."""
         return self.of(self.trace.layers[self.layer].gradient)
 
     @property
-    def decay(self):
+    def decay(self) -> float:
         """What the optimizer's l2 adds to the gradient: λ/Σw · w, and 0 for a bias."""
         if self.source == "bias":
             return 0.0
         return self.trace.optimizer.l2 / self.trace.weight_sum * self.value
 
     @property
-    def step(self):
+    def step(self) -> float:
         """What the optimizer's next step would add."""
         return self.of(self.trace.layers[self.layer].step)
 
     @property
-    def after(self):
+    def after(self) -> float:
         """The weight after that step."""
         return self.value + self.step
 
     @property
-    def moments(self):
+    def moments(self) -> dict[str, float]:
         """As ``optimizer_state`` names them: this weight's own, before that step."""
         moments = self.trace.layers[self.layer].moments
         return {name: self.of(both) for name, both in moments.items()}
 
     @property
-    def moments_after(self):
+    def moments_after(self) -> dict[str, float]:
         """The same after that step."""
         moments = self.trace.layers[self.layer].moments_after
         return {name: self.of(both) for name, both in moments.items()}
 
     @property
-    def update(self):
+    def update(self) -> list[update.Assignment]:
         """The optimizer's step as the assignments that books write: a list of Assignment."""
         return update.assignments(self)
 
     @cached_property
-    def finite_difference(self):
+    def finite_difference(self) -> float:
         """The central difference of the cost by this weight, in float64."""
         return self.trace.difference(self.layer, self.source, self.unit)
 
     @property
-    def relative_error(self):
+    def relative_error(self) -> float:
         """Of the gradient and the difference: what they differ by over the larger of the two.
 
         NaN unless both are finite: nothing is settled then.
@@ -127,7 +137,7 @@ class WeightGradient:
         return trial.relative_error(self.gradient, self.finite_difference)
 
     @property
-    def inputs(self):
+    def inputs(self) -> NDArray[Any]:
         """(n,): what each sample multiplies the weight with."""
         trace = self.trace
         if self.source == "bias":
@@ -136,13 +146,13 @@ class WeightGradient:
         return values[:, self.source].astype(np.float64)
 
     @property
-    def per_sample(self):
+    def per_sample(self) -> NDArray[Any]:
         """(n,): what each sample adds to the gradient, share · ∂ℓ/∂z · input."""
         dz = self.trace.layers[self.layer].dz[:, self.unit]
         return self.trace.shares * dz * self.inputs
 
     @property
-    def factors(self):
+    def factors(self) -> list[Factor]:
         """The three factors in this layer: ∂ℓ/∂a, f'(z), input.
 
         In the last layer ∂ℓ/∂a is the derivative of the loss; in a hidden one it is the sum of
@@ -154,17 +164,17 @@ class WeightGradient:
         return [Factor(kind, "da", self.layer, (self.unit,), back), *self._own_factors()]
 
     @property
-    def n_paths(self):
+    def n_paths(self) -> int:
         """From this weight to the outputs: the product of the widths of the layers above."""
         return prod(layer.n_out for layer in self.trace.layers[self.layer + 1 :])
 
     @property
-    def is_grouped(self):
+    def is_grouped(self) -> bool:
         """Whether a Path of ``paths`` stands for several."""
         return self.n_paths > MOST_PATHS and self.layer + 2 < len(self.trace.layers)
 
     @cached_property
-    def paths(self):
+    def paths(self) -> list[Path]:
         """Every path from this weight to the loss, for the sample: a list of Path.
 
         Where there are more than twelve they are grouped by the unit of the next layer.
@@ -172,11 +182,11 @@ class WeightGradient:
         return self._groups() if self.is_grouped else list(self.every_path())
 
     @property
-    def sum(self):
+    def sum(self) -> float:
         """Σ of the paths' products: ∂ℓ/∂w of the sample's loss."""
         return float(np.sum([path.product for path in self.paths]))
 
-    def every_path(self):
+    def every_path(self) -> Iterator[Path]:
         """One Path after another, however many."""
         for units in self._ways((self.unit,)):
             factors = self._path_factors(units)
@@ -229,14 +239,14 @@ class WeightGradient:
         return Factor(ACTIVATION, "derivative", layer, (unit,), value)
 
     @property
-    def symbol(self):
+    def symbol(self) -> str:
         """As a formula has it, counted from 1: ``w⁽¹⁾₂,₁`` or ``b⁽¹⁾₁``."""
         if self.source == "bias":
             return text.symbol("bias", self.layer, (self.unit,))
         return text.symbol("weight", self.layer, (self.source, self.unit))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return text.weight_text(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"WeightGradient({self.symbol}, gradient {self.gradient:.6g})"

@@ -1,8 +1,11 @@
 """A trace: one batch's way through the network and back, as the core worked it out."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +13,16 @@ from backprop.explain import diagnostics, html, latex, paths, text, trial, updat
 from backprop.network import Gradient
 from backprop.tables import count
 from backprop.validation import check_integer, check_names
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Any, Literal
+
+    from numpy.typing import NDArray
+
+    from backprop.optimizers import SGD, Adam
+
+    Source = int | Literal["bias"]
 
 FORMAT = "backprop trace 1"
 BIAS = "bias"
@@ -42,25 +55,25 @@ class LayerTrace:
 
     name: str
     activation: str
-    weights: np.ndarray
-    bias: np.ndarray
-    z: np.ndarray
-    a: np.ndarray
-    derivative: np.ndarray
-    da: np.ndarray
-    dz: np.ndarray
+    weights: NDArray[Any]
+    bias: NDArray[Any]
+    z: NDArray[Any]
+    a: NDArray[Any]
+    derivative: NDArray[Any]
+    da: NDArray[Any]
+    dz: NDArray[Any]
     gradient: Gradient
     step: Gradient
-    moments: dict
-    moments_after: dict
+    moments: dict[str, tuple[NDArray[Any], NDArray[Any]]]
+    moments_after: dict[str, tuple[NDArray[Any], NDArray[Any]]]
 
     @property
-    def n_in(self):
+    def n_in(self) -> int:
         """Inputs of the layer."""
         return self.weights.shape[0]
 
     @property
-    def n_out(self):
+    def n_out(self) -> int:
         """Units of the layer."""
         return self.weights.shape[1]
 
@@ -100,25 +113,27 @@ class Trace:
 
     dtype: str
     loss: str
-    optimizer: object
+    optimizer: SGD | Adam
     epoch: int
     steps: int
     cost: float
     cost_after_step: float
-    x: np.ndarray
-    y: np.ndarray
-    output: np.ndarray
+    x: NDArray[Any]
+    y: NDArray[Any]
+    output: NDArray[Any]
     weight_sum: float
-    losses: np.ndarray
-    shares: np.ndarray
-    layers: list
-    input_names: list
-    output_names: list
-    indices: list
+    losses: NDArray[Any]
+    shares: NDArray[Any]
+    layers: list[LayerTrace]
+    input_names: list[str]
+    output_names: list[str]
+    indices: list[int]
     label_smoothing: float
     _trial: trial.Trial
 
-    def gradient(self, layer, source, unit, sample=0):
+    def gradient(
+        self, layer: int, source: Source, unit: int, sample: int = 0
+    ) -> paths.WeightGradient:
         """Where the gradient of one weight or bias comes from.
 
         Parameters
@@ -144,7 +159,7 @@ class Trace:
         layer, source, unit = self._place(layer, source, unit)
         return paths.WeightGradient(self, layer, source, unit, self._sample(sample))
 
-    def difference(self, layer, source, unit):
+    def difference(self, layer: int, source: Source, unit: int) -> float:
         """The central difference of the cost by one weight or bias, worked out in float64.
 
         Which one, and what is raised, are as for ``gradient``.
@@ -158,7 +173,7 @@ class Trace:
         return layer, source, check_integer("unit", unit, 0, self.layers[layer].n_out - 1)
 
     @cached_property
-    def differences(self):
+    def differences(self) -> list[Gradient] | None:
         """`difference` by every weight and bias: a list of Gradient.
 
         None where that would take more than some seconds.
@@ -166,11 +181,11 @@ class Trace:
         return self._trial.differences()
 
     @cached_property
-    def diagnostics(self):
+    def diagnostics(self) -> list[dict[str, Any]]:
         """What looks unwell: a list of dict of kind, layer, units, message, advice."""
         return diagnostics.diagnose(self)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The whole trace as lists, numbers and text, ready for JSON.
 
         Numbers that JSON lacks are the strings "nan", "inf" and "-inf". Layers are counted from 0
@@ -235,7 +250,7 @@ class Trace:
             "correction2": correction2,
         }
 
-    def to_text(self, weight=None, sample=0):
+    def to_text(self, weight: tuple[int, Source, int] | None = None, sample: int = 0) -> str:
         """The trace for a terminal.
 
         Parameters
@@ -247,11 +262,13 @@ class Trace:
         """
         return text.trace_text(self, self._weight(weight, sample), self._sample(sample))
 
-    def to_latex(self, weight=None, sample=0):
+    def to_latex(self, weight: tuple[int, Source, int] | None = None, sample: int = 0) -> str:
         """The same formulas with their numbers, as LaTeX to put into a document (needs amsmath)."""
         return latex.trace_latex(self, self._weight(weight, sample), self._sample(sample))
 
-    def to_html(self, path=None, title=None):
+    def to_html(
+        self, path: str | PathLike[str] | None = None, title: str | None = None
+    ) -> str | None:
         """The page: one file, with everything inside, that needs no network.
 
         Parameters
@@ -280,13 +297,13 @@ class Trace:
     def _sample(self, sample):
         return check_integer("sample", sample, 0, len(self.x) - 1)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return html.frame(self.to_html())
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.to_text()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in (self.x.shape[1], *(at.n_out for at in self.layers)))
         n = count(len(self.x), "sample")
         return f"Trace({sizes}, loss={self.loss!r}, {n}, epoch {self.epoch})"
