@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -104,6 +105,22 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* A thread inherits what its creator blocks. Signals are for the program's own threads: Ctrl-C wakes the main
+ * one from its sleep only if it is delivered there. Those of faults stay, or no handler could report them. */
+static int create_without_signals(pthread_t *thread, const pthread_attr_t *attributes, worker *self)
+{
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGSEGV);
+    sigdelset(&blocked, SIGBUS);
+    sigdelset(&blocked, SIGFPE);
+    sigdelset(&blocked, SIGILL);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    const int failed = pthread_create(thread, attributes, work, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
 static worker *new_worker(void)
 {
     worker *self = calloc(1, sizeof *self);
@@ -115,7 +132,7 @@ static worker *new_worker(void)
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    const int failed = pthread_create(&thread, &attributes, work, self);
+    const int failed = create_without_signals(&thread, &attributes, self);
     pthread_attr_destroy(&attributes);
     if (failed) {
         free(self);

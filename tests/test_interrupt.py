@@ -21,6 +21,7 @@ SCRIPT = """
     import numpy as np
     import backprop as bp
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which nohup and CI may have ignored
     pressed = []
 
     def press(after):
@@ -196,6 +197,32 @@ def test_in_another_thread_than_the_main_one(record_property):
     assert len(losses) == net.epochs_trained == 2000
     """
     measure(code, record_property)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="reads Linux's /proc")
+def test_workers_take_no_signals():
+    """They would leave the main thread asleep in whatever call it waits in."""
+    code = """
+    import faulthandler, os, re, signal
+    import numpy as np
+    import backprop as bp
+
+    def blocked(task):
+        status = open(f"/proc/self/task/{task}/status").read()
+        return int(re.search("SigBlk:\\s*(\\w+)", status)[1], 16)
+
+    net = bp.Network(8, [bp.Dense(64), bp.Dense(1)], seed=0, n_threads=3)
+    before = set(os.listdir("/proc/self/task"))
+    net.fit(np.ones((640, 8)), np.ones(640), epochs=1)
+    workers = set(os.listdir("/proc/self/task")) - before
+    assert len(workers) == 2
+    for worker in workers:
+        assert blocked(worker) & 1 << signal.SIGINT - 1
+        assert blocked(worker) & 1 << signal.SIGTERM - 1
+        assert not blocked(worker) & 1 << signal.SIGSEGV - 1
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=TIMEOUT)
 
 
 def test_what_was_done_before_is_kept(record_property):
