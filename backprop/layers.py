@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from backprop.activations import ACTIVATIONS
-from backprop.validation import check_integer, check_name
+from backprop.validation import check_array, check_integer, check_name
 
 if TYPE_CHECKING:
     from typing import Any
@@ -86,7 +84,7 @@ class Layer:
 
 
 def _same_shape(name, values, shape):
-    values = np.asarray(values)
+    values = check_array(name, values)
     if values.shape != shape:
         raise ValueError(f"{name} has shape {values.shape}, expected {shape}")
     return values

@@ -16,6 +16,7 @@ from backprop.optimizers import SGD, Adam
 from backprop.progress import progress_bar
 from backprop.scores import R2, Accuracy
 from backprop.validation import (
+    MAX_COUNT,
     MAX_SIZE,
     check_callbacks,
     check_dtype,
@@ -30,6 +31,7 @@ from backprop.validation import (
     check_sample_weight,
     check_seed,
     check_targets,
+    check_threads,
     why_not_finite,
 )
 
@@ -122,9 +124,7 @@ class Network:
         self._loss = check_loss(loss, self._specs)
         self._dtype = check_dtype(dtype)
         self._seed = check_seed(seed)
-        self._n_threads = (
-            n_threads if n_threads is None else check_integer("n_threads", n_threads, 1, 1024)
-        )
+        self._n_threads = check_threads(n_threads)
         self._matmul = check_name("matmul", matmul, MATMULS)
         self._input_offset = check_input_transform("input_offset", input_offset, self.n_inputs)
         self._input_scale = check_input_transform("input_scale", input_scale, self.n_inputs)
@@ -145,7 +145,7 @@ class Network:
         self.history: History | None = None  # of the last fit, also one that Ctrl-C ended
         self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
-        self.layers: tuple[Layer, ...] = tuple(
+        self._layers = tuple(
             Layer(spec, *view) for spec, view in zip(self._specs, views, strict=True)
         )
 
@@ -153,6 +153,11 @@ class Network:
     def n_inputs(self) -> int:
         """Columns of X."""
         return self._n_inputs
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """From the first hidden layer to the last; their weights and biases can be assigned to."""
+        return self._layers
 
     @property
     def loss(self) -> str:
@@ -211,10 +216,11 @@ class Network:
     def optimizer(self, value: SGD | Adam) -> None:
         if not isinstance(value, SGD | Adam):
             raise TypeError(f"optimizer={value!r}: expected bp.SGD(…) or bp.Adam(…)")
-        if getattr(value, "epsilon", 1) < np.finfo(self.dtype).tiny:
+        tiny = float(np.finfo(self.dtype).tiny)
+        if getattr(value, "epsilon", 1) < tiny:
             raise ValueError(
-                f"epsilon={value.epsilon!r}: expected at least {np.finfo(self.dtype).tiny:g}, the "
-                f"smallest normal {self.dtype}"
+                f"epsilon={value.epsilon!r}: expected at least {tiny:g}, the smallest normal "
+                f"{self.dtype}"
             )
         names = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon", "epsilon_hat", "l2")
         self._core.configure_optimizer(value.kind, *(getattr(value, name, 0) for name in names))
@@ -227,7 +233,7 @@ class Network:
 
     @steps.setter
     def steps(self, count: int) -> None:
-        self._core.steps = check_integer("steps", count, 0)
+        self._core.steps = check_integer("steps", count, 0, MAX_COUNT)
 
     @property
     def epochs_trained(self) -> int:
@@ -239,7 +245,7 @@ class Network:
 
     @epochs_trained.setter
     def epochs_trained(self, count: int) -> None:
-        self._core.epochs_trained = check_integer("epochs_trained", count, 0)
+        self._core.epochs_trained = check_integer("epochs_trained", count, 0, MAX_COUNT)
 
     def optimizer_state(self) -> dict[str, list[tuple[NDArray[Any], NDArray[Any]]]]:
         """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
@@ -343,7 +349,8 @@ class Network:
 
     def _why_not_finite(self, X, y, sample_weight, loss, epoch):
         given = {"X": X, "y": y, "sample_weight": sample_weight}
-        return why_not_finite(given, self.dtype, loss, epoch, self.optimizer.learning_rate)
+        rate = self.optimizer.learning_rate
+        return why_not_finite(given, self.dtype, self._transform(), loss, epoch, rate)
 
     def _validate(self, data, history):
         scores = self._score(*data)
@@ -548,11 +555,14 @@ class Network:
         storage.save(self, path, self.preprocessing)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Network:
-        """The network that ``save`` wrote; training goes on as if it had not been interrupted."""
+    def load(cls, path: str | PathLike[str], n_threads: int | None = None) -> Network:
+        """The network that ``save`` wrote; training goes on as if it had not been interrupted.
+
+        ``n_threads`` belongs to the machine and is not in the file: as for ``Network``.
+        """
         from backprop import storage
 
-        network, network.preprocessing = storage.load(path)
+        network, network.preprocessing = storage.load(path, n_threads)
         return network
 
     def summary(self) -> str:

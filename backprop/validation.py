@@ -8,12 +8,17 @@ import math
 import numbers
 import os
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from backprop.losses import CROSS_ENTROPIES, LOSSES
 
 MAX_SIZE = 2**31 - 1 - 64  # BLAS counts in 32 bits; 64 leaves room to round up
+MAX_COUNT = 2**62  # of steps and epochs; the core counts on in 64 bits
+MAX_THREADS = 1024
+MAX_SEED = 2**64 - 1
 
 # numpy's one-letter codes of the element types that the core's gather converts from
 GATHERED_TYPES = "?bBhHiIlLqQfd"
@@ -35,7 +40,7 @@ def check_names(argument, names, count, letter):
     """As many as `count`, as a list of str; by default the letter and a number from 1."""
     if names is None:
         return [f"{letter}{i + 1}" for i in range(count)]
-    if isinstance(names, str):
+    if isinstance(names, str) or not isinstance(names, Iterable):
         raise TypeError(f"{argument}={names!r}: expected a sequence of {count} names")
     names = [str(name) for name in names]
     if len(names) != count:
@@ -77,6 +82,15 @@ def check_flag(argument, value):
     return bool(value)
 
 
+def check_path(path):
+    """A str or os.PathLike, as a Path."""
+    try:
+        return Path(path)
+    except TypeError:
+        given = type(path).__name__
+        raise TypeError(f"path={path!r}: expected a str or os.PathLike, got {given}") from None
+
+
 def check_dtype(dtype):
     """np.dtype of float32 or float64."""
     try:
@@ -90,8 +104,7 @@ def check_dtype(dtype):
 
 def check_array(argument, values):
     """An ndarray of a type that the core converts from, without a copy where it is one already."""
-    if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{argument} is a masked array, and its mask would be lost: fill it first")
+    _check_no_mask(argument, values)
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
         raise TypeError(
             f"{argument} is a sparse matrix: expected a dense array ({argument}.toarray())"
@@ -100,12 +113,14 @@ def check_array(argument, values):
         raise TypeError(f"{argument} is None: expected an array")
     try:
         array = np.asarray(values)
-    except (ValueError, OverflowError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # __array__ is the object's own, and may raise anything
         raise ValueError(f"{argument} cannot be made an array of numbers: {error}") from error
     if array.dtype.char not in GATHERED_TYPES:
         raise TypeError(
-            f"{argument} has dtype {array.dtype}: expected float32, float64, bool or integers "
-            f"({argument}.astype('float32'))"
+            f"{argument} has dtype {array.dtype}{_culprit(values)}: expected float32, float64, "
+            f"bool or integers ({argument}.astype('float32'))"
         )
     if not array.dtype.isnative:
         raise TypeError(
@@ -113,6 +128,23 @@ def check_array(argument, values):
             f"expected {argument}.astype('{array.dtype.newbyteorder('=')}')"
         )
     return array
+
+
+def _check_no_mask(argument, values):
+    parts = values if isinstance(values, list | tuple) else ()
+    types = {type(values), *map(type, parts)}
+    if any(issubclass(kind, np.ma.MaskedArray) for kind in types):
+        what = "has masked arrays" if parts else "is a masked array"
+        raise TypeError(f"{argument} {what}, and the mask would be lost: fill it first")
+
+
+def _culprit(values):
+    """Of a data frame: the column that made numpy take objects, for a message."""
+    columns = {name: values[name] for name in getattr(values, "columns", ())}
+    types = {name: getattr(column, "dtype", "object") for name, column in columns.items()}
+    odd = [n for n, c in columns.items() if np.asarray(c).dtype.char not in GATHERED_TYPES]
+    odd += [n for n, dtype in types.items() if not isinstance(dtype, np.dtype)]
+    return f" (column {odd[0]!r} is {types[odd[0]]})" if odd else ""
 
 
 def check_matrix(argument, values, n_columns, what):
@@ -190,13 +222,25 @@ def _class_targets(argument, array, n_outputs):
             f"or ({len(array)}, {n_outputs}) one-hot rows"
         )
     _check_finite(argument, array)
+    if array.size:
+        _check_distributions(argument, array)
+    return array
+
+
+def _check_distributions(argument, array):
+    if array.min() < 0:
+        place = np.unravel_index(array.argmin(), array.shape)
+        raise ValueError(
+            f"{_at(argument, place)} is {array[place]}: expected probabilities, at least 0, for "
+            "softmax_cross_entropy"
+        )
     sums = array.sum(axis=1, dtype=np.float64)
-    if array.size and (array.min() < 0 or np.abs(sums - 1).max() > 1e-3):
+    row = int(np.abs(sums - 1).argmax())
+    if abs(sums[row] - 1) > 1e-3:
         raise ValueError(
             f"{argument}: expected rows of probabilities that sum to 1 for softmax_cross_entropy; "
-            f"row {int(np.abs(sums - 1).argmax())} sums to {sums[np.abs(sums - 1).argmax()]:g}"
+            f"row {row} sums to {sums[row]:g}"
         )
-    return array
 
 
 def check_sample_weight(values, n_rows, argument="sample_weight"):
@@ -231,48 +275,73 @@ def check_input_transform(argument, values, n_inputs):
 def _check_finite(argument, array):
     place = first_non_finite(array)
     if place is not None:
-        index = ", ".join(map(str, place))
-        raise ValueError(f"{argument}[{index}] is {array[place]}: expected finite numbers")
+        raise ValueError(f"{_at(argument, place)} is {array[place]}: expected finite numbers")
 
 
-def first_non_finite(array, dtype=None):
-    """Index of the first nan or infinity, or None; with `dtype` of what is one once converted.
+def _at(argument, place):
+    """argument[i, j]; of a number, the argument's name alone."""
+    return f"{argument}[{', '.join(map(str, place))}]" if place else argument
+
+
+def first_non_finite(array, seen=None):
+    """Index of the first nan or infinity, or None; with `seen`, a function of some rows, of what
+    it makes one of.
 
     A piece at a time, for arrays larger than memory.
     """
-    if array.dtype.kind != "f":
+    if seen is None and array.dtype.kind != "f":
         return None
     if array.ndim == 0:
         return None if np.isfinite(array) else ()
     rows = max(1, 2**20 // max(1, array[:1].size))
     for start in range(0, len(array), rows):
-        with np.errstate(over="ignore"):
-            piece = np.isfinite(
-                array[start : start + rows].astype(dtype or array.dtype, copy=False)
-            )
-        if not piece.all():
-            place = np.argwhere(~piece)[0]
+        piece = array[start : start + rows]
+        with np.errstate(over="ignore", invalid="ignore"):
+            good = np.isfinite(piece if seen is None else seen(piece))
+        if not good.all():
+            place = np.argwhere(~good)[0]
             return (int(place[0]) + start, *map(int, place[1:]))
     return None
 
 
-def why_not_finite(given, dtype, loss, epoch, learning_rate):
-    """What made an epoch's loss nan or infinite: a number in one of the arrays given by name, or
-    the training itself.
+def why_not_finite(given, dtype, transform, loss, epoch, learning_rate):
+    """What made an epoch's loss nan or infinite: a number in one of the arrays given by name (X,
+    y, sample_weight), or the training itself.
+
+    `transform`: offset and scale of X, both or neither.
     """
+    what = f"the loss became {loss} in epoch {epoch}"
     for name, array in given.items():
-        place = None if array is None else first_non_finite(array, dtype)
+        if array is None:
+            continue
+        seen, how = partial(np.ndarray.astype, dtype=dtype), "which"
+        if name == "X" and transform[0] is not None:
+            seen, how = _after(transform, array.dtype, dtype), "of which (x - offset) * scale"
+        place = first_non_finite(array, seen)
         if place is not None:
-            index = ", ".join(map(str, place))
-            limit = f", which is not finite in {dtype}" if np.isfinite(array[place]) else ""
-            return (
-                f"the loss became {loss} in epoch {epoch}: {name}[{index}] is {array[place]}{limit}"
-            )
+            limit = f", {how} is not finite in {dtype}" if np.isfinite(array[place]) else ""
+            return f"{what}: {_at(name, place)} is {array[place]}{limit}"
+    weight = given["sample_weight"]
+    # Beyond the root of the largest number, weights are to blame: they overflow with losses that
+    # are no sign of divergence yet, and divided by their mean they would train the same.
+    if weight is not None and float(weight.max()) > np.finfo(dtype).max ** 0.5:
+        return (
+            f"{what}: sample_weight has values up to {weight.max():g}, whose product with a loss "
+            f"overflows {dtype}. Only ratios of weights matter: divide them by their mean"
+        )
     return (
-        f"the loss became {loss} in epoch {epoch}, from finite inputs: training diverged. "
-        f"Try a lower learning_rate (it is {learning_rate:g}), or inputs and targets scaled to "
-        "about 1"
+        f"{what}, from finite inputs: training diverged. Try a lower learning_rate (it is "
+        f"{learning_rate:g}), or inputs and targets scaled to about 1"
     )
+
+
+def _after(transform, given, dtype):
+    """What rows of X become as a batch is gathered: narrow types are scaled in the network's dtype,
+    wide ones in float64."""
+    wide = dtype if given.char in "?bBhHf" else np.dtype("float64")
+    with np.errstate(over="ignore"):
+        offset, scale = (part.astype(wide) for part in transform)
+    return lambda rows: ((rows.astype(wide) - offset) * scale).astype(dtype)
 
 
 def check_callbacks(callbacks):
@@ -316,8 +385,13 @@ def check_loss(loss, specs):
     return loss
 
 
+def check_threads(n_threads):
+    """None, for as many as help, or a number of threads."""
+    return None if n_threads is None else check_integer("n_threads", n_threads, 1, MAX_THREADS)
+
+
 def check_seed(seed):
     """An integer of 64 bits, drawn from the system where None is given."""
     if seed is None:
         return int.from_bytes(os.urandom(8), "little")
-    return check_integer("seed", seed, 0, 2**64 - 1)
+    return check_integer("seed", seed, 0, MAX_SEED)

@@ -245,6 +245,40 @@ def test_floating_point_error_of_training_that_diverged():
         net.fit(1000 * X, y, epochs=100)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8"])
+def test_floating_point_error_of_a_scale_that_is_too_large(dtype):
+    X, y = np.zeros((5, 2), dtype), np.arange(5.0)
+    X[3, 1] = 2
+    net = bp.Network(2, [bp.Dense(1)], input_scale=[1, 1e300], seed=0)
+    place = r"0, 1\] is 0" if dtype in ("float32", "uint8") else r"3, 1\] is 2"  # 0 times infinity
+    words = rf"X\[{place}.*, of which \(x - offset\) \* scale is not finite in float32$"
+    with pytest.raises(FloatingPointError, match=words):
+        net.fit(X, y, epochs=1)
+
+
+def test_floating_point_error_is_of_inputs_as_the_network_sees_them():
+    X, y = np.full((5, 1), 1e200), np.arange(5.0)
+    net = bp.Network(1, [bp.Dense(1)], input_scale=1e-200, optimizer=bp.SGD(1e30), seed=0)
+    with pytest.raises(FloatingPointError, match="diverged"):
+        net.fit(X, y, epochs=9)
+
+
+def test_floating_point_error_of_weights_that_are_too_large():
+    X, y = data("squared_error")
+    net = make("squared_error")
+    words = r"sample_weight has values up to 1e\+38, whose product with a loss overflows float32"
+    with pytest.raises(FloatingPointError, match=words):
+        net.fit(100 * X, 100 * y, sample_weight=np.full(50, 1e38))
+    assert np.isfinite(make("squared_error").fit(X, y, sample_weight=np.full(50, 1e30)).loss).all()
+
+
+def test_layers_cannot_be_replaced():
+    net = make()
+    with pytest.raises(AttributeError):
+        net.layers = []
+    assert len(net.layers) == 2
+
+
 def test_predictions_and_losses_of_nan_are_nan():
     X, y = data()
     X[7, 0] = np.nan

@@ -29,6 +29,21 @@ def fit(X=X, y=LABELS, loss="softmax_cross_entropy", units=2, **options):
     return network(loss, units).fit(X, y, **options)
 
 
+def assign(values, name="weights"):
+    setattr(network().layers[0], name, values)
+
+
+def explain(**names):
+    return network().explain(X, LABELS, **names)
+
+
+class Unwilling:
+    """What a tensor that takes part in a derivative looks like from outside."""
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+
+
 def with_nan(values, place):
     values = np.array(values, dtype=float)
     values[place] = np.nan
@@ -126,19 +141,27 @@ VALUES = [
     (lambda: network(input_offset=[0, np.inf, 0]), ValueError, "input_offset[1]", "inf", "finite"),
     (lambda: network(input_scale="no"), TypeError, "input_scale", "dtype"),
     (lambda: setattr(network(), "optimizer", 3), TypeError, "optimizer=3", "bp.SGD"),
-    (lambda: setattr(network(), "steps", -1), ValueError, "steps=-1", "at least 0"),
-    (
-        lambda: setattr(network(), "epochs_trained", -1),
-        ValueError,
-        "epochs_trained=-1",
-        "at least 0",
-    ),
+    (lambda: network(input_offset=-np.inf), ValueError, "input_offset is -inf", "finite"),
+    (lambda: setattr(network(), "steps", -1), ValueError, "steps=-1", "from 0 to"),
+    (lambda: setattr(network(), "steps", 2**63), ValueError, f"steps={2**63}", f"to {2**62}"),
+    (lambda: setattr(network(), "epochs_trained", -1), ValueError, "epochs_trained=-1", "from 0"),
+    (lambda: setattr(network(), "epochs_trained", 2**63), ValueError, f"epochs_trained={2**63}"),
     (
         lambda: setattr(network(), "epochs_trained", 1.5),
         TypeError,
         "epochs_trained=1.5",
         "an integer",
     ),
+    # weights and biases
+    (lambda: assign(None), TypeError, "weights is None", "an array"),
+    (lambda: assign(np.ma.masked_array(np.ones((3, 2)))), TypeError, "weights is a masked array"),
+    (lambda: assign(np.ones((3, 2), complex)), TypeError, "weights has dtype complex128"),
+    (lambda: assign([["1", "2"]] * 3), TypeError, "weights has dtype <U1", "float32"),
+    (lambda: assign(np.ones((3, 1))), ValueError, "weights has shape (3, 1)", "(3, 2)"),
+    (lambda: assign([0, None], "bias"), TypeError, "bias has dtype object"),
+    # names
+    (lambda: explain(input_names=5), TypeError, "input_names=5", "a sequence of 3 names"),
+    (lambda: explain(output_names="ab"), TypeError, "output_names='ab'", "a sequence of 2 names"),
     # what fit is told besides the data
     (lambda: fit(epochs=0), ValueError, "epochs=0", "from 1 to"),
     (lambda: fit(epochs=1.5), TypeError, "epochs=1.5", "an integer"),
@@ -174,6 +197,10 @@ ARRAYS = [
     (lambda: fit(X.astype("datetime64[s]")), TypeError, "X has dtype datetime64", "float32"),
     (lambda: fit(X.astype(">f8")), TypeError, "X has dtype >f8", "byte order", "astype('float64')"),
     (lambda: fit(np.ma.masked_array(X)), TypeError, "X is a masked array", "fill"),
+    (lambda: fit([np.ma.masked_array(X[0])] * 4), TypeError, "X has masked arrays", "fill"),
+    (lambda: fit([X[0], np.ma.masked_array(X[0])]), TypeError, "X has masked arrays", "fill"),
+    (lambda: fit(y=[0, 1, np.ma.masked, 1]), TypeError, "y has masked arrays"),
+    (lambda: fit(Unwilling()), ValueError, "X cannot be made an array", "Can't call numpy()"),
     (lambda: fit(Sparse()), TypeError, "X is a sparse matrix", "toarray()"),
     (lambda: fit([[1, 2, 3], [1, 2]]), ValueError, "X"),
     (lambda: fit({"a": 1}), TypeError, "X has dtype object"),
@@ -207,7 +234,8 @@ ARRAYS = [
     (lambda: fit(y=LABELS[:, None]), ValueError, "y has shape (4, 1)", "(4,)", "(4, 2)"),
     (lambda: fit(y=ROWS[:, :, None]), ValueError, "y has shape (4, 2, 1)", "(4, 2)"),
     (lambda: fit(y=2 * ROWS), ValueError, "y", "probabilities that sum to 1", "sums to 2"),
-    (lambda: fit(y=ROWS * 3 - 1), ValueError, "y", "probabilities"),
+    (lambda: fit(y=ROWS * 3 - 1), ValueError, "y[0, 1] is -1.0", "at least 0"),
+    (lambda: fit(y=ROWS - [0.5, -0.5]), ValueError, "y[1, 0] is -0.5", "probabilities"),
     (lambda: fit(y=with_nan(ROWS, (2, 1))), ValueError, "y[2, 1] is nan", "finite"),
     # y for sigmoid_cross_entropy
     (lambda: fit(y=LABELS, loss="sigmoid_cross_entropy"), ValueError, "y has shape (4,)", "(4, 2)"),
@@ -296,6 +324,18 @@ def test_complaints(case):
     assert type(raised.value) is exception
     for part in parts:
         assert part in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype"), [(["x"] * 4, "str"), ([1.0, None, 2.0, 3.0], "Float32")]
+)
+def test_the_column_of_a_frame_that_is_no_numbers(column, dtype):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"])
+    fit(frame)
+    frame["b"] = pandas.array(column, dtype=dtype)
+    with pytest.raises(TypeError, match=rf"X has dtype object \(column 'b' is {dtype}\): expected"):
+        fit(frame)
 
 
 def test_complaints_come_before_anything_is_changed():
