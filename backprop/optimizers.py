@@ -39,10 +39,13 @@ class SGD:
     l2: float = 0.0
 
     def __post_init__(self) -> None:
-        check_real("learning_rate", self.learning_rate, 0)
-        check_real("momentum", self.momentum, 0, below=1)
-        check_flag("nesterov", self.nesterov)
-        check_real("l2", self.l2, 0)
+        _set(
+            self,
+            learning_rate=check_real("learning_rate", self.learning_rate, 0),
+            momentum=check_real("momentum", self.momentum, 0, below=1),
+            nesterov=check_flag("nesterov", self.nesterov),
+            l2=check_real("l2", self.l2, 0),
+        )
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum > 0, for example momentum=0.9")
 
@@ -88,14 +91,23 @@ class Adam:
     epsilon_hat: bool = False
 
     def __post_init__(self) -> None:
-        check_real("learning_rate", self.learning_rate, 0)
-        check_real("beta_1", self.beta_1, 0, below=1)
-        check_real("beta_2", self.beta_2, 0, below=1)
-        check_real("epsilon", self.epsilon, 0, above=True)
-        check_real("l2", self.l2, 0)
-        check_flag("epsilon_hat", self.epsilon_hat)
+        _set(
+            self,
+            learning_rate=check_real("learning_rate", self.learning_rate, 0),
+            beta_1=check_real("beta_1", self.beta_1, 0, below=1),
+            beta_2=check_real("beta_2", self.beta_2, 0, below=1),
+            epsilon=check_real("epsilon", self.epsilon, 0, above=True),
+            l2=check_real("l2", self.l2, 0),
+            epsilon_hat=check_flag("epsilon_hat", self.epsilon_hat),
+        )
 
     @property
     def kind(self) -> str:
         """The core's name of this update."""
         return "adam"
+
+
+def _set(optimizer, **values):
+    """In a frozen dataclass, numbers of Python for what was given: numpy's, or a Fraction."""
+    for name, value in values.items():
+        object.__setattr__(optimizer, name, value)
