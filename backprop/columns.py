@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from backprop.tables import TableError, as_numbers, count, first_not_number, label, labels
+from backprop.validation import check_flag, check_integer, check_real
 
 LARGEST = 1e100
 
@@ -221,23 +222,57 @@ class ValueTarget:
         return f"regression (mean {self.mean:.6g}, standard deviation {self.std:.6g})"
 
     def decode(self, outputs):
-        """Values in the unit of the target, in the dtype of `outputs`."""
-        return (outputs[:, 0].astype(np.float64) * self.std + self.mean).astype(outputs.dtype)
+        """Values in the unit of the target: float64, since float32 ends at 3e38."""
+        return outputs[:, 0].astype(np.float64) * self.std + self.mean
 
 
 def from_state(state):
-    """A column or target from its entry in `Preprocessing.to_dict`."""
-    parts = (NumericColumn, TextColumn, DroppedColumn, ClassTarget, ValueTarget)
-    kind = {part.kind: part for part in parts}[state["kind"]]
-    values = {key: value for key, value in state.items() if key != "kind"}
-    for field in fields(kind):
-        if field.type is tuple:
-            values[field.name] = tuple(values[field.name])
-        elif not isinstance(
-            values[field.name], (int, float) if field.type is float else field.type
-        ):
-            raise TypeError(f"{field.name} is {values[field.name]!r}")
-    return kind(**values)
+    """A column or target from its entry in `Preprocessing.to_dict`, a value in range for every
+    field; else a KeyError, TypeError or ValueError."""
+    values = dict(state)
+    parts = {part.kind: part for part in _PARTS}
+    kind = values.pop("kind")
+    if kind not in parts:
+        raise ValueError(f"kind={kind!r}: expected one of {', '.join(map(repr, parts))}")
+    part = parts[kind]
+    for field in fields(part):
+        values[field.name] = _CHECKS[field.type](field.name, values[field.name])
+    made = part(**values)
+    if isinstance(made, NumericColumn) and made.lowest > made.highest:
+        raise ValueError(f"lowest={made.lowest}: expected at most highest={made.highest}")
+    return made
+
+
+def _check_number(name, value):
+    if name == "std":
+        return check_real(name, value, 0, above=True, below=2 * LARGEST)
+    if name == "smoothing":
+        return check_real(name, value, 0, below=1)
+    return check_real(name, value, -2 * LARGEST, below=2 * LARGEST)
+
+
+def _check_text(name, value):
+    if not isinstance(value, str):
+        raise TypeError(f"{name}={value!r}: expected text")
+    return value
+
+
+def _check_texts(name, value):
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        raise TypeError(f"{name}={value!r}: expected a list of texts")
+    if len(set(value)) != len(value) or not value:
+        raise ValueError(f"{name}={value!r}: expected one text or more, all different")
+    return tuple(value)
+
+
+_PARTS = (NumericColumn, TextColumn, DroppedColumn, ClassTarget, ValueTarget)
+_CHECKS = {
+    float: _check_number,
+    int: lambda name, value: check_integer(name, value, 0),
+    bool: check_flag,
+    str: _check_text,
+    tuple: _check_texts,
+}
 
 
 def present(values):

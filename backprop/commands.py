@@ -237,7 +237,7 @@ def score(target, outputs, values):
         right = int((np.argmax(outputs, axis=1) == target.encode(values)).sum())
         return f"accuracy {100 * right / len(values):.2f} % ({right:,} of {len(values):,})"
     values = target.numbers(values)
-    errors = target.decode(outputs).astype(np.float64) - values
+    errors = target.decode(outputs) - values
     spread = np.sum((values - values.mean()) ** 2)
     r2 = f"{1 - np.sum(errors**2) / spread:.4f}" if spread > 0 else "undefined (equal values)"
     rmse, mae = np.sqrt(np.mean(errors**2)), np.mean(np.abs(errors))
@@ -425,7 +425,10 @@ def _prediction_csv(target, outputs, probabilities):
         writer.writerows([name, *map(str, row)] for name, row in zip(predicted, rows, strict=True))
     else:
         writer.writerow([target.name])
-        writer.writerows([str(value)] for value in predicted)
+        if target.kind == "regression":  # no more digits than the network's dtype has
+            digits = ".8g" if outputs.dtype == np.float32 else ""
+            predicted = [f"{float(value):{digits}}" for value in predicted]
+        writer.writerows([value] for value in predicted)
     return file.getvalue()
 
 
@@ -447,7 +450,7 @@ def _warn(message):
 
 
 def _number(value):
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _size(path):

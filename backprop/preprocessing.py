@@ -12,6 +12,7 @@ B. Arrays are not copied: the network subtracts and multiplies while it gathers 
    other arrays are divided by that of each column.
 """
 
+import math
 import re
 from collections import Counter
 from dataclasses import asdict
@@ -34,6 +35,7 @@ from backprop.columns import (
     present,
 )
 from backprop.tables import TableError, as_numbers, first_not_number, label
+from backprop.validation import check_integer
 
 _ELEMENTS_PER_CHUNK = 1 << 20
 _MOST_CLASSES_OF_NUMBERS = 20
@@ -206,17 +208,20 @@ class Preprocessing:
         """The preprocessing that `to_dict` described; ValueError for any other dictionary."""
         new = cls()
         try:
-            new.columns = tuple(from_state(column) for column in state["columns"])
+            new.columns = tuple(from_state(column) for column in _listed_in(state, "columns"))
             new.target = from_state(state["target"])
             new.task = new.target.kind
-            new.n_inputs = int(state["n_inputs"])
-            new.sample_shape = tuple(int(n) for n in state["sample_shape"])
-            widths = sum(column.width for column in new.columns)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(
-                f"the description of the preprocessing is damaged: {error!r}"
-            ) from error
-        if new.columns and widths != new.n_inputs:
+            new.n_inputs = check_integer("n_inputs", state["n_inputs"], 1)
+            new.sample_shape = tuple(
+                check_integer("sample_shape", n, 1) for n in _listed_in(state, "sample_shape")
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise ValueError(f"the description of the preprocessing is damaged: {what}") from error
+        widths = sum(column.width for column in new.columns)
+        if not new.columns:
+            widths = math.prod(new.sample_shape) if new.sample_shape else 0
+        if widths != new.n_inputs:
             raise ValueError(
                 f"the preprocessing describes {widths} columns and claims {new.n_inputs}"
             )
@@ -229,7 +234,9 @@ class Preprocessing:
         task = choose_task(values) if self.task == "auto" else self.task
         name = name or {"classification": "class", "regression": "value"}[task]
         if task == "regression":
-            return ValueTarget(name, *mean_and_std(numbers_of(name, values)))
+            numbers = numbers_of(name, values)
+            _require_difference(name, numbers.min(), numbers.max())
+            return ValueTarget(name, *mean_and_std(numbers))
         numeric = values.dtype != object
         return ClassTarget(name, _class_names(name, values), numeric, self.label_smoothing)
 
@@ -265,6 +272,12 @@ class Preprocessing:
         return X
 
 
+def _listed_in(state, name):
+    if not isinstance(state[name], list):
+        raise TypeError(f"{name}={state[name]!r}: expected a list")
+    return state[name]
+
+
 def choose_task(values):
     """Decide what is to be learned from a target column without missing values.
 
@@ -281,9 +294,7 @@ def choose_task(values):
 
 def _class_names(name, values):
     classes = sorted(set(values)) if values.dtype == object else np.unique(values).tolist()
-    if len(classes) == 1:
-        only = label(classes[0])
-        raise TableError(f"the target {name!r} is {only!r} in every training row: nothing to learn")
+    _require_difference(name, classes[0], classes[-1])
     if len(classes) > max(10, len(values) // 2):
         is_text = values.dtype == object
         hint = _almost_numbers(values) if is_text else "; --task regression predicts numbers"
@@ -292,6 +303,12 @@ def _class_names(name, values):
             f"too many to be classes{hint}"
         )
     return tuple(map(label, classes))
+
+
+def _require_difference(name, lowest, highest):
+    if lowest == highest:
+        only = label(lowest)
+        raise TableError(f"the target {name!r} is {only!r} in every training row: nothing to learn")
 
 
 def _uselessness(name, everything, values):

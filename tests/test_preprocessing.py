@@ -242,12 +242,17 @@ def test_regression_targets_come_back_in_their_unit():
     assert abs(encoded.mean()) < 1e-15
     assert encoded.std() == pytest.approx(1)
     np.testing.assert_allclose(target.decode(encoded[:, None]), values, rtol=1e-15)
-    assert target.decode(np.float32([[0]])).dtype == np.float32
+    far = ValueTarget("y", 1e90, 1e89).decode(np.float32([[1]]))  # beyond float32
+    np.testing.assert_allclose(far, [1.1e90])
 
 
 def test_a_target_that_cannot_be_learned():
     with pytest.raises(TableError, match="'y' is 'a' in every training row"):
         fitted(table(x=[1, 2, 3, 5], y=["a"] * 4))
+    with pytest.raises(TableError, match=r"'y' is '5\.5' in every training row"):
+        fitted(table(x=[1, 2, 3, 5], y=[5.5] * 4))
+    with pytest.raises(TableError, match="'y' is '5' in every training row"):
+        fitted(table(x=[1, 2, 3, 5], y=[5] * 4), task="regression")
     with pytest.raises(TableError, match="no value in the training rows"):
         fitted(table(x=[1, 2, 3, 5], y=[None] * 4))
     with pytest.raises(TableError, match="row 3 has 'many'"):
@@ -258,11 +263,6 @@ def test_a_target_that_cannot_be_learned():
     numbers = [*map(str, range(30)), "many"]
     with pytest.raises(TableError, match="mostly numbers, but row 31 has 'many'"):
         fitted(table(x=range(31), y=numbers))
-
-
-def test_a_target_of_equal_numbers_is_learned_as_such():
-    target = fitted(table(x=[1, 2, 3, 5], y=[2.5] * 4)).target
-    assert (target.mean, target.std) == (2.5, 1)
 
 
 def test_label_smoothing():
@@ -354,12 +354,46 @@ def test_a_damaged_description(damage):
         Preprocessing.from_dict(state)
 
 
-@pytest.mark.parametrize("damage", [{"mean": "3"}, {"n_missing": None}, {"mode": 1}, {"kind": "x"}])
-def test_a_damaged_column(damage):
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"mean": "3"}, "mean='3'"),
+        ({"mean": np.nan}, "mean=nan"),
+        ({"std": 0}, "std=0: expected a finite number, above 0"),
+        ({"std": -1.0}, "std=-1.0"),
+        ({"std": np.inf}, "std=inf"),
+        ({"lowest": 6}, "lowest=6.0: expected at most highest=5.0"),
+        ({"n_missing": None}, "n_missing=None"),
+        ({"n_missing": -1}, "n_missing=-1: expected an integer, at least 0"),
+        ({"name": 3}, "name=3: expected text"),
+        ({"mode": 1}, "mode"),
+        ({"kind": "x"}, "kind='x': expected one of 'numeric', 'text'"),
+    ],
+)
+def test_a_damaged_column(damage, words):
     state = fitted(table(size=[1, 2, 3, 5], y=Y)).to_dict()
     state["columns"][0].update(damage)
-    with pytest.raises(ValueError, match="preprocessing is damaged"):
+    with pytest.raises(ValueError, match="preprocessing is damaged") as caught:
         Preprocessing.from_dict(state)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("texts", [["a", ["b"]], ["a", 1], ["a", "a"], [], "ab", None])
+def test_categories_and_classes_are_different_texts(texts):
+    data = table(colour=["a", "b", "b", "a"], y=["p", "q", "q", "p"])
+    for changed, name in (("columns", "categories"), ("target", "classes")):
+        state = fitted(data).to_dict()
+        part = state["columns"][0] if changed == "columns" else state["target"]
+        part[name] = texts
+        with pytest.raises(ValueError, match=f"preprocessing is damaged: {name}="):
+            Preprocessing.from_dict(state)
+
+
+@pytest.mark.parametrize("columns", ["", {}, [], None])
+def test_a_table_without_its_columns(columns):
+    state = fitted(table(size=[1, 2, 3, 5], y=Y)).to_dict()
+    with pytest.raises(ValueError, match=r"columns=.*expected a list|describes 0 columns"):
+        Preprocessing.from_dict(state | {"columns": columns})
 
 
 def test_a_description_that_contradicts_itself():
