@@ -23,12 +23,13 @@ import json
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 
 from backprop.layers import Dense
+from backprop.validation import MAX_SEED, check_integer, check_path
 
 FORMAT_VERSION = 1
 _ENTRY = "backprop"
@@ -74,7 +75,7 @@ def save(network, path, preprocessing=None):
         "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
     }
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in _tensors(network).items()}
-    entry = json.dumps(description, allow_nan=False, default=_plain)
+    entry = json.dumps(description, allow_nan=False)
     write_atomically(path, serialize(tensors, {_ENTRY: entry}))
 
 
@@ -100,6 +101,7 @@ def state(network):
         },
         "steps": network.steps,
         "epochs_trained": network.epochs_trained,
+        "preprocessing": network.preprocessing,
     }
 
 
@@ -112,6 +114,7 @@ def set_state(network, state):
             own[0][...], own[1][...] = saved
     network.steps = state["steps"]
     network.epochs_trained = state["epochs_trained"]
+    network.preprocessing = state["preprocessing"]
 
 
 def load(path, n_threads=None):
@@ -139,7 +142,7 @@ def load(path, n_threads=None):
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
+    path = check_path(path)
     with open(path, "rb"):  # a missing file, a directory or missing rights: the usual exceptions
         pass
     try:
@@ -156,7 +159,7 @@ def load(path, n_threads=None):
 def check_writable(path):
     """Raise the OSError with which `save` to `path` would fail, before hours have gone into what is
     to be saved."""
-    path = Path(path)
+    path = check_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a directory")
     if not path.parent.is_dir():
@@ -217,11 +220,6 @@ def _tensors(network):
     return tensors
 
 
-def _plain(value):
-    """A number of Python for one of numpy, such as ``Adam(np.float64(1e-3))`` holds."""
-    return value.item()
-
-
 def _load(file, n_threads):
     from backprop.preprocessing import Preprocessing
 
@@ -252,7 +250,7 @@ def _description(file):
         version = description["format_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError("the description of the model is damaged") from error
-    if not isinstance(version, int) or version < 1:
+    if type(version) is not int or version < 1:  # True is an int, too
         raise ModelFileError(f"the format version is {version!r}, expected {FORMAT_VERSION}")
     if version > FORMAT_VERSION:
         raise ModelFileError(
@@ -291,33 +289,41 @@ def _check_tensor(file, name, shape, dtype):
 
 def _build(file, description, n_threads):
     """The network described, with initial weights still."""
-    from backprop import SGD, Adam, Dense, Network
+    from backprop import Network
 
-    optimizers = {optimizer.__name__: optimizer for optimizer in (SGD, Adam)}
-    hyper_parameters = dict(description["optimizer"])
-    name = hyper_parameters.pop("name")
-    if name not in optimizers:
-        raise ModelFileError(
-            f"the optimizer {name!r} is unknown, expected one of {', '.join(optimizers)}"
-        )
     names = file.keys()
     network = Network(
         description["n_inputs"],
         [Dense(layer["units"], layer["activation"]) for layer in description["layers"]],
         loss=description["loss"],
-        optimizer=optimizers[name](**hyper_parameters),
+        optimizer=_optimizer(description["optimizer"]),
         dtype=description["dtype"],
-        seed=description["seed"],
+        seed=check_integer("seed", description["seed"], 0, MAX_SEED),  # None would draw one
         n_threads=n_threads,
         matmul=description["matmul"],
         input_offset=file.get_tensor("input_offset") if "input_offset" in names else None,
         input_scale=file.get_tensor("input_scale") if "input_scale" in names else None,
     )
-    for count in ("epochs_trained", "steps"):
-        if not isinstance(description[count], int) or description[count] < 0:
-            raise ModelFileError(f"{count} is {description[count]!r}, expected a count")
-        setattr(network, count, description[count])
+    network.epochs_trained, network.steps = description["epochs_trained"], description["steps"]
     return network
+
+
+def _optimizer(description):
+    """The optimizer described; every one of its numbers has to be there, since a default might not
+    be what the training had."""
+    from backprop import SGD, Adam
+
+    optimizers = {optimizer.__name__: optimizer for optimizer in (SGD, Adam)}
+    values = dict(description)
+    name = values.pop("name")
+    if name not in optimizers:
+        raise ModelFileError(
+            f"the optimizer {name!r} is unknown, expected one of {', '.join(optimizers)}"
+        )
+    missing = [field.name for field in fields(optimizers[name]) if field.name not in values]
+    if missing:
+        raise ModelFileError(f"the optimizer lacks {missing[0]!r}")
+    return optimizers[name](**values)
 
 
 def _check_preprocessing(network, preprocessing):

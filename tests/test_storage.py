@@ -3,6 +3,9 @@
 import json
 import os
 import pickle
+from copy import deepcopy
+from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,8 @@ OPTIMIZERS = [
     bp.SGD(0.1, momentum=0.9, nesterov=True),
     bp.Adam(0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-7),
 ]
+ADAM = {"name": "Adam", **asdict(bp.Adam())}
+SGD = {"name": "SGD", **asdict(bp.SGD())}
 X = np.random.default_rng(0).normal(size=(50, 3))
 Y = np.random.default_rng(1).integers(0, 4, 50)
 
@@ -124,14 +129,38 @@ def test_the_largest_seed_and_numbers_of_numpy(path):
     assert after.optimizer.learning_rate == np.float32(1e-3)
 
 
-def test_preprocessing_comes_back(path):
+@pytest.mark.parametrize(
+    "optimizer", [bp.Adam(Fraction(1, 10)), bp.SGD(np.float32(0.5), np.float64(0.5), np.True_)]
+)
+def test_any_number_that_an_optimizer_takes(path, optimizer):
+    assert "np." not in str(optimizer)
+    network(optimizer).save(path)
+    assert bp.Network.load(path).optimizer == optimizer
+
+
+def a_table():
     words = np.array(["a", "b", "a", None], object)
-    data = Table(("x", "word", "y"), (np.array([1.0, np.nan, 3, 4]), words, np.arange(4.0) / 3))
+    return Table(("x", "word", "y"), (np.array([1.0, np.nan, 3, 4]), words, np.arange(4.0) / 3))
+
+
+def test_preprocessing_comes_back(path):
+    data = a_table()
     before = Preprocessing().fit(data, "y")
     save(bp.Network(before.n_inputs, [bp.Dense(1)]), path, before)
     _, after = load(path)
     assert after.to_dict() == before.to_dict()
     np.testing.assert_array_equal(after.transform(data), before.transform(data))
+
+
+@pytest.mark.parametrize("copied", [lambda net: pickle.loads(pickle.dumps(net)), deepcopy])
+def test_preprocessing_goes_along_with_copies(copied):
+    data = a_table()
+    net = bp.Network(5, [bp.Dense(1)])
+    assert copied(net).preprocessing is None
+    net.preprocessing = Preprocessing().fit(data, "y")
+    again = copied(net).preprocessing
+    assert again is not net.preprocessing
+    np.testing.assert_array_equal(again.transform(data), net.preprocessing.transform(data))
 
 
 def test_other_programs_can_read_the_weights(path):
@@ -151,6 +180,9 @@ def test_threads_are_those_asked_for(path):
     network(n_threads=2).save(path)
     assert load(path)[0].n_threads is None
     assert load(path, n_threads=1)[0].n_threads == 1
+    assert bp.Network.load(path, n_threads=3).n_threads == 3
+    with pytest.raises(ValueError, match="n_threads=0"):
+        bp.Network.load(path, n_threads=0)
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -216,6 +248,13 @@ def test_a_device_is_written_to_and_not_replaced():
     assert not Path(os.devnull).is_file()
 
 
+@pytest.mark.parametrize("path", [None, 3, b"model", ["model"]])
+def test_what_is_no_path(path):
+    for call in (network().save, bp.Network.load):
+        with pytest.raises(TypeError, match=r"path=.*expected a str or os.PathLike, got"):
+            call(path)
+
+
 def test_where_nothing_can_be_written(tmp_path):
     with pytest.raises(IsADirectoryError, match="it is a directory"):
         network().save(tmp_path)
@@ -277,7 +316,7 @@ def test_a_newer_version(rewrite):
     assert "newer backprop (format version 2; this one reads 1)" in complaint(path)
 
 
-@pytest.mark.parametrize("version", [0, "1", None, 1.5])
+@pytest.mark.parametrize("version", [0, "1", None, 1.5, True])
 def test_an_impossible_version(rewrite, version):
     path = rewrite(change_description=lambda d: d.update(format_version=version))
     assert "format version" in complaint(path)
@@ -319,13 +358,18 @@ def test_tensors_that_do_not_fit(rewrite, name, tensor, words):
         ({"loss": "absolute"}, "does not fit"),
         ({"dtype": "float16"}, "expected float16"),
         ({"optimizer": {"name": "Muon"}}, "optimizer 'Muon' is unknown"),
-        ({"optimizer": {"name": "Adam", "beta": 1}}, "does not fit"),
-        ({"optimizer": {"name": "SGD", "learning_rate": "high"}}, "does not fit"),
-        ({"optimizer": {"name": "SGD"}}, "does not belong"),
-        ({"seed": -1}, "does not fit"),
+        ({"optimizer": {"name": "Adam", "beta": 1}}, "the optimizer lacks 'learning_rate'"),
+        ({"optimizer": {**ADAM, "beta": 1}}, "does not fit"),
+        ({"optimizer": {**ADAM, "learning_rate": "high"}}, "learning_rate='high'"),
+        ({"optimizer": SGD}, "does not belong"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": None}, "seed=None: expected an integer"),
         ({"matmul": "slow"}, "does not fit"),
-        ({"steps": -1}, "steps is -1"),
-        ({"epochs_trained": "many"}, "epochs_trained is 'many'"),
+        ({"steps": -1}, "steps=-1"),
+        ({"steps": 2**63}, "steps=9223372036854775808: expected an integer, from 0 to"),
+        ({"epochs_trained": "many"}, "epochs_trained='many'"),
+        ({"epochs_trained": True}, "epochs_trained=True"),
+        ({"epochs_trained": 2**70}, "epochs_trained=1180591620717411303424"),
         ({"preprocessing": {}}, "does not fit"),
     ],
 )
@@ -339,6 +383,44 @@ def test_a_description_that_does_not_fit(rewrite, changes, words):
 def test_a_description_that_lacks_something(rewrite, name):
     path = rewrite(change_description=lambda d: d.pop(name))
     assert f"lacks '{name}'" in complaint(path)
+
+
+def places(value, place=()):
+    """All paths into a value of JSON."""
+    yield place
+    inside = dict(enumerate(value)) if isinstance(value, list) else value
+    for key, part in inside.items() if isinstance(inside, dict) else ():
+        yield from places(part, (*place, key))
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, True, 0, -1, 1.5, 2**70, 1e308, np.nan, "x", "", [], {}, [1, 2], {"a": 1}]
+)
+def test_a_wrong_value_anywhere_is_refused_or_does_no_harm(path, wrong):
+    data = a_table()
+    before = Preprocessing().fit(data, "y")
+    save(bp.Network(before.n_inputs, [bp.Dense(1)], seed=1), path, before)
+    tensors = load_file(path)
+    with safe_open(path, "numpy") as file:
+        description = json.loads(file.metadata()["backprop"])
+    for *way, last in list(places(description))[1:]:
+        changed = deepcopy(description)
+        part = changed
+        for key in way:
+            part = part[key]
+        part[last] = wrong
+        save_file(tensors, path, {"backprop": json.dumps(changed)})
+        try:
+            net, preprocessing = load(path)
+        except ModelFileError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+            continue
+        net.summary()
+        if preprocessing is not None:
+            preprocessing.describe()
+            renamed = {c.name for c in preprocessing.columns} != set(data.names[:2])
+            if not renamed:
+                preprocessing.target.decode(net.predict(preprocessing.transform(data)))
 
 
 def test_preprocessing_of_another_network(path):
