@@ -56,7 +56,7 @@ def _describe(error):
         return f"{error.strerror}: {str(error.filename)!r}"
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, FloatingPointError):
-        return f"{text}; a smaller --learning-rate may help"
+        return text.replace("learning_rate", "--learning-rate")
     return f"out of memory: {text}" if isinstance(error, MemoryError) else text
 
 
@@ -123,7 +123,7 @@ def _add_train(commands):
         default="relu",
         help="default: relu",
     )
-    add("--epochs", type=_positive, metavar="N", help="default: 10 to 60, fewer the more rows")
+    add("--epochs", type=_size, metavar="N", help="default: 10 to 60, fewer the more rows")
     add("--batch-size", type=_positive, metavar="N", help="default: 32 below 10,000 rows, else 128")
     add(
         "--optimizer",
@@ -154,7 +154,7 @@ def _add_train(commands):
         help="of weights, shuffles and the rows held out; default: 0",
     )
     add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
-    add("--threads", type=_positive, metavar="N", help="default: as many as help")
+    add("--threads", type=_threads, metavar="N", help="default: as many as help")
     add("--matmul", choices=("auto", "fused", "blas"), default="auto", help="default: auto")
     add("--output", default="model.safetensors", metavar="FILE", help="default: model.safetensors")
     add("--quiet", action="store_true", help="print nothing but errors")
@@ -181,7 +181,7 @@ def _add_predict(commands):
         action="store_true",
         help="also a column for each class with its probability",
     )
-    predict.add_argument("--threads", type=_positive, metavar="N", help="default: as many as help")
+    predict.add_argument("--threads", type=_threads, metavar="N", help="default: as many as help")
 
 
 def _add_explain(commands):
@@ -235,13 +235,36 @@ def _weight(text):
 
 
 def _positive(text):
-    if not text.isdecimal() or int(text) == 0:
+    if not _is_whole(text) or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return int(text)
 
 
+def _is_whole(text):
+    return text.isdecimal() and len(text) <= 1000  # int() refuses 4,300 digits
+
+
+def _at_most(most, text):
+    number = _positive(text)
+    if number > most:
+        raise argparse.ArgumentTypeError(f"{text!r} is too large, the most is {most:,}")
+    return number
+
+
+def _size(text):
+    from backprop.validation import MAX_SIZE  # here: numpy takes most of the time of --help
+
+    return _at_most(MAX_SIZE, text)
+
+
+def _threads(text):
+    from backprop.validation import MAX_THREADS
+
+    return _at_most(MAX_THREADS, text)
+
+
 def _seed(text):
-    if not text.isdecimal() or int(text) >= 1 << 64:
+    if not _is_whole(text) or int(text) >= 1 << 64:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**64 - 1")
     return int(text)
 
@@ -269,7 +292,7 @@ def _hidden(text):
     return (
         ()
         if text.strip().lower() == "none"
-        else tuple(_positive(part.strip()) for part in text.split(","))
+        else tuple(_size(part.strip()) for part in text.split(","))
     )
 
 

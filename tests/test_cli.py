@@ -231,6 +231,18 @@ def test_rows_without_target_are_left_out(run, tmp_path):
     assert "of 30)" in run("predict", "model.safetensors", table).err
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_target_beyond_float32(run, tmp_path, dtype):
+    rows = [[i, f"{i + 1}e90"] for i in range(60)]
+    table = write_csv(tmp_path / "t.csv", ["x", "y"], rows)
+    printed = run("train", table, "--target", "y", "--epochs", 1, "--dtype", dtype)
+    assert re.search(r"RMSE \d\.\d+e\+\d\d, MAE \d\.", printed.out)
+    predicted = np.array(run("predict", "model.safetensors", table).out.split()[1:], float)
+    assert np.isfinite(predicted).all()
+    assert np.abs(predicted).max() > 1e89
+
+
 def test_nothing_held_out(run, fruit):
     printed = run("train", fruit, "--target", "kind", "--validation", 0, "--epochs", 1)
     assert "training accuracy" in printed.out
@@ -306,7 +318,11 @@ def test_a_model_saved_from_python(run, tmp_path):
         ("predict model fruit.csv --output model", "would overwrite what is read"),
         ("train --hidden 8,x", "'x' is not a positive whole number"),
         ("train --hidden 0", "'0' is not a positive whole number"),
+        ("train --hidden 8,1000000000000", "too large, the most is 2,147,483,583"),
         ("train --epochs -1", "is not a positive whole number"),
+        ("train --epochs 99999999999", "--epochs: '99999999999' is too large"),
+        ("train --threads 99999", "--threads: '99999' is too large, the most is 1,024"),
+        ("predict model digits --threads 99999", "--threads: '99999' is too large"),
         ("train --validation 1", "'1' is not from 0 to below 1"),
         ("train --learning-rate nan", "'nan' is not a positive number"),
         ("train --seed -1", "'-1' is not a whole number"),
@@ -349,7 +365,10 @@ def test_training_that_diverges(run, fruit, complaint):
         1e30,
         "--quiet",
     )
-    assert "a smaller --learning-rate may help" in message
+    assert message.endswith(
+        "training diverged. Try a lower --learning-rate (it is 1e+30), or inputs and targets "
+        "scaled to about 1"
+    )
     assert not os.path.exists("model.safetensors")
 
 
@@ -364,7 +383,11 @@ def test_other_commands(run):
 
 
 def start(*arguments):
-    command = [sys.executable, "-m", "backprop", *map(str, arguments)]
+    script = (  # SIGINT may be ignored here, by nohup or CI, and a child inherits that
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from backprop.cli import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", script, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment, **pipes)
