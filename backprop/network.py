@@ -32,6 +32,7 @@ from backprop.validation import (
     check_seed,
     check_targets,
     check_threads,
+    check_validation_data,
     why_not_finite,
 )
 
@@ -320,7 +321,8 @@ class Network:
         batch_size = min(check_integer("batch_size", batch_size, 1), len(X), MAX_SIZE)
         shuffle = check_flag("shuffle", shuffle)
         if validation_data is not None:
-            validation_data = self._check_validation(validation_data)
+            validation_data = check_validation_data(validation_data)
+            validation_data = self._check_samples(*validation_data, "validation_data: ")
         callbacks = check_callbacks(callbacks)
         self._core.check_idle()  # lest a call that is refused leave its history behind
         self.history = history = History(n_samples=len(X))
@@ -605,17 +607,8 @@ class Network:
     def _check_samples(self, X, y, sample_weight, prefix=""):
         X = check_inputs(f"{prefix}X", X, self.n_inputs)
         y = check_targets(f"{prefix}y", y, self.loss, len(X), self.n_outputs)
-        return X, y, check_sample_weight(sample_weight, len(X), f"{prefix}sample_weight")
-
-    def _check_validation(self, data):
-        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-            given = f"{len(data)} items" if isinstance(data, tuple | list) else type(data).__name__
-            raise ValueError(
-                f"validation_data: expected (X, y) or (X, y, sample_weight), got {given}"
-            )
-        return self._check_samples(
-            data[0], data[1], data[2] if len(data) == 3 else None, "validation_data: "
-        )
+        name = f"{prefix}sample_weight"
+        return X, y, check_sample_weight(sample_weight, len(X), self.dtype, name)
 
 
 def _says_stop(answer):

@@ -243,8 +243,12 @@ def _check_distributions(argument, array):
         )
 
 
-def check_sample_weight(values, n_rows, argument="sample_weight"):
-    """None, or (n,) finite weights >= 0 that are not all 0."""
+def check_sample_weight(values, n_rows, dtype, argument="sample_weight"):
+    """None, or (n,) finite weights >= 0 that are not all 0.
+
+    Beyond the root of the dtype's largest number, or below its inverse, a batch's 1 / Σ w or a
+    weight's product with a loss would overflow.
+    """
     if values is None:
         return None
     array = check_array(argument, values)
@@ -253,11 +257,22 @@ def check_sample_weight(values, n_rows, argument="sample_weight"):
             f"{argument} has shape {array.shape}: expected ({n_rows},), one a row of X"
         )
     _check_finite(argument, array)
-    if array.min() < 0 or array.max() == 0:
+    low, high = array.min(), array.max()
+    if low < 0 or high == 0:
         raise ValueError(
-            f"{argument} has values from {array.min()} to {array.max()}: "
+            f"{argument} has values from {low} to {high}: "
             "expected weights of at least 0, not all of them 0"
         )
+    if low == 0:
+        low = array[array > 0].min()
+    largest = float(np.finfo(dtype).max) ** 0.5
+    for value in (low, high):
+        if not 1 / largest <= value <= largest:
+            raise ValueError(
+                f"{argument} has the value {value:g}: expected 0, or from {1 / largest:.2g} to "
+                f"{largest:.2g} for {dtype}; only ratios of weights matter, so divide them by "
+                "their mean"
+            )
     return array
 
 
@@ -321,14 +336,6 @@ def why_not_finite(given, dtype, transform, loss, epoch, learning_rate):
         if place is not None:
             limit = f", {how} is not finite in {dtype}" if np.isfinite(array[place]) else ""
             return f"{what}: {_at(name, place)} is {array[place]}{limit}"
-    weight = given["sample_weight"]
-    # Beyond the root of the largest number, weights are to blame: they overflow with losses that
-    # are no sign of divergence yet, and divided by their mean they would train the same.
-    if weight is not None and float(weight.max()) > np.finfo(dtype).max ** 0.5:
-        return (
-            f"{what}: sample_weight has values up to {weight.max():g}, whose product with a loss "
-            f"overflows {dtype}. Only ratios of weights matter: divide them by their mean"
-        )
     return (
         f"{what}, from finite inputs: training diverged. Try a lower learning_rate (it is "
         f"{learning_rate:g}), or inputs and targets scaled to about 1"
@@ -342,6 +349,14 @@ def _after(transform, given, dtype):
     with np.errstate(over="ignore"):
         offset, scale = (part.astype(wide) for part in transform)
     return lambda rows: ((rows.astype(wide) - offset) * scale).astype(dtype)
+
+
+def check_validation_data(data):
+    """(X, y, sample_weight), the last None where it is not given."""
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        given = f"{len(data)} items" if isinstance(data, tuple | list) else type(data).__name__
+        raise ValueError(f"validation_data: expected (X, y) or (X, y, sample_weight), got {given}")
+    return (*data, None)[:3]
 
 
 def check_callbacks(callbacks):

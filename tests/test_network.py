@@ -263,13 +263,19 @@ def test_floating_point_error_is_of_inputs_as_the_network_sees_them():
         net.fit(X, y, epochs=9)
 
 
-def test_floating_point_error_of_weights_that_are_too_large():
-    X, y = data("squared_error")
-    net = make("squared_error")
-    words = r"sample_weight has values up to 1e\+38, whose product with a loss overflows float32"
-    with pytest.raises(FloatingPointError, match=words):
-        net.fit(100 * X, 100 * y, sample_weight=np.full(50, 1e38))
-    assert np.isfinite(make("squared_error").fit(X, y, sample_weight=np.full(50, 1e30)).loss).all()
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_only_ratios_of_sample_weights_matter(loss, dtype):
+    """At both ends of what is taken; test_validation.py has what lies beyond."""
+    X, y = data(loss)
+    ratios = np.random.default_rng(0).choice([0.0, 1.0, 2.0, 4.0], 50)
+    largest = np.finfo(dtype).max ** 0.5
+    expected = make(loss, dtype=dtype)
+    expected.fit(X, y, sample_weight=ratios, epochs=2, batch_size=16)
+    for scale in (2.0 ** np.ceil(np.log2(1 / largest)), 2.0 ** np.floor(np.log2(largest / 4))):
+        net = make(loss, dtype=dtype)
+        net.fit(X, y, sample_weight=ratios * scale, epochs=2, batch_size=16)
+        assert snapshot(net) == snapshot(expected)
 
 
 def test_layers_cannot_be_replaced():

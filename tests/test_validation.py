@@ -264,6 +264,14 @@ ARRAYS = [
         "(4, 2)",
     ),
     # sample_weight
+    (
+        lambda: fit(sample_weight=[1e-42, 0, 1, 1]),
+        ValueError,
+        "sample_weight has the value 1e-42",
+        "expected 0, or from 5.4e-20 to 1.8e+19 for float32",
+        "divide them by their mean",
+    ),
+    (lambda: fit(sample_weight=[1e20, 0, 1, 1]), ValueError, "sample_weight has the value 1e+20"),
     (lambda: fit(sample_weight=np.ones(3)), ValueError, "sample_weight has shape (3,)", "(4,)"),
     (
         lambda: fit(sample_weight=np.ones((4, 1))),
