@@ -18,6 +18,8 @@ from backprop._core.kernels cimport (
 # Ctrl-C.
 cdef int64_t POLL_WORK = 20_000_000
 cdef double POLL_SECONDS = 0.03
+# And of a long product that are done without one, some milliseconds: each portion of it packs its own copy of B.
+cdef int64_t PORTION_WORK = 200_000_000
 # What a product costs however small it is, or this thread's share of it empty; and the barrier after it.
 cdef int64_t WORK_OF_A_CALL = 20_000
 cdef int64_t WORK_OF_A_BARRIER = 500_000
@@ -123,7 +125,7 @@ cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil
         spend(run, work)
     else:
         work = max(1, work // max(1, units))
-        portion = max(1, POLL_WORK // work)
+        portion = max(1, PORTION_WORK // work)
         while first < last and not is_stopped(run):
             stop = min(last, first + portion)
             multiply_part(job, run, b_is_n_major, first, stop)
