@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from findings import Finding, alone, say
 from peers import ours
-from results import number
+from results import number, spread
 from shapes import SHAPES
 from stopwatch import SLICE_SECONDS, fastest_epoch, seconds_a_call
 from worker import GIVEN, Worker, bound_to
@@ -52,6 +52,12 @@ class Pair:
 
         return multiply_add_peak("float32", PEAK_SECONDS)
 
+    def barrier(self):
+        """Nanoseconds that the two threads take to meet."""
+        from backprop._core.probe import barrier_seconds
+
+        return 1e9 * barrier_seconds(2)
+
 
 def measure(shapes=tuple(SHAPES), turns=TURNS):
     asked = {name: "≥ 1.85×" if name in LARGE else "≥ 1×, never slower" for name in shapes}
@@ -66,11 +72,14 @@ def measure(shapes=tuple(SHAPES), turns=TURNS):
     second.close()
     for name in shapes:
         n_threads = first.call("prepare", name)
-        ratios = []
+        ratios, apart = [], []
         for _ in range(turns):
             default, single = first.call("time", None), first.call("time", 1)
             ratios.append(single / default)
+            apart.append(first.call("barrier"))
         note = f"default: {n_threads} thread{'s' if n_threads > 1 else ''}"
+        if n_threads > 1:
+            note += f"; a barrier {spread(apart)} ns"
         found.append(Finding(title(SHAPES[name]), asked[name], ratios, "×", note))
         say(".")
     first.close()

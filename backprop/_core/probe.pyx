@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint64_t
 from backprop._core cimport blas
 from backprop._core.kernels cimport (
     BP_ACTIVATE, BP_DERIVATIVE, BP_ERF, BP_EXP, BP_LOG, BP_LOG1P_EXP, BP_STORE, BP_UPDATE, bp_kernels, bp_multiply,
-    bp_source, bp_step, bp_targets, find_kernels, seconds, shuffle, stream,
+    barrier, bp_source, bp_step, bp_targets, bp_team, find_kernels, run_team, seconds, shuffle, stream,
 )
 from backprop._core.plan cimport address
 
@@ -47,6 +47,20 @@ def multiply_add_peak(dtype="float32", double seconds_to_run=0.2, instruction_se
         taken = seconds() - start
         best = max(best, 2.0 * repeats * k.tile_rows * k.tile_columns / taken / 1e9)
     return best
+
+
+cdef void meet_again_and_again(void *argument, bp_team *team, int thread) noexcept nogil:
+    cdef int64_t _
+    for _ in range((<int64_t *>argument)[0]):
+        barrier(team)
+
+
+def barrier_seconds(int n_threads, int64_t count=10_000):
+    """Of one barrier of so many threads that have nothing else to do: how far apart their processors are."""
+    cdef double start = seconds()
+    with nogil:
+        run_team(meet_again_and_again, &count, n_threads)
+    return (seconds() - start) / count
 
 
 FUNCTIONS = {"exp": BP_EXP, "log": BP_LOG, "log1p_exp": BP_LOG1P_EXP, "erf": BP_ERF}  # that are no activations
