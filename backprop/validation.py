@@ -266,7 +266,7 @@ def check_sample_weight(values, n_rows, dtype, argument="sample_weight"):
     if low == 0:
         low = array[array > 0].min()
     largest = float(np.finfo(dtype).max) ** 0.5
-    for value in (low, high):
+    for value in (float(low), float(high)):
         if not 1 / largest <= value <= largest:
             raise ValueError(
                 f"{argument} has the value {value:g}: expected 0, or from {1 / largest:.2g} to "
