@@ -372,6 +372,11 @@ def _trace(network, X, y, sample_weight, names, label_smoothing):
 def _layer_trace(i, network, after, passed, gradient):
     """Of layer i: `passed` is what the core kept of each sample."""
     layer, stepped = network.layers[i], after.layers[i]
+    with np.errstate(invalid="ignore"):  # of an infinite weight
+        step = Gradient(
+            stepped.weights.astype(np.float64) - layer.weights,
+            stepped.bias.astype(np.float64) - layer.bias,
+        )
     return LayerTrace(
         name=f"layer {i + 1}",
         activation=layer.activation,
@@ -383,10 +388,7 @@ def _layer_trace(i, network, after, passed, gradient):
         da=passed["da"].astype(np.float64),
         dz=passed["dz"].astype(np.float64),
         gradient=gradient,
-        step=Gradient(
-            stepped.weights.astype(np.float64) - layer.weights,
-            stepped.bias.astype(np.float64) - layer.bias,
-        ),
+        step=step,
         moments=_moments(network, i),
         moments_after=_moments(after, i),
     )
