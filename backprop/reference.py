@@ -574,6 +574,6 @@ def r2(a, y, sample_weight):
     weight, y = sample_weight.astype(np.float64), y.astype(np.float64)
     residual = weight @ (y - a) ** 2
     spread = weight @ (y - np.average(y, axis=0, weights=weight)) ** 2
-    if not spread.all():
+    if not np.ptp(y[weight > 0], axis=0).all():
         return float("nan")
     return float(np.mean(1 - residual / spread))

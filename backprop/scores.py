@@ -39,6 +39,7 @@ class R2:
 
     def __init__(self):
         self._weight = self._mean = self._spread = self._residual = 0.0
+        self._low, self._high = np.inf, -np.inf
 
     def add(self, out, y, weight):
         """A block of rows; weight (n,), or None for 1 each."""
@@ -47,6 +48,9 @@ class R2:
         here = weight.sum()
         if here == 0:
             return
+        counted = y[weight[:, 0] > 0]
+        self._low = np.minimum(self._low, counted.min(axis=0))
+        self._high = np.maximum(self._high, counted.max(axis=0))
         mean = (weight * y).sum(axis=0) / here
         step, both = mean - self._mean, self._weight + here
         self._spread += (weight * (y - mean) ** 2).sum(
@@ -60,7 +64,8 @@ class R2:
         """Of all blocks."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.divide(self._residual, self._spread)
-            return float(np.where(self._spread > 0, 1 - ratio, np.nan).mean())
+        # not by the spread, which rounding leaves a little of: the mean of equal numbers is another
+        return float(np.where(self._low < self._high, 1 - ratio, np.nan).mean())
 
 
 def _weights(weight, count):

@@ -244,11 +244,7 @@ def _check_distributions(argument, array):
 
 
 def check_sample_weight(values, n_rows, dtype, argument="sample_weight"):
-    """None, or (n,) finite weights >= 0 that are not all 0.
-
-    Beyond the root of the dtype's largest number, or below its inverse, a batch's 1 / Σ w or a
-    weight's product with a loss would overflow.
-    """
+    """None, or (n,) finite weights >= 0 that are not all 0."""
     if values is None:
         return None
     array = check_array(argument, values)
@@ -257,23 +253,31 @@ def check_sample_weight(values, n_rows, dtype, argument="sample_weight"):
             f"{argument} has shape {array.shape}: expected ({n_rows},), one a row of X"
         )
     _check_finite(argument, array)
-    low, high = array.min(), array.max()
-    if low < 0 or high == 0:
+    if array.min() < 0 or array.max() == 0:
         raise ValueError(
-            f"{argument} has values from {low} to {high}: "
+            f"{argument} has values from {array.min()} to {array.max()}: "
             "expected weights of at least 0, not all of them 0"
         )
-    if low == 0:
-        low = array[array > 0].min()
-    largest = float(np.finfo(dtype).max) ** 0.5
+    check_weight_range(argument, array, dtype)
+    return array
+
+
+def check_weight_range(argument, array, dtype):
+    """Of weights of at least 0, not all of them 0.
+
+    Beyond the root of the dtype's largest number, or below its inverse, a batch's 1 / Σ w or a
+    weight's product with a loss would overflow.
+    """
+    low, high = array.min(), array.max()
+    low = array[array > 0].min() if low == 0 else low
+    largest = 2.0 ** (np.finfo(dtype).maxexp // 2)
     for value in (float(low), float(high)):
         if not 1 / largest <= value <= largest:
             raise ValueError(
-                f"{argument} has the value {value:g}: expected 0, or from {1 / largest:.2g} to "
+                f"{argument} has the value {value!r}: expected 0, or from {1 / largest:.2g} to "
                 f"{largest:.2g} for {dtype}; only ratios of weights matter, so divide them by "
                 "their mean"
             )
-    return array
 
 
 def check_input_transform(argument, values, n_inputs):

@@ -121,6 +121,9 @@ typedef struct {
                    int64_t start, int64_t first, int64_t last, int64_t features,
                    const double *offset /* or NULL */, const double *scale /* or NULL */,
                    void *out /* [features][ld] */, int64_t ld);
+    /* whether all numbers in columns [first, last) are */
+    int (*is_finite)(const void *values /* [rows][ld] */, int64_t ld, int64_t rows, int64_t first,
+                     int64_t last);
     /* out[column][row] = in[row][column] for columns [first, last) */
     void (*transpose)(const void *in /* [rows][ldi] */, int64_t ldi, int64_t rows, int64_t first,
                       int64_t last, void *out /* [columns][ldo] */, int64_t ldo);

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 import sklearn
 from joblib import parallel_config
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -117,6 +118,7 @@ BUSY = """
 import os, threading, time, warnings
 import numpy as np
 from joblib import parallel_config
+from scipy import sparse
 from scipy import sparse
 from sklearn.model_selection import cross_val_score
 import backprop as bp
@@ -252,6 +254,27 @@ def test_warnings_and_errors(digits):
     with pytest.warns(UserWarning, match="Got `batch_size`") as warned:
         clone(network(max_iter=3, batch_size=10**4)).fit(X, y)
     assert sum("batch_size" in str(w.message) for w in warned) == 1
+
+
+@pytest.mark.parametrize("form", ["dense", "sparse"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_a_batch_that_cannot_be_reckoned_with_changes_nothing(digits, form, loss):
+    """Whether the core trains whole epochs, or the engine batch by batch."""
+    X = digits[0].astype(np.float32)
+    y = digits[1].astype(np.float32)
+    X[200:] *= 3e38
+    options = {"loss": loss, "batch_size": 100, "shuffle": False, "max_iter": 3, "random_state": 0}
+    model = bp.MLPRegressor(hidden_layer_sizes=(8, 8), **options)
+    with pytest.raises(ValueError, match="non-finite"):
+        model.fit(sparse.csr_array(X) if form == "sparse" else X, y)
+    assert all(np.isfinite(weights).all() for weights in model.coefs_)
+
+
+def test_sample_weights_out_of_range_are_named(digits):
+    X, y = digits[0].astype(np.float32), digits[1]
+    for value in (1e-44, 1e38):
+        with pytest.raises(ValueError, match=r"sample_weight has the value .* for float32"):
+            network(max_iter=2).fit(X, y, sample_weight=np.full(len(y), value))
 
 
 def test_ctrl_c_ends_a_fit_with_what_was_learnt(digits):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import backprop as bp
+from backprop import reference
 
 LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
 OPTIMIZERS = {
@@ -269,10 +270,10 @@ def test_only_ratios_of_sample_weights_matter(loss, dtype):
     """At both ends of what is taken; test_validation.py has what lies beyond."""
     X, y = data(loss)
     ratios = np.random.default_rng(0).choice([0.0, 1.0, 2.0, 4.0], 50)
-    largest = np.finfo(dtype).max ** 0.5
+    largest = 2.0 ** (np.finfo(dtype).maxexp // 2)
     expected = make(loss, dtype=dtype)
     expected.fit(X, y, sample_weight=ratios, epochs=2, batch_size=16)
-    for scale in (2.0 ** np.ceil(np.log2(2 / largest)), 2.0 ** np.floor(np.log2(largest / 8))):
+    for scale in (1 / largest, largest / 4):
         net = make(loss, dtype=dtype)
         net.fit(X, y, sample_weight=ratios * scale, epochs=2, batch_size=16)
         assert snapshot(net) == snapshot(expected)
@@ -300,6 +301,19 @@ def test_nan_passes_through_relu():
 
 
 # ---- predict and evaluate ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [3, 10, 1000])
+@pytest.mark.parametrize("target", [0.1, 0.3, 1e6 + 0.1])
+def test_r2_of_a_target_that_does_not_vary(monkeypatch, rows, target):
+    """The mean of equal numbers need not be that number; rows of weight 0 do not count."""
+    monkeypatch.setattr("backprop.network.EVALUATED_ROWS", 400)
+    y, weight = np.full((rows, 1), target), np.ones(rows)
+    y[-1], weight[-1] = 5, 0
+    net = bp.Network(6, [bp.Dense(1)], seed=0)
+    plain = reference.Network(6, [bp.Dense(1)], seed=0)
+    for network in (net, plain):
+        assert np.isnan(network.evaluate(np.ones((rows, 6)), y, weight)["r2"])
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -57,6 +57,55 @@ def test_train_step_changes_nothing(rows, n_threads):
     assert (bits(net), net.steps) == (before, 1)
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_infinity_that_the_activation_hides(rows, n_threads, activation, value):
+    """The cost is finite, but 0 times infinity would make weights nan."""
+    X, y = rows
+    X[BAD_ROW, 3] = value
+    layers = [bp.Dense(7, activation), bp.Dense(2)]
+    net, expected = (bp.Network(5, layers, seed=1, n_threads=n_threads) for _ in range(2))
+    assert np.isfinite(net.evaluate(X, y)["loss"])
+    with pytest.raises(FloatingPointError, match=rf"X\[{BAD_ROW}, 3\] is {value}"):
+        net.fit(X, y, batch_size=BATCH, shuffle=False)
+    good = BAD_ROW // BATCH * BATCH
+    expected.fit(X[:good], y[:good], epochs=1, batch_size=BATCH, shuffle=False)
+    assert bits(net) == bits(expected)
+    with pytest.raises(FloatingPointError, match=f"is {value}"):
+        net.train_step(X, y)
+    assert bits(net) == bits(expected)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("penalty", [None, 0.0, 0.1])
+def test_a_batch_of_nan_that_weighs_nothing(rows, n_threads, penalty):
+    """As the estimators train; with a penalty, each sample counts its batch's cost."""
+    X, y = rows
+    X[BATCH : 2 * BATCH] = np.nan
+    weight, costs = np.ones(ROWS), []
+    weight[BATCH : 2 * BATCH] = 0
+    net = make(n_threads, bp.Adam())
+    net._core.fit(X, y, weight, 1, BATCH, False, False, None, costs, [], None, penalty)
+    assert np.isnan(costs).tolist() == [True]
+    assert net.steps == 1
+    assert np.isfinite(net.layers[0].weights).all()
+
+
+def test_ctrl_c_in_the_batch_adds_no_epoch(rows):
+    X, y = np.full((4000, 5), np.nan), np.zeros((4000, 2000))
+    net = bp.Network(5, [bp.Dense(2000)], seed=1)
+    costs, seconds = [], []
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        net._core.fit(X, y, None, 1, 2000, False, True, interrupt, costs, seconds)
+    assert costs == seconds == []
+    assert net.epochs_trained == 0
+
+
 def test_a_row_of_nan_that_weighs_nothing_is_no_silent_end(rows):
     """0 times nan is nan; and the first batch, all of whose weights are 0, weighs nothing."""
     X, y = rows

@@ -278,8 +278,9 @@ cdef class Core:
             with nogil:
                 run_team(train_epochs, &s, s.run.n_threads)
             self.optimizer.steps = s.optimizer.steps
-            losses += costs[:s.epochs_done + s.diverged].tolist()
-            durations += times[:s.epochs_done + s.diverged].tolist()
+            n_done = s.epochs_done + (s.diverged and not s.stopped)
+            losses += costs[:n_done].tolist()
+            durations += times[:n_done].tolist()
             if counted:
                 self.epochs_trained += s.epochs_done
         finally:

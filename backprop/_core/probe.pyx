@@ -209,6 +209,12 @@ def total(values, instruction_set=None):
     return kernels_for(values.dtype, instruction_set).sum(address(values), values.size)
 
 
+def is_finite(values, int64_t first, int64_t last, instruction_set=None):
+    """Whether columns [first, last) of a matrix are, whose rows may lie apart."""
+    ld = values.strides[0] // values.itemsize
+    return bool(kernels_for(values.dtype, instruction_set).is_finite(address(values), ld, len(values), first, last))
+
+
 def sum_of_squares(values, instruction_set=None):
     """Of a matrix whose rows may lie apart; the fixed tree in float64."""
     ld, (rows, columns) = values.strides[0] // values.itemsize, values.shape

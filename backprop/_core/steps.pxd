@@ -63,6 +63,7 @@ cdef struct Steps:              # what a team is given: the user's arrays, the p
     int64_t epochs_done
     # of all runs
     bint stopped                # by Ctrl-C: see end_step
+    int not_finite              # raised by the thread that meets such an x
     bint diverged               # a batch's cost is not finite: see add_cost
     bint ended                  # see end_epoch
     double total_loss

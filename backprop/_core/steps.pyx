@@ -6,7 +6,7 @@
 (b) A step allocates nothing and checks nothing; it takes a lock only to sleep at a barrier or to look for Ctrl-C.
     What it needs stands in a Steps, made from a Plan before the first.
 """
-from libc.math cimport isfinite, sqrt
+from libc.math cimport NAN, isfinite, sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
@@ -15,7 +15,7 @@ from backprop._core.dense cimport (
     portion_of, share, spend,
 )
 from backprop._core.kernels cimport (
-    BP_ADAM, BP_ROW_MULTIPLE, bp_is_raised, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
+    BP_ADAM, BP_ROW_MULTIPLE, bp_is_raised, bp_raise, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
 )
 
 # The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
@@ -50,6 +50,17 @@ cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
             run.kernels.gather(&s.sample_weights, s.order, start, first, stop, 1, NULL, NULL, s.weights, run.ld)
         spend(run, (n_in + n_out) * (stop - first))
         first = stop
+
+
+cdef void check_inputs(Steps *s, Run *run) noexcept nogil:
+    """Of the batch that was gathered; each thread its samples.
+
+    An infinity would pass tanh and sigmoid unseen: their derivative is 0 there, and 0 times infinity makes weights nan.
+    """
+    cdef int64_t first, last
+    share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
+    if not run.kernels.is_finite(s.layers[0].a_in, run.ld, s.layers[0].n_in, first, last):
+        bp_raise(&s.not_finite)
 
 
 cdef void forward(Steps *s, Run *run) noexcept nogil:
@@ -138,6 +149,10 @@ cdef void add_cost(Steps *s, Run *run, double weight) noexcept nogil:
     """To the epoch's loss. Where a penalty is given, each sample counts its batch's cost, (Σ w loss + ½ λ Σ W²) / Σ w.
     """
     cdef double cost = run.kernels.sum(s.losses, run.count)
+    s.diverged = not isfinite(cost) or bp_is_raised(&s.not_finite)
+    if s.diverged:
+        s.total_loss = cost if not isfinite(cost) else NAN
+        return
     if s.penalty == NULL:
         s.total_loss += cost
         s.total_weight += weight
@@ -147,7 +162,6 @@ cdef void add_cost(Steps *s, Run *run, double weight) noexcept nogil:
         if weight > 0:
             s.total_loss += run.count * cost / weight
         s.total_weight += run.count
-    s.diverged = not isfinite(s.total_loss)
 
 
 cdef void look_ahead(Steps *s, Run *run, int64_t start) noexcept nogil:
@@ -165,6 +179,7 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     look_ahead(s, run, start + s.batch_size)
     set_count(s, run, start)
     gather(s, run, start)
+    check_inputs(s, run)
     meet(run)
     forward(s, run)
     weight = batch_weight(s, run)

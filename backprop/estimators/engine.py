@@ -137,6 +137,8 @@ class DenseEngine:
             weights = None if sample_weight is None else sample_weight[rows]
             squares = self.sum_of_squares() if penalty else 0.0
             loss, total = self.differentiate(X[rows], y[rows], weights)
+            if not np.isfinite(loss):
+                return loss  # before anything is updated
             scale = 1 / total if total > 0 else 0.0
             cost += len(y[rows]) * scale * (loss + 0.5 * penalty * squares)
             self.optimizer = replace(optimizer, l2=optimizer.l2 * scale)

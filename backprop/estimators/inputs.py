@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from backprop.estimators import frames
+from backprop.validation import check_weight_range
 
 SEEN = ("n_features_in_", "feature_names_in_")
 
@@ -36,6 +37,9 @@ class Inputs:
                 weights = checked_weights("sample_weight", weights, X_checked)
             self._fitting.sample_weight = weights
             self._fitting.weights = self._times_class_weight(weights, targets)
+            if self._fitting.weights is not None and self._fitting.weights.any():
+                given = "sample_weight" if weights is not None else "class_weight"
+                check_weight_range(given, self._fitting.weights, X_checked.dtype)
             self.n_outputs_ = 1 if targets.ndim == 1 else targets.shape[1]
             if self._fitting.eval_set is not None:
                 self._fitting.eval_set = self._checked_eval_set(X_checked)

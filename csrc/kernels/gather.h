@@ -143,6 +143,26 @@ static void gather(const bp_source *source, const int64_t *rows, int64_t start, 
     }
 }
 
+/* x - x is 0 for finite x, and nan for all others. Columns beyond `last` may hold anything, and are not looked at. */
+static int is_finite(const void *values, int64_t ld, int64_t rows, int64_t first, int64_t last)
+{
+    const real *x = values;
+    vec sums = v_set(0);
+    real rest = 0;
+    for (int64_t row = 0; row < rows; ++row, x += ld) {
+        int64_t column = first;
+        for (; column + LANES <= last; column += LANES)
+            sums = sums + (v_load(x + column) - v_load(x + column));
+        for (; column < last; ++column)
+            rest += x[column] - x[column];
+    }
+    real lanes[LANES];
+    v_store(lanes, sums);
+    for (int lane = 0; lane < LANES; ++lane)
+        rest += lanes[lane];
+    return rest == 0;
+}
+
 static void transpose(const void *in, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out,
                       int64_t ldo)
 {

@@ -83,6 +83,7 @@ const bp_kernels BP_STUB = {
     .derivative = derivative,
     .update = update,
     .gather = gather,
+    .is_finite = is_finite,
     .transpose = transpose,
     .loss = loss,
     .probabilities = probabilities,

@@ -25,7 +25,7 @@ CSRC = HERE.parent.parent / "csrc"
 # As in setup.py.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fno-math-errno"]
 (INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS) = range(9)
-(PROBABILITIES, SUM, UNIFORM, SUM_OF_SQUARES) = range(9, 13)
+(PROBABILITIES, SUM, UNIFORM, SUM_OF_SQUARES, IS_FINITE) = range(9, 14)
 EPILOGUES = ("store", "activate", "derivative", "update")
 CONSTANTS = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon", "l2")
 
@@ -159,6 +159,10 @@ class Kernels:
         shape = (values.strides[0] // values.itemsize, *values.shape)
         return self.driver.ask(SUM_OF_SQUARES, values.dtype, shape, (), (values,))[1]
 
+    def is_finite(self, values, first, last):
+        shape = (values.strides[0] // values.itemsize, len(values), first, last)
+        return bool(self.driver.ask(IS_FINITE, values.dtype, shape, (), (values,))[1])
+
     def uniform(self, dtype, state, limit, rows, columns):
         out = probe.np.zeros((rows, columns), dtype)
         signed = state - (1 << 64) if state >> 63 else state
@@ -206,7 +210,7 @@ class Product:
 
 
 NAMES = ("Product", "tile_shape", "apply", "update", "gather", "transpose", "loss")
-NAMES += ("probabilities", "total", "sum_of_squares", "uniform")
+NAMES += ("probabilities", "total", "sum_of_squares", "is_finite", "uniform")
 
 
 def dispatching(name, kernels_of_neon):

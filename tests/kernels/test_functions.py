@@ -279,6 +279,19 @@ def test_sum_of_squares_is_a_fixed_tree_in_float64(dtype, isa, shape):
     )
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_is_finite_looks_at_every_number_of_its_columns_and_at_no_other(dtype, isa, value):
+    largest = np.finfo(dtype).max
+    for first, last in ((0, 1), (0, 17), (16, 33), (16, 16)):
+        numbers = np.full((3, 40), largest, dtype)
+        numbers[1] *= -1
+        for row, column in np.ndindex(3, 35):
+            numbers[row, column], before = value, numbers[row, column]
+            expected = np.isfinite(numbers[:, first:last]).all()
+            assert probe.is_finite(numbers, first, last, isa) == expected, (row, column)
+            numbers[row, column] = before
+
+
 # ---- one rule, the same bits ------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@
 #include "backprop.h"
 
 enum { INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS, PROBABILITIES, SUM, UNIFORM,
-       SUM_OF_SQUARES };
+       SUM_OF_SQUARES, IS_FINITE };
 enum { MOST = 16, GUARD = 0xA5, GUARD_BYTES = 256 };
 
 typedef struct {
@@ -161,6 +161,7 @@ static int64_t run(const bp_kernels *k, const request *q, double *real)
     case PROBABILITIES: k->probabilities((bp_loss)i[0], x[0], i[1], i[2], 0, i[2]); break;
     case SUM: *real = k->sum(x[0], i[0]); break;
     case SUM_OF_SQUARES: *real = k->sum_of_squares(x[0], i[0], i[1], i[2]); break;
+    case IS_FINITE: *real = k->is_finite(x[0], i[0], i[1], i[2], i[3]); break;
     case UNIFORM: k->uniform((uint64_t)i[0], q->r[0], x[0], i[1], i[2], i[2]); break;
     default: stop("no such kernel");
     }
