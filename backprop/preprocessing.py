@@ -347,7 +347,10 @@ def _almost_numbers(values):
     numbers = sum(as_numbers([value]) is not None for value in some)
     if 2 * numbers <= len(some):
         return ""
-    row, value = first_not_number(values)
+    found = first_not_number(values)
+    if found is None:  # all are, in a column that is text by its type
+        return ""
+    row, value = found
     return f" (mostly numbers, but row {row + 1} has {value!r})"
 
 

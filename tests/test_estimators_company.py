@@ -263,10 +263,12 @@ def test_a_batch_that_cannot_be_reckoned_with_changes_nothing(digits, form, loss
     X = digits[0].astype(np.float32)
     y = digits[1].astype(np.float32)
     X[200:] *= 3e38
+    form = sparse.csr_array if form == "sparse" else np.asarray
     options = {"loss": loss, "batch_size": 100, "shuffle": False, "max_iter": 3, "random_state": 0}
-    model = bp.MLPRegressor(hidden_layer_sizes=(8, 8), **options)
+    model = bp.MLPRegressor(hidden_layer_sizes=(8, 8), warm_start=True, **options)
+    model.fit(form(X[:200]), y[:200])  # whose weights the next fit goes on from, in place
     with pytest.raises(ValueError, match="non-finite"):
-        model.fit(sparse.csr_array(X) if form == "sparse" else X, y)
+        model.fit(form(X), y)
     assert all(np.isfinite(weights).all() for weights in model.coefs_)
 
 
@@ -275,6 +277,52 @@ def test_sample_weights_out_of_range_are_named(digits):
     for value in (1e-44, 1e38):
         with pytest.raises(ValueError, match=r"sample_weight has the value .* for float32"):
             network(max_iter=2).fit(X, y, sample_weight=np.full(len(y), value))
+
+
+NOT_NUMBERS = {
+    "strings of numbers": np.array(["5.0"] * 60),
+    "words": np.array(["a"] * 60),
+    "bytes": np.array([b"1"] * 60),
+    "dates": np.full(60, np.datetime64("2020-01-01")),
+    "times": np.full(60, np.timedelta64(3, "D")),
+}
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("what", NOT_NUMBERS)
+def test_targets_of_a_regressor_are_numbers(what, solver):
+    """The core takes an array's bytes for what its type says."""
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    for method in ("fit", "partial_fit") if solver == "adam" else ("fit",):
+        for rows in (X, sparse.csr_array(X)):
+            with pytest.raises((ValueError, TypeError)):
+                getattr(bp.MLPRegressor(max_iter=2, solver=solver), method)(rows, NOT_NUMBERS[what])
+
+
+def test_a_fit_that_ends_in_an_error_leaves_the_model(digits):
+    X, y = digits
+    model = network(max_iter=3).fit(X, y)
+    before, loss = model.predict_proba(X), model.loss_
+    for parameters, rows in (
+        ({"early_stopping": True}, 5),  # too few for every class
+        ({"hidden_layer_sizes": (3.5,)}, 500),
+        ({"early_stopping": True, "scoring": lambda *_: np.nan}, 500),  # after the first epoch
+        ({"solver": "sgd", "learning_rate_init": 1e30}, 500),
+    ):
+        refused = clone(model).set_params(**parameters)
+        vars(refused).update({k: v for k, v in vars(model).items() if k not in parameters})
+        with pytest.raises((ValueError, TypeError)):
+            refused.fit(X[:rows], y[:rows])
+        refused.set_params(**{name: model.get_params()[name] for name in parameters})
+        np.testing.assert_array_equal(refused.predict_proba(X), before)
+        assert refused.loss_ == loss
+    assert isinstance(model.loss_, np.float64)
+
+
+@pytest.mark.parametrize("weights", [{0: -1, 1: 1}, {0: np.nan, 1: 1}, {0: np.inf, 1: 1}])
+def test_class_weights_are_finite_and_not_negative(digits, weights):
+    with pytest.raises(ValueError, match=r"class_weight=.*expected finite weights of at least 0"):
+        network(class_weight=weights).fit(digits[0], digits[1] > 4)
 
 
 def test_ctrl_c_ends_a_fit_with_what_was_learnt(digits):

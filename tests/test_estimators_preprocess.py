@@ -265,3 +265,35 @@ def test_in_parts(frame):
     for rows in (slice(0, 200), slice(200, None)):
         by_hand.partial_fit(model._inputs(table.iloc[rows]), price[rows])
     np.testing.assert_allclose(model.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [[f"{i:04d}" for i in range(60)], pd.Categorical(range(60))],
+    ids=["text", "categories"],
+)
+def test_a_text_column_of_distinct_numbers(column):
+    """Such as ids and zip codes: text by their type, and dropped or kept as any text is."""
+    frame = pd.DataFrame({"id": column, "x": np.random.default_rng(0).normal(size=60)})
+    with pytest.warns(UserWarning, match="'id'"):
+        model = bp.MLPRegressor(preprocess="auto", max_iter=2).fit(frame, frame["x"])
+    assert model.preprocessing_.input_names() == ["x"]
+
+
+def test_infinity_is_refused_in_a_frame_as_in_an_array():
+    x = np.random.default_rng(0).normal(size=60)
+    model = bp.MLPRegressor(preprocess="auto", max_iter=2).fit(pd.DataFrame({"a": x}), x)
+    x[7] = np.inf
+    for rows in (pd.DataFrame({"a": x}), x[:, None]):
+        with pytest.raises(ValueError, match="infinity"):
+            model.predict(rows)
+
+
+def test_one_row_of_a_frame_is_explained():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"b": rng.normal(size=60) > 0, "x": rng.normal(size=60)})
+    model = bp.MLPRegressor(preprocess="auto", max_iter=2, random_state=0).fit(frame, frame["x"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trace = model.explain(frame.iloc[3], frame["x"][3])
+    assert trace.x.tolist() == model.explain(frame[3:4], frame["x"][3:4]).x.tolist()

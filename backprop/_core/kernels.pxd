@@ -9,6 +9,7 @@ cdef extern from "backprop.h" nogil:
     int BP_ROW_MULTIPLE
     int BP_ALIGNMENT
     int BP_NEAR_BYTES
+    const char *BP_TYPES
 
     ctypedef enum bp_activation:
         BP_IDENTITY

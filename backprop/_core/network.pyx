@@ -14,8 +14,8 @@ from libc.string cimport memcpy, memset
 from backprop._core.dense cimport Interrupt, Layer
 from backprop._core.kernels cimport (
     BP_ADAM, BP_IDENTITY, BP_MOMENTUM, BP_NEAR_BYTES, BP_NESTEROV, BP_RELU, BP_ROW_MULTIPLE, BP_SGD, BP_SIGMOID,
-    BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY, BP_SQUARED_ERROR, BP_TANH, bp_kernels, bp_lookahead,
-    bp_loss, bp_optimizer, bp_source, find_kernels, round_up, run_team, seconds, stream,
+    BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY, BP_SQUARED_ERROR, BP_TANH, BP_TYPES, bp_kernels,
+    bp_lookahead, bp_loss, bp_optimizer, bp_source, find_kernels, round_up, run_team, seconds, stream,
 )
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
 from backprop._core.steps cimport (
@@ -45,6 +45,7 @@ cdef enum:
 # Floating-point operations of a step for each thread, from which on another one pays: a fifth of a millisecond. Less
 # would do on an idle machine; on a busy one every barrier may wait for a thread that is not running.
 cdef double WORK_PER_THREAD = 2e7
+TYPES = BP_TYPES.decode()  # numpy's letters of what gather converts
 # Activations that inference keeps at a time: what a second-level cache holds.
 cdef int64_t INFERENCE_BYTES = 512 * 1024
 
@@ -531,8 +532,11 @@ cdef set_lookahead(Steps *s, cnp.ndarray x, cnp.ndarray y):
     s.x.n_rows = s.y.n_rows = 0  # so that gather does not do so too
 
 
-cdef bp_source source_of(cnp.ndarray array):
+cdef bp_source source_of(cnp.ndarray array) except *:
+    """TypeError for a type that gather does not convert: it would take the bytes for numbers."""
     cdef bp_source source
+    if array.dtype.char not in TYPES:
+        raise TypeError(f"an array has dtype {array.dtype}: expected numbers")
     source.data = <const char *>cnp.PyArray_DATA(array)
     source.n_rows = len(array)
     source.row_stride = cnp.PyArray_STRIDES(array)[0]

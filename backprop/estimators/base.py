@@ -67,7 +67,8 @@ class CoreEstimator(Training, Stopping, Inputs):
         Returns
         -------
         self : object
-            Fitted. Where X, y or a parameter is refused, the model is as it was.
+            Fitted. A fit that ends in an error leaves the model as it was, but with ``warm_start``
+            what it had trained by then.
         """
         self._eval_set = eval_set
         try:
@@ -77,11 +78,15 @@ class CoreEstimator(Training, Stopping, Inputs):
 
     def _fit(self, X, y, sample_weight=None, incremental=False):
         check_options(self, incremental, self._eval_set is not None)
+        before = vars(self).copy()
         self._fitting = Fitting(sample_weight, self._eval_set)
         try:
             super()._fit(X, y, sample_weight, incremental)
-        finally:
-            del self._fitting
+        except Exception:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        del self._fitting
         self._engine_of(self._fitted_sparse)  # lbfgs leaves its own arrays
         return self
 
@@ -216,7 +221,8 @@ class CoreEstimator(Training, Stopping, Inputs):
         if self.out_activation_ == "exp":
             raise ValueError("explain has no Poisson loss")
         if np.ndim(X) == 1:
-            X, y = np.asarray(X)[None], np.asarray(y)[None]
+            X = X.to_frame().T if hasattr(X, "to_frame") else np.asarray(X)[None]
+            y = np.asarray(y)[None]
         names = getattr(self, "feature_names_in_", None)
         if self.preprocessing_ is not None:
             names = self.preprocessing_.input_names()

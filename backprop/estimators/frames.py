@@ -81,7 +81,10 @@ def _of_series(frame, i, name, kind):
     series = frame.iloc[:, i]
     dtype, missing = series.dtype, series.isna().to_numpy()
     if types.is_numeric_dtype(dtype) and dtype.kind != "c":
-        return np.where(missing, np.nan, series.to_numpy(dtype=np.float64, na_value=np.nan))
+        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        if np.isinf(numbers).any():  # as `checked` has it of an array
+            raise ValueError(f"X contains infinity in column {name!r}")
+        return np.where(missing, np.nan, numbers)
     if dtype.kind in "cmM":
         raise ValueError(
             f"column {name!r} is {dtype}: preprocess='auto' expects numbers, categories or strings"
@@ -120,5 +123,7 @@ def _is_missing(value):
 
 
 def _word(value, kind):
+    if isinstance(value, np.bool_):
+        value = bool(value)
     is_number = isinstance(value, Real) and (kind == "numeric" or not isinstance(value, bool))
     return label(value) if is_number else str(value)

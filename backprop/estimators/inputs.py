@@ -28,25 +28,22 @@ class Inputs:
     """A part of `CoreEstimator`."""
 
     def _validate_input(self, X, y, incremental, reset):
-        """X and y as the network takes them. A fit that is refused leaves the model as it was."""
-        before = vars(self).copy()
-        try:
-            weights = self._fitting.sample_weight
-            X_checked, targets = self._preprocessed(X, y, incremental, reset)
-            if weights is not None:
-                weights = checked_weights("sample_weight", weights, X_checked)
-            self._fitting.sample_weight = weights
-            self._fitting.weights = self._times_class_weight(weights, targets)
-            if self._fitting.weights is not None and self._fitting.weights.any():
-                given = "sample_weight" if weights is not None else "class_weight"
-                check_weight_range(given, self._fitting.weights, X_checked.dtype)
-            self.n_outputs_ = 1 if targets.ndim == 1 else targets.shape[1]
-            if self._fitting.eval_set is not None:
-                self._fitting.eval_set = self._checked_eval_set(X_checked)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        """X and y as the network takes them."""
+        weights = self._fitting.sample_weight
+        X_checked, targets = self._preprocessed(X, y, incremental, reset)
+        for name, array in (("X", X_checked), ("y", targets)):
+            if array.dtype.kind not in "biuf":
+                raise ValueError(f"{name} has dtype {array.dtype}: expected numbers")
+        if weights is not None:
+            weights = checked_weights("sample_weight", weights, X_checked)
+        self._fitting.sample_weight = weights
+        self._fitting.weights = self._times_class_weight(weights, targets)
+        if self._fitting.weights is not None and self._fitting.weights.any():
+            given = "sample_weight" if weights is not None else "class_weight"
+            check_weight_range(given, self._fitting.weights, X_checked.dtype)
+        self.n_outputs_ = 1 if targets.ndim == 1 else targets.shape[1]
+        if self._fitting.eval_set is not None:
+            self._fitting.eval_set = self._checked_eval_set(X_checked)
         return X_checked, targets
 
     def _times_class_weight(self, weights, targets):
@@ -54,6 +51,10 @@ class Inputs:
             return weights
         labels = self._label_binarizer.inverse_transform(targets)
         balance = compute_sample_weight(self.class_weight, labels)
+        if not (balance.min() >= 0 and np.isfinite(balance).all()):
+            raise ValueError(
+                f"class_weight={self.class_weight!r}: expected finite weights of at least 0"
+            )
         weights = balance if weights is None else balance * weights
         if not weights.any():
             raise ValueError(

@@ -15,7 +15,7 @@ CONSTRAINTS = {
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
     "n_threads": [Interval(Integral, 1, 1024, closed="both"), None],
     "preprocess": [StrOptions({"auto"}), None],
-    "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
+    "max_seconds": [Interval(Real, 0, None, closed="right"), None],
 }
 
 DOCUMENTATION = """scikit-learn's {name}, trained by the core: the same answer sooner.

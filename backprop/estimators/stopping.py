@@ -1,6 +1,7 @@
 """Early stopping: what is held out, or given for it, and what is looked at."""
 
 import inspect
+from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
@@ -74,7 +75,10 @@ class Stopping:
             return -self._mean_loss(engine.mean_loss(X, self._targets(y), sample_weight))
         scorer = check_scoring(self, self.scoring)
         weights = {"sample_weight": sample_weight} if takes_weights(scorer) else {}
-        return scorer(unchecked(self), X, y, **weights)
+        score = scorer(unchecked(self), X, y, **weights)
+        if not (isinstance(score, Real) and np.isfinite(score)):
+            raise ValueError(f"scoring={self.scoring!r} gave {score!r}: expected a finite number")
+        return score
 
     def _mean_loss(self, loss):
         """scikit-learn reports the squared error's mean over the outputs, the others' sum."""

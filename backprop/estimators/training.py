@@ -80,7 +80,7 @@ class Training:
                 f"values and need to be preprocessed, or learning_rate_init="
                 f"{self.learning_rate_init:g} is too high."
             )
-        return self._mean_loss(cost)
+        return np.float64(self._mean_loss(cost))
 
     def _batch(self, n_samples):
         size = min(200, n_samples) if self.batch_size == "auto" else self.batch_size
