@@ -370,6 +370,19 @@ def test_diagnostics():
     assert "large step" in kinds(net.explain(X, y))
 
 
+@pytest.mark.parametrize("hidden", ["identity", "relu", "tanh", "sigmoid"])
+def test_relu_is_advised_only_in_place_of_what_damps(hidden):
+    X, y, _ = batch_for((3, 1, 1), "squared_error", 20)
+    net = network_for((3, 4, 4, 4, 1), hidden, "identity", "squared_error")
+    for layer in net.layers[1:]:
+        layer.weights = layer.weights * 0.01
+    found = next(f for f in net.explain(X, y).diagnostics if f["kind"] == "vanishing")
+    expected = "fewer layers, or larger initial weights"
+    if hidden in ("tanh", "sigmoid"):
+        expected = f"relu instead of {hidden}, {expected}"
+    assert found["advice"] == expected
+
+
 @pytest.mark.parametrize(("factor", "kind"), [(0.01, "vanishing"), (30.0, "exploding")])
 def test_diagnostics_between_layers(factor, kind):
     X, y, _ = batch_for((3, 1, 1), "squared_error", 20)

@@ -209,15 +209,16 @@ def _between_layers(trace):
     found = []
     for i, slope in enumerate(slopes):
         if slope.ratio is not None:
-            next_layer = f"layer {i + 2}"
-            found += _ratio(trace, i, slope.ratio, NEIGHBOURS_RATIO, next_layer, sizes)
+            found += _ratio(trace, i, i + 1, NEIGHBOURS_RATIO, sizes)
     if not found and len(sizes) > 2 and sizes[-1] > 0:
-        found = _ratio(trace, 0, sizes[0] / sizes[-1], RATIO, "the last layer", sizes)
+        found = _ratio(trace, 0, len(sizes) - 1, RATIO, sizes)
     return found
 
 
-def _ratio(trace, i, ratio, bound, other, sizes):
-    """A finding if layer i's ∂ℓ/∂z is `bound` times smaller or larger than the other's."""
+def _ratio(trace, i, above, bound, sizes):
+    """A finding if layer i's ∂ℓ/∂z is `bound` times smaller or larger than that of `above`."""
+    ratio = sizes[i] / sizes[above]
+    other = f"layer {above + 1}" if above == i + 1 else "the last layer"
     listed = ", ".join(f"{size:.2g}" for size in sizes)
     listed = f" (root mean squares layer by layer: {listed})"
     name = trace.layers[i].name
@@ -229,7 +230,7 @@ def _ratio(trace, i, ratio, bound, other, sizes):
                 [],
                 f"∂ℓ/∂z in {name} is {ratio:.1g} of that in {other}{listed}: what comes before "
                 "hardly learns",
-                "relu instead of sigmoid, fewer layers, or larger initial weights",
+                _against_vanishing(trace.layers[i:above]),
             )
         ]
     if ratio > bound:
@@ -243,6 +244,13 @@ def _ratio(trace, i, ratio, bound, other, sizes):
             )
         ]
     return []
+
+
+def _against_vanishing(layers):
+    """What to try, given the layers whose f′(z) lie between the two that were compared."""
+    damping = [kind for kind in LARGEST_DERIVATIVE if any(kind == at.activation for at in layers)]
+    others = "fewer layers, or larger initial weights"
+    return f"relu instead of {' and '.join(damping)}, {others}" if damping else others
 
 
 def _steps(i, layer):
