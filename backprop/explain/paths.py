@@ -136,6 +136,26 @@ class WeightGradient:
         """
         return trial.relative_error(self.gradient, self.finite_difference)
 
+    @cached_property
+    def kink(self) -> bool:
+        """Whether a relu lies on its kink, where the trial moves this weight.
+
+        The difference is then a mean of the slopes on both sides; training takes that of one.
+        """
+        return self.trace._trial.kink(self.layer, self.source, self.unit)
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether the relative error is but the rounding of the cost.
+
+        Gradient and difference then differ by less than a trial can resolve, and are so small
+        that this is a good part of them.
+        """
+        if not self.relative_error > trial.NOTABLE:  # NaN too: nothing is settled then
+            return False
+        apart = abs(self.gradient - self.finite_difference)
+        return apart <= trial.resolution(self.trace.cost, self.value)
+
     @property
     def inputs(self) -> NDArray[Any]:
         """(n,): what each sample multiplies the weight with."""

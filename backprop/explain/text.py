@@ -276,8 +276,21 @@ def weight_text(weight):
         f"∂C/∂{weight.symbol} = {number(weight.gradient)} in training",
         f"  central difference {number(weight.finite_difference)} "
         f"(relative error {error_text(weight.relative_error)})",
+        *_trial_notes(weight),
     ]
     return "\n".join([*lines, *_weight_step(weight, trace)])
+
+
+def _trial_notes(weight):
+    """Why the trial may contradict the chain rule, though both are right."""
+    if weight.unresolved:
+        return ["  they differ by less than a trial can resolve"]
+    if weight.kink:
+        return [
+            "  a relu lies on its kink here: the trial is a mean of the slopes on both sides, "
+            "training takes f′(0) = 0"
+        ]
+    return []
 
 
 def error_text(error):
@@ -371,11 +384,17 @@ def _gradient_table(trace, layer, differences):
         for source in [*range(trace.layers[layer].n_in), "bias"]:
             weight = trace.gradient(layer, source, unit)
             tried = weight.of(differences)
-            error = error_text(trial.relative_error(weight.gradient, tried))
+            error = trial.relative_error(weight.gradient, tried)
             numbers = map(number, (weight.value, weight.gradient, tried))
-            columns = "".join(f"{column:>15}" for column in (*numbers, error))
-            lines.append(f"  {weight.symbol:<9}{columns}")
+            columns = "".join(f"{column:>15}" for column in (*numbers, error_text(error)))
+            why = _trial_word(weight) if error > trial.NOTABLE else ""
+            lines.append(f"  {weight.symbol:<9}{columns}{why}")
     return lines
+
+
+def _trial_word(weight):
+    """`_trial_notes` in a word, for a row of a table."""
+    return "  unresolved" if weight.unresolved else "  kink" if weight.kink else ""
 
 
 def _step_lines(trace):

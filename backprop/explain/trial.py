@@ -5,6 +5,7 @@ import numpy as np
 from backprop.network import Gradient, Network
 
 STEP = 6e-6  # the cube root of float64's epsilon: rounding and curvature then err about alike
+NOTABLE = 1e-5  # a relative error that asks for a reason, whatever the dtype
 MOST_WORK = 1e10  # multiply-adds that trying every weight may take: two seconds, as measured
 
 
@@ -36,22 +37,47 @@ class Trial:
         total_loss, total_weight = core.infer(*self._batch, self._output, False, True)
         return total_loss / total_weight
 
-    def _difference(self, values, place):
+    def _active(self):
+        """Which relu units let through what, of the samples that weigh: a bool for each."""
+        X, y, sample_weight = self._batch
+        _, _, passed = self._network._core.inspect(X, y, None, 1.0)
+        counts = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
+        return [
+            own["z"][counts] > 0
+            for layer, own in zip(self._network.layers, passed, strict=True)
+            if layer.activation == "relu"
+        ]
+
+    @staticmethod
+    def _on_both_sides(values, place, find):
+        """What `find` finds at w + h and at w - h, and the distance between the two."""
         held = float(values[place])
-        step = STEP * max(1.0, abs(held))
+        step = step_at(held)
         values[place] = above = held + step
-        cost_above = self._cost()
+        found_above = find()
         values[place] = below = held - step
-        cost_below = self._cost()
+        found_below = find()
         values[place] = held
-        return (cost_above - cost_below) / (above - below)
+        return found_above, found_below, above - below
+
+    def _difference(self, values, place):
+        cost_above, cost_below, distance = self._on_both_sides(values, place, self._cost)
+        return (cost_above - cost_below) / distance
+
+    def _values(self, layer, source, unit):
+        """The array that holds a weight, or with source "bias" a bias, and its place there."""
+        own = self._network.layers[layer]
+        return (own.bias, (unit,)) if source == "bias" else (own.weights, (source, unit))
 
     def difference(self, layer, source, unit):
         """By one weight, or with source "bias" by one bias."""
-        own = self._network.layers[layer]
-        if source == "bias":
-            return self._difference(own.bias, (unit,))
-        return self._difference(own.weights, (source, unit))
+        return self._difference(*self._values(layer, source, unit))
+
+    def kink(self, layer, source, unit):
+        """Whether a relu's z passes 0 between w - h and w + h, on a sample that weighs."""
+        place = self._values(layer, source, unit)
+        above, below, _ = self._on_both_sides(*place, self._active)
+        return any((one != other).any() for one, other in zip(above, below, strict=True))
 
     def differences(self):
         """By all of them: a list of Gradient; None where it would take too long."""
@@ -68,6 +94,16 @@ class Trial:
         for place in np.ndindex(values.shape):
             found[place] = self._difference(values, place)
         return found
+
+
+def step_at(value):
+    """h, by which a weight of this value is moved."""
+    return STEP * max(1.0, abs(value))
+
+
+def resolution(cost, value):
+    """What rounding alone makes of a difference: the cost's last digit over h."""
+    return np.finfo(np.float64).eps * abs(cost) / step_at(value)
 
 
 def relative_error(gradient, difference):
