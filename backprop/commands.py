@@ -119,13 +119,13 @@ def _trace_of_rows(network, preprocessing, options):
 
     data, notes = _read(options.data, preprocessing.text_columns()), []
     target = preprocessing.target
-    X, values = _inputs(data, preprocessing, network.dtype, notes)
+    first, last = options.row
+    X, values = _inputs(data, preprocessing, network.dtype, notes, slice(first - 1, last))
     if values is None:
         raise TableError(f"{data.source} has no {target.name!r}, to which outputs are compared")
-    first, last = options.row
-    last = max(first, len(X)) if last is None else last
-    if last > len(X):
-        raise TableError(f"--row {last}: {data.source} has {count(len(X), 'row')}")
+    last = max(first, len(values)) if last is None else last
+    if last > len(values):
+        raise TableError(f"--row {last}: {data.source} has {count(len(values), 'row')}")
     rows = slice(first - 1, last)
     if not present(values[rows]).all():
         raise TableError(f"--row: {target.name!r} is missing in a row of {data.source}")
@@ -134,7 +134,7 @@ def _trace_of_rows(network, preprocessing, options):
     classification = target.kind == "classification"
     return trace.explain(
         network,
-        X[rows],
+        X,
         target.targets(values[rows], network.dtype, first),
         None,
         preprocessing.input_names(),
@@ -368,8 +368,11 @@ def _score_of_file(target, outputs, values):
         return f"no score: {error}"
 
 
-def _inputs(data, preprocessing, dtype, notes):
-    """The inputs for a prediction and the target column, if the file has one."""
+def _inputs(data, preprocessing, dtype, notes, rows=slice(None)):
+    """The inputs for a prediction, of `rows`, and the whole target column, if the file has one.
+
+    An array is checked whole, so that a message about a row has the file's number for it.
+    """
     name = preprocessing.target.name
     if isinstance(data, Arrays):
         if preprocessing.columns:
@@ -380,11 +383,11 @@ def _inputs(data, preprocessing, dtype, notes):
         if test:
             notes.append(f"predictions for x_test of {data.source}")
         X, values = (data.X_test, data.y_test) if test else (data.X, data.y)
-        return preprocessing.transform(X), values
+        return preprocessing.transform(X)[rows], values
     values = data.column(name) if name in data else None
     if not preprocessing.columns:
-        data = _matrix(data, name)
-    return preprocessing.transform(data, dtype=dtype, notes=notes), values
+        return preprocessing.transform(_matrix(data, name))[rows], values
+    return preprocessing.transform(data, rows, dtype, notes), values
 
 
 def _matrix(table, target):

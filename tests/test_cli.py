@@ -531,6 +531,38 @@ def test_explain_knows_a_tables_names(run):
     assert "layer 2, unit 1 (price)" in out
 
 
+def test_explain_warns_of_the_rows_it_shows(run):
+    rows = [f"{20 + i},{COLOURS[i % 3]},{2 * i + i % 3}" for i in range(30)]
+    Path("t.csv").write_text("age,colour,price\n" + "\n".join(rows), encoding="utf-8")
+    run("train", "t.csv", "--target", "price", "--hidden", "3", "--epochs", "2", "--quiet")
+    rows = ["30,red,4", "31,red,5", ",mauve,6", "1000,,7"]
+    Path("new.csv").write_text("age,colour,price\n" + "\n".join(rows), encoding="utf-8")
+    for chosen, words in {
+        "1": [],
+        "1:2": [],
+        "3": ["1 missing value ", "not seen in training ('mauve')"],
+        "4": ["far outside", "colour: 1 missing value,"],
+        "2:": ["1 missing value ", "far outside", "mauve", "colour: 1 missing value,"],
+    }.items():
+        _, err = run("explain", "model.safetensors", "new.csv", "--row", chosen)
+        assert err.count("\n") == len(words)
+        for word in words:
+            assert word in err
+    _, err = run("explain", "model.safetensors", "new.csv", "--row", "5", code=2)
+    assert "--row 5: new.csv has 4 rows" in err
+
+
+def test_explain_counts_the_files_rows_in_a_message(run):
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20.0)
+    np.savez("t.npz", X=X, y=y)
+    training = ("--task", "regression", "--hidden", "3", "--epochs", "2", "--quiet")
+    run("train", "t.npz", *training)
+    X[16, 1] = np.nan
+    np.savez("new.npz", X=X, y=y)
+    _, err = run("explain", "model.safetensors", "new.npz", "--row", "15:18", code=2)
+    assert "nan in row 17, column 2" in err
+
+
 def test_explain_says_what_is_wrong(run):
     run("train", "--hidden", "6", "--epochs", "1", "--quiet")
     for arguments, message in {
