@@ -291,8 +291,28 @@ def test_where_the_long_way_divides_by_zero(loss, size):
     trace = net.explain([[0.5, -1.0]], y)
     assert trace.layers[1].da[0].tolist() == [1, -1]  # the short way does not
     assert "inf" in str(trace) or "nan" in str(trace)
-    assert trace.to_latex()
+    assert "  Here a p has become 0" in str(trace)
+    assert "  Elsewhere they are equal, because" in str(trace)
+    assert "  Equal," not in str(trace)
+    assert "the fraction divides by zero" in trace.to_latex()
     assert trace.to_html()
+
+
+@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy"])
+def test_where_the_long_way_has_a_value(loss):
+    net = network_for((2, 2, 2), "tanh", "identity", loss)
+    y = [[0, 1]] if loss == "sigmoid_cross_entropy" else [1]
+    trace = net.explain([[0.5, -1.0]], y)
+    assert "  Equal, because" in str(trace)
+    assert "by zero" not in str(trace) + trace.to_latex()
+    if loss == "softmax_cross_entropy":  # whose p may be 0 where y is: nothing is divided by it
+        net.layers[1].bias = [-1e3, 1e3]
+        trace = net.explain([[0.5, -1.0]], y)
+        assert trace.output.tolist() == [[0, 1]]
+        assert "  Equal, because" in str(trace)
+    net.layers[1].bias = [np.nan, 0]
+    trace = net.explain([[0.5, -1.0]], y)
+    assert "by zero" not in str(trace) + trace.to_latex()  # that is not why it is no number
 
 
 def test_numbers_that_are_not_finite():

@@ -101,13 +101,21 @@ def _loss(trace, sample):
             r"\text{, whose inner derivative is } -1"
         )
     name = f"% The cost of the batch, and the loss of sample {trace.indices[sample]}."
-    return [name, *_align(rows), *_smoothing(trace), *_outputs(trace, sample)]
+    notes = [*_smoothing(trace), *_division_by_zero(trace, sample)]
+    return [name, *_align(rows), *notes, *_outputs(trace, sample)]
 
 
 def _smoothing(trace):
     if not trace.label_smoothing:
         return []
     return [f"The targets are smoothed by ${number(trace.label_smoothing)}$."]
+
+
+def _division_by_zero(trace, sample):
+    if not text.divides_by_zero(trace, sample):
+        return []
+    ends = "$0$ or $1$" if trace.loss == "sigmoid_cross_entropy" else "$0$"
+    return [f"Here a $p_j$ has become {ends}: the fraction divides by zero, $p_j - y_j$ does not."]
 
 
 def _outputs(trace, sample):

@@ -198,6 +198,28 @@ def softmax_way(trace, sample):
         return by_p, jacobian, by_p @ jacobian
 
 
+def divides_by_zero(trace, sample):
+    """Whether the long way does: p (1 − p) is 0, or with softmax the p of an output whose y is not.
+
+    A p that is not a number comes from elsewhere.
+    """
+    p, y = trace.output[sample], trace.y[sample]
+    if trace.loss == "sigmoid_cross_entropy":
+        return bool(((p == 0) | (p == 1)).any())
+    return trace.loss == "softmax_cross_entropy" and bool(((p == 0) & (y != 0)).any())
+
+
+def _comparison(trace, sample, because):
+    """The last line under both ways: that they are equal, unless one of them has no value."""
+    if not divides_by_zero(trace, sample):
+        return [f"  Equal, because {because}."]
+    ends = "0 or 1" if trace.loss == "sigmoid_cross_entropy" else "0"
+    return [
+        f"  Here a p has become {ends}, and the long way divides by zero: the short one is taken.",
+        f"  Elsewhere they are equal, because {because}.",
+    ]
+
+
 def _sigmoid_cross_entropy(trace, sample):
     by_p, by_a, product = sigmoid_way(trace, sample)
     columns = {
@@ -212,7 +234,9 @@ def _sigmoid_cross_entropy(trace, sample):
         "  the long way: ∂ℓ/∂p = (p − y) / (p (1 − p)),",
         "  and ∂p/∂a = p (1 − p), the derivative of the sigmoid",
         "  the short way, which training takes: ∂ℓ/∂a = p − y",
-        "  Equal, because what the loss's derivative divides by is the sigmoid's derivative.",
+        *_comparison(
+            trace, sample, "what the loss's derivative divides by is the sigmoid's derivative"
+        ),
     ]
 
 
@@ -232,7 +256,7 @@ def _softmax_cross_entropy(trace, sample):
         *(_line(f"∂p{symbol('x', 0, (k,))[1:]}/∂a", jacobian[k]) for k in shown),
         "  (∂pₖ/∂aⱼ = pₖ (δₖⱼ − pⱼ); rows whose y is 0 are multiplied by 0)",
         "  the short way, which training takes: ∂ℓ/∂a = p − y",
-        "  Equal, because each −y / p meets a p in the matrix and cancels it.",
+        *_comparison(trace, sample, "each −y / p meets a p in the matrix and cancels it"),
     ]
 
 
