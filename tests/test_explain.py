@@ -356,7 +356,7 @@ def test_where_a_relu_lies_on_its_kink():
     """All biases are 0, so sample (0, 0) has z = 0 in the hidden layer, whatever the weights."""
     trace = fresh_xnor()
     bias = trace.gradient(0, "bias", 0)
-    assert bias.kink
+    assert bias.kink is True
     assert bias.relative_error > 0.5
     assert "a relu lies on its kink here" in str(bias)
     rows = [line for line in str(trace).splitlines() if line.endswith("  kink")]
@@ -386,7 +386,7 @@ def test_what_a_trial_cannot_resolve():
     small, ordinary = trace.gradient(0, 0, 0), trace.gradient(0, 1, 0)
     assert small.gradient != 0
     assert small.relative_error > 0.1
-    assert small.unresolved
+    assert small.unresolved is True
     assert "less than a trial can resolve" in str(small)
     assert sum(line.endswith("  unresolved") for line in str(trace).splitlines()) == 2
     assert not ordinary.unresolved

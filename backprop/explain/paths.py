@@ -154,7 +154,7 @@ class WeightGradient:
         if not self.relative_error > trial.NOTABLE:  # NaN too: nothing is settled then
             return False
         apart = abs(self.gradient - self.finite_difference)
-        return apart <= trial.resolution(self.trace.cost, self.value)
+        return bool(apart <= trial.resolution(self.trace.cost, self.value))
 
     @property
     def inputs(self) -> NDArray[Any]:

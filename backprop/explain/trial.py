@@ -38,7 +38,7 @@ class Trial:
         return total_loss / total_weight
 
     def _active(self):
-        """Which relu units let through what, of the samples that weigh: a bool for each."""
+        """Where the z of each relu layer is above 0, on the samples that weigh: arrays of bool."""
         X, y, sample_weight = self._batch
         _, _, passed = self._network._core.inspect(X, y, None, 1.0)
         counts = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
