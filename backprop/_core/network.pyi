@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 ACTIVATIONS: dict[str, int]
 LOSSES: dict[str, int]
 OPTIMIZERS: dict[str, int]
+TYPES: str
 
 _Array = NDArray[np.generic]
 _Block = Literal["parameters", "moment1", "moment2", "gradient"]
