@@ -13,6 +13,8 @@ keys = pytest.importorskip("selenium.webdriver.common.keys", reason="Selenium is
 Keys = keys.Keys
 
 RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+# A <details> that opens says so a little later.
+SETTLED = "return new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 TABS = ("product", "steps", "loss", "batch", "update", "quiz", "health")
 
 
@@ -167,7 +169,7 @@ def test_the_path_that_is_read_is_marked(open_page, deep):
         if path is largest:
             continue
         page.all("#panel summary")[place].click()
-        page.run("return new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        page.run(SETTLED)
         assert marked(page) == edges(path.units)
 
 
@@ -178,9 +180,18 @@ def test_a_wide_network_is_drawn_as_heat_maps(open_page, wide):
         page.find(f'[data-key="{name}"]').send_keys(Keys.CONTROL, "a")
         page.find(f'[data-key="{name}"]').send_keys(str(wanted), Keys.ENTER)
     assert page.value("#gradient") == wide.gradient(0, 299, 76).gradient
-    cell = page.find('[role="gridcell"][tabindex="0"]')
-    cell.send_keys(Keys.ARROW_RIGHT)
-    assert page.value("#gradient") == wide.gradient(0, 300, 76).gradient
+    page.run("document.querySelector('[role=\"gridcell\"][tabindex=\"0\"]').focus()")
+    for source, unit, key in [
+        (300, 76, Keys.ARROW_RIGHT),
+        (300, 77, Keys.ARROW_DOWN),
+        (301, 77, Keys.ARROW_RIGHT),
+    ]:
+        page.keys(key)
+        page.run(SETTLED)
+        assert page.value("#gradient") == wide.gradient(0, source, unit).gradient
+        focused = page.browser.switch_to.active_element
+        assert focused.get_attribute("role") == "gridcell"
+        assert focused.get_attribute("data-item") == item(0, source, unit)
     pixels = page.run(
         "const c = document.querySelector('canvas');"
         "return [...new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)].length"

@@ -111,10 +111,12 @@ class HeatMaps {
     };
     const cell = (from, to) => {
       const item = { kind: "parameter", layer, from, to };
+      const isAt = from === at.from && to === at.to;
       const element = h("div", {
         role: "gridcell",
         class: `cell ${signClass(shownValue(item))}`,
-        tabindex: from === at.from && to === at.to ? "0" : "-1",
+        tabindex: isAt ? "0" : "-1",
+        "data-key": isAt ? "cell" : null,
         "aria-selected": String(itemKey(item) === chosen),
         "aria-label": describe(item),
         title: describe(item),

@@ -47,11 +47,11 @@ function shortProduct(path) {
   return h("span", { class: "short-product" }, joined("×", numbers), sign("="), number(path.product, null, 3));
 }
 
-/** The path that is open is the one that the drawing marks. */
+/** The path that is open is the one that a graph marks; heat-maps show no paths, and would lose the focus. */
 function onPathToggle({ target }, path) {
   if (!target.open || !target.isConnected) return;
   state.way = path.units;
-  drawing.paint();
+  if (isGraph) drawing.paint();
 }
 
 function pathElement(trace, parameter, chain, path) {
