@@ -80,8 +80,8 @@ def linear(symbol):
 
 def shown_value(formula):
     """What a formula of numbers comes to; they have six digits."""
-    text = re.sub(r"×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda m: f"e{m[1].translate(RAISED)}", formula)
-    for sign, operator in {"−": "-", "·": "*", "^": "**", "√": "math.sqrt"}.items():
+    text = formula
+    for sign, operator in {"−": "-", "·": "*", "×": "*", "^": "**", "√": "math.sqrt"}.items():
         text = text.replace(sign, operator)
     return eval(text.lstrip("="), {"math": math})
 
@@ -335,12 +335,26 @@ def test_every_row_of_the_update(open_page, kind, l2):
     assert page.values(".facts") == [trace.cost, trace.cost_after_step]
 
 
+def test_a_power_of_a_small_number(open_page):
+    """In brackets: 2·10⁻⁷² is no square of 2·10⁻⁷."""
+    trace = network((2, 2, 1), optimizer=bp.Adam(1e-5)).explain([[3e-5, -2e-6]], [0.5])
+    page = open_page(trace, weight=(0, 0, 1))
+    weight = trace.gradient(0, 0, 1)
+    assert 0 < abs(weight.gradient) < 1e-4
+    page.open_tab("update")
+    for name, result in assigned(weight, "adam", 0).items():
+        for shown in page.formulas(f'.assignment[data-row="{name}"]')[1:]:
+            assert shown_value(shown) == pytest.approx(result, rel=1e-4), name
+    _, square = page.formulas('.assignment[data-row="v"]')
+    assert re.search(r"\(−?[\d.]+×10\^−\d\)\^2$", square)
+
+
 SQUARED = [
     "ℓ=(1)/(2)∑_j(a_j−y_j)^2",
     "(∂ℓ)/(∂a_j)=a_j−y_j",
 ]
 SIGMOID = [
-    "ℓ=−∑_jy_jlogp_j+(1−y_j)log(1−p_j)p_j=σ(a_j)",
+    "ℓ=−∑_j[y_jlogp_j+(1−y_j)log(1−p_j)]p_j=σ(a_j)",
     "(∂ℓ)/(∂p_j)=(p_j−y_j)/(p_j(1−p_j))(∂p_j)/(∂a_j)=p_j(1−p_j)",
     "(∂ℓ)/(∂a_j)=p_j−y_j",
 ]

@@ -23,16 +23,20 @@ function fill(element, properties, children) {
 
 const SUPERSCRIPTS = { "−": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
-/** Six digits: enough to compare, few enough to read. */
-function digits(value, precision = 6) {
-  if (!Number.isFinite(value)) return String(value).replace("Infinity", "∞").replace("-", "−");
-  if (value === 0) return "0";
+/** A number's mantissa and its power of ten, which most have not. Six digits: enough to compare, few enough to read. */
+function scientific(value, precision = 6) {
+  if (!Number.isFinite(value)) return [String(value).replace("Infinity", "∞").replace("-", "−")];
+  if (value === 0) return ["0"];
   const size = Math.abs(value);
   const text =
     size < 1e-4 || size >= 1e6
       ? value.toExponential(precision - 1).replace(/\.?0+e/, "e").replace("e+", "e")
       : value.toPrecision(precision).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-  const [mantissa, exponent] = text.replaceAll("-", "−").split("e");
+  return text.replaceAll("-", "−").split("e");
+}
+
+function digits(value, precision) {
+  const [mantissa, exponent] = scientific(value, precision);
   return exponent ? `${mantissa} × 10${[...exponent].map((sign) => SUPERSCRIPTS[sign]).join("")}` : mantissa;
 }
 

@@ -17,10 +17,26 @@ function inBrackets(...children) {
   return mrow(bracket("("), ...children, bracket(")"));
 }
 
-/** A number in a formula; below 0 in brackets, as an operator stands before it. */
-function numeral(value, precision) {
-  const text = mn(digits(value, precision));
-  return value < 0 ? inBrackets(text) : text;
+/** Square brackets, around what a sum is over. */
+function inSquareBrackets(...children) {
+  const bracket = (text) => fill(mo(text), { stretchy: "false" }, []);
+  return mrow(bracket("["), ...children, bracket("]"));
+}
+
+/** A number that stands alone in a formula. */
+function decimal(value) {
+  const [mantissa, exponent] = scientific(value);
+  return exponent ? mrow(mn(mantissa), mo("×"), m("msup", mn(10), mn(exponent))) : mn(mantissa);
+}
+
+/** A term: below 0 in brackets, as an operator stands before it. */
+function numeral(value) {
+  return value < 0 ? inBrackets(decimal(value)) : decimal(value);
+}
+
+/** A factor, or the base of a power: with a power of ten of its own in brackets too. */
+function multiplied(value) {
+  return value < 0 || scientific(value).length > 1 ? inBrackets(decimal(value)) : decimal(value);
 }
 
 /** A formula in its line: strings are operators. */

@@ -27,7 +27,7 @@ function preActivation(trace, layer, unit, sample) {
   const chooseBias = button("from bias", "bias", () => select({ kind: "parameter", layer, from: BIAS, to: unit }), { class: "link" });
   terms.push({ value: bias.at(0, unit), cells: [chooseBias, "1", number(bias.at(0, unit), "weight"), number(bias.at(0, unit))] });
   return [
-    formula(indexed("z", layer, unit), "=", sumOver("i"), inKind("input", activationSymbol(layer - 1, "i")), "·", inKind("weight", indexed("w", layer, "i", unit)), "+", indexed("b", layer, unit), "=", mn(digits(z.at(sample, unit)))),
+    formula(indexed("z", layer, unit), "=", sumOver("i"), inKind("input", activationSymbol(layer - 1, "i")), "·", inKind("weight", indexed("w", layer, "i", unit)), "+", indexed("b", layer, unit), "=", decimal(z.at(sample, unit))),
     termsTable("The pre-activation, term by term", ["from", "input", "weight", "product"], terms),
   ];
 }
@@ -61,7 +61,7 @@ function unitProduct(trace, { layer, unit }) {
     picture,
     h("h3", null, "Forward"),
     preActivation(trace, layer, unit, sample),
-    formula(indexed("a", layer, unit), "=", mi("f"), inBrackets(indexed("z", layer, unit)), "=", mn(digits(own.a.at(sample, unit))), gap(), m("mtext", own.activation)),
+    formula(indexed("a", layer, unit), "=", mi("f"), inBrackets(indexed("z", layer, unit)), "=", decimal(own.a.at(sample, unit)), gap(), m("mtext", own.activation)),
     h("h3", null, "Backward"),
     isOutput ? h("p", null, "An output’s ∂ℓ/∂a is the derivative of the loss itself.") : passedBack(trace, layer, unit, sample),
     formula(partial(sampleLoss(), indexed("z", layer, unit)), "=", inKind(isOutput ? "loss" : "group", partial(sampleLoss(), indexed("a", layer, unit))), "·", inKind("activation", derivativeSymbol(layer, unit))),

@@ -32,7 +32,7 @@ function batchView() {
   return [
     h("h2", null, "The batch"),
     h("p", { class: "lead" }, "The cost is the mean of the samples’ losses, so the gradient is the mean of the samples’ derivatives. A share is a sample’s weight over the sum of the weights: 1/n where all weigh the same."),
-    formula(mi("C"), "=", sumOver("s"), m("msub", mi("share"), s()), "·", m("msub", sampleLoss(), s()), "=", mn(digits(trace.cost))),
+    formula(mi("C"), "=", sumOver("s"), m("msub", mi("share"), s()), "·", m("msub", sampleLoss(), s()), "=", decimal(trace.cost)),
     formula(partial(mi("C"), parameterSymbol(parameter)), "=", sumOver("s"), m("msub", mi("share"), s()), "·", inKind("group", partial(m("msub", sampleLoss(), s()), indexed("z", parameter.layer, parameter.to))), "·", inKind("input", inputSymbol(parameter))),
     h("p", null, `Here for the ${trace.parameterName(parameter)}.`, others ? ` The ${listed.length} largest contributions of ${samples.count}.` : ""),
     table("Each sample’s contribution", ["sample", "loss", "share", "∂ℓ/∂z", "input", "contribution", ""], rows),

@@ -56,7 +56,7 @@ function sigmoidCrossEntropy(trace, sample) {
   const p = () => letter("p", "j");
   const pq = () => mrow(p(), inBrackets(mn(1), mo("−"), p()));
   return [
-    formula(sampleLoss(), "=", "−", sumOver("j"), letter("y", "j"), log(), p(), "+", inBrackets(mn(1), mo("−"), letter("y", "j")), log(), inBrackets(mn(1), mo("−"), p()), gap(), p(), "=", mi("σ"), inBrackets(letter("a", "j"))),
+    formula(sampleLoss(), "=", "−", sumOver("j"), inSquareBrackets(letter("y", "j"), log(), p(), mo("+"), inBrackets(mn(1), mo("−"), letter("y", "j")), log(), inBrackets(mn(1), mo("−"), p())), gap(), p(), "=", mi("σ"), inBrackets(letter("a", "j"))),
     h("h3", null, "The long way"),
     formula(inKind("loss", partial(sampleLoss(), p())), "=", m("mfrac", mrow(p(), mo("−"), letter("y", "j")), pq()), gap(), inKind("activation", partial(p(), letter("a", "j"))), "=", pq()),
     h("h3", null, "The short way"),

@@ -28,20 +28,20 @@ function decayed(trace, parameter, w) {
   const share = fraction(mi("λ"), weightSum());
   const result = gradient + decay * w;
   return assignment("g", "The gradient, with weight decay", mi("g"), plus(symbol, times(share, mi("w"))),
-    plus(numeral(gradient), times(fraction(mn(digits(l2)), mn(digits(l2 / decay))), numeral(w))), result);
+    plus(numeral(gradient), times(fraction(decimal(l2), decimal(l2 / decay)), multiplied(w))), result);
 }
 
 /** w ← w − lr g */
 function descent({ w, g, letter, learning_rate: lr }) {
   return [assignment("w", "The new number", letter(), less(letter(), times(rate(), mi("g"))),
-    less(numeral(w), times(numeral(lr), numeral(g))), w - lr * g)];
+    less(numeral(w), times(multiplied(lr), multiplied(g))), w - lr * g)];
 }
 
 /** v ← μ v − lr g, a decaying sum of the steps so far. */
 function velocityOf({ g, moments: [v], learning_rate: lr, momentum }) {
   const result = momentum * v - lr * g;
   return assignment("v", "The velocity", mi("v"), less(times(mi("μ"), mi("v")), times(rate(), mi("g"))),
-    less(times(numeral(momentum), numeral(v)), times(numeral(lr), numeral(g))), result);
+    less(times(multiplied(momentum), multiplied(v)), times(multiplied(lr), multiplied(g))), result);
 }
 
 function withMomentum(given) {
@@ -58,7 +58,7 @@ function withNesterov(given) {
   const v = velocity.result;
   return [velocity, assignment("w", "The new number", letter(),
     less(plus(letter(), times(mi("μ"), mi("v"))), times(rate(), mi("g"))),
-    less(plus(numeral(w), times(numeral(momentum), numeral(v))), times(numeral(lr), numeral(g))),
+    less(plus(numeral(w), times(multiplied(momentum), multiplied(v))), times(multiplied(lr), multiplied(g))),
     w + momentum * v - lr * g)];
 }
 
@@ -67,18 +67,18 @@ function adamMoments({ g, moments: [m1, m2], beta_1, beta_2 }) {
   const mean = (name, title, letter, which, old, b, symbol, numbers, value) =>
     assignment(name, title, mi(letter),
       plus(times(beta(which), mi(letter)), times(inBrackets(less(mn(1), beta(which))), symbol)),
-      plus(times(numeral(b), numeral(old)), times(inBrackets(less(mn(1), numeral(b))), numbers)),
+      plus(times(multiplied(b), multiplied(old)), times(inBrackets(less(mn(1), numeral(b))), numbers)),
       b * old + (1 - b) * value);
   return [
-    mean("m", "The first moment: a mean of gradients", "m", 1, m1, beta_1, mi("g"), numeral(g), g),
-    mean("v", "The second moment: a mean of their squares", "v", 2, m2, beta_2, power(mi("g"), mn(2)), power(numeral(g), mn(2)), g * g),
+    mean("m", "The first moment: a mean of gradients", "m", 1, m1, beta_1, mi("g"), multiplied(g), g),
+    mean("v", "The second moment: a mean of their squares", "v", 2, m2, beta_2, power(mi("g"), mn(2)), power(multiplied(g), mn(2)), g * g),
   ];
 }
 
 /** The moments began at 0; divided by 1 − βᵗ they are no longer drawn towards it. */
 function corrected(name, title, letter, which, moment, b, t) {
   return assignment(name, title, hat(letter), fraction(mi(letter), less(mn(1), power(beta(which), mi("t")))),
-    fraction(mn(digits(moment)), less(mn(1), power(mn(digits(b)), mn(t)))), moment / (1 - b ** t));
+    fraction(decimal(moment), less(mn(1), power(multiplied(b), mn(t)))), moment / (1 - b ** t));
 }
 
 function adam(given) {
@@ -88,7 +88,7 @@ function adam(given) {
   const square = corrected("v hat", "The second, corrected", "v", 2, m2.result, beta_2, t);
   const last = assignment("w", "The new number", letter(),
     less(letter(), times(rate(), fraction(hat("m"), plus(root(hat("v")), mi("ε"))))),
-    less(numeral(w), times(numeral(lr), fraction(mn(digits(mean.result)), plus(root(mn(digits(square.result))), mn(digits(epsilon)))))),
+    less(numeral(w), times(multiplied(lr), fraction(decimal(mean.result), plus(root(decimal(square.result)), decimal(epsilon))))),
     w - (lr * mean.result) / (Math.sqrt(square.result) + epsilon));
   return [m1, m2, mean, square, last];
 }
@@ -98,13 +98,13 @@ function adamHat(given) {
   const { w, letter, t, learning_rate: lr, beta_1, beta_2, epsilon } = given;
   const [m1, m2] = adamMoments(given);
   const rest = (which) => less(mn(1), power(beta(which), mi("t")));
-  const restOf = (b) => less(mn(1), power(mn(digits(b)), mn(t)));
+  const restOf = (b) => less(mn(1), power(multiplied(b), mn(t)));
   const own = (lr * Math.sqrt(1 - beta_2 ** t)) / (1 - beta_1 ** t);
   const step = assignment("rate", "The learning rate, corrected", hat("lr"), times(rate(), fraction(root(rest(2)), rest(1))),
-    times(numeral(lr), fraction(root(restOf(beta_2)), restOf(beta_1))), own);
+    times(multiplied(lr), fraction(root(restOf(beta_2)), restOf(beta_1))), own);
   const last = assignment("w", "The new number", letter(),
     less(letter(), times(hat("lr"), fraction(mi("m"), plus(root(mi("v")), mi("ε"))))),
-    less(numeral(w), times(numeral(own), fraction(mn(digits(m1.result)), plus(root(mn(digits(m2.result))), mn(digits(epsilon)))))),
+    less(numeral(w), times(multiplied(own), fraction(decimal(m1.result), plus(root(decimal(m2.result)), decimal(epsilon))))),
     w - (own * m1.result) / (Math.sqrt(m2.result) + epsilon));
   return [m1, m2, step, last];
 }
