@@ -453,6 +453,25 @@ def test_nothing_is_wider_than_a_phone(open_page, networks, name):
         assert page.text()
 
 
+@pytest.mark.parametrize("name", NETWORKS[:2])
+def test_the_whole_graph_is_seen_at_once(open_page, networks, name):
+    """And every tab: in one column, and in two from the width at which both have room."""
+    page = open_page(networks[name])
+    overflow = """
+        return [".graph-scroll", ".tabs"].map((name) => {
+          const { scrollWidth, clientWidth } = document.querySelector(name);
+          return scrollWidth - clientWidth;
+        });
+    """
+    columns = []
+    for width in (1000, 1100, 1200, 1263, 1264, 1280):
+        page.show_as("light", width)
+        assert page.run(overflow) == [0, 0], width
+        tops = [page.find(part).rect["y"] for part in (".network", "#panel")]
+        columns.append(2 if tops[1] < tops[0] + 200 else 1)
+    assert columns == [1, 1, 1, 1, 2, 2]
+
+
 def test_the_graph_on_a_phone(open_page, deep, trace):
     sizes = """
         const graph = document.querySelector(".graph");

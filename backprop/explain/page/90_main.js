@@ -82,7 +82,6 @@ function drawTabs() {
     });
   };
   redraw(tabs, names.map(tab));
-  tabs.scrollLeft = tabs.querySelector('[aria-selected="true"]').offsetLeft - tabs.clientWidth / 2;
   panel.setAttribute("aria-labelledby", `tab-${state.tab}`);
 }
 
