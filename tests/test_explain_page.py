@@ -566,6 +566,18 @@ def test_the_page_of_a_small_network_is_small():
     assert len(net.explain(X, y).to_html().encode()) <= 200_000
 
 
+def test_the_page_holds_nothing_that_it_does_not_show():
+    """Of a wide network each pair of moments is as large as all the weights."""
+    net = network((40, 30, 1), optimizer=bp.Adam(0.01))
+    trace = net.explain(*batch((40, 30, 1)))
+    text = trace.to_html()
+    data = json.loads(re.search(r'id="traces">(.*?)</script>', text, re.DOTALL)[1])
+    assert {"moment1", "moment2"} <= set(data[0]["optimizer"])
+    assert not [name for name in data[0]["optimizer"] if name.endswith("_after")]
+    script = re.search(r'"use strict";(.*?)</script>', text, re.DOTALL)[1]
+    assert not re.search(r"moment\d?_after", script)
+
+
 def test_arrays_are_packed_exactly(trace):
     """What the page decodes are the trace's own numbers."""
     data = re.search(r'id="traces">(.*?)</script>', trace.to_html(), re.DOTALL)[1]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Lists of these names hold numbers; they are packed wherever in a trace they stand.
 ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "derivative", "dz"))
+# The page works out what the step makes of the moments, and shows how.
+LEFT_OUT = frozenset(("moment1_after", "moment2_after"))
 SAMPLE_ARRAYS = ("x", "y", "output", "share", "loss")
 
 FRAME = '<iframe srcdoc="{}" title="{}" style="width: 100%; height: 46rem; border: 0"></iframe>'
@@ -200,7 +202,7 @@ def _json(value):
 
 
 def _packed(trace):
-    """The trace with its arrays packed, and its samples as columns instead of rows."""
+    """What the page needs of a trace: arrays packed, samples as columns instead of rows."""
     samples = trace["samples"]
     columns = {name: _array([s[name] for s in samples]) for name in SAMPLE_ARRAYS}
     columns["index"] = [sample["index"] for sample in samples]
@@ -213,6 +215,7 @@ def _packed_within(value):
         return {
             name: _array(item) if name in ARRAYS else _packed_within(item)
             for name, item in value.items()
+            if name not in LEFT_OUT
         }
     if isinstance(value, list):
         return [_packed_within(item) for item in value]
