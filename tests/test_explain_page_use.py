@@ -509,6 +509,28 @@ def test_the_graph_on_a_phone(open_page, deep, trace):
     assert page.run("return document.getElementById('panel').getBoundingClientRect().top") < 60
 
 
+def test_the_trial_is_in_sight_on_a_phone(open_page):
+    """With the longest of numbers: a sign, six digits and a power of ten."""
+    net = network((2, 2, 1))
+    net.layers[1].weights *= 1e-5
+    trace = net.explain([[0.5, -1.0], [1.5, 0.25]], [1.0, 0.0])
+    page = open_page(trace, width=360, weight=(0, 1, 1))
+    assert 0 < abs(page.value("#gradient")) < 1e-4
+    ends = """
+        return ["#relative-error", "#sample-error", "#difference"].map((name) => {
+          const cell = document.querySelector(name);
+          const inside = cell.closest(".table-scroll");
+          return inside.getBoundingClientRect().right - cell.getBoundingClientRect().right;
+        });
+    """
+    assert min(page.run(ends)) >= 0
+    assert page.all(".table-scroll .caption") == []
+    captions = [one.text for one in page.all(".caption")]
+    names = [one.get_attribute("aria-label") for one in page.all("#panel table")]
+    assert captions == names
+    assert all(captions)
+
+
 def test_labels_do_not_lie_over_each_other(open_page, trace):
     for width in (1280, 360):
         page = open_page(trace, width=width)

@@ -63,15 +63,17 @@ function joined(text, elements) {
   return elements.map((element, place) => (place ? [sign(text), element] : [element]));
 }
 
-/** A table that scrolls by itself where it is wider than the page; a row's first cell is its heading. */
+/** A table that scrolls by itself, under its caption, where it is wider than the page; a row's first cell is its heading. */
 function table(caption, headings, rows) {
   const head = h("tr", null, headings.map((heading) => h("th", { scope: "col" }, heading)));
   const body = rows.map(([first, ...cells]) =>
     h("tr", null, h("th", { scope: "row" }, first), cells.map((cell) => h("td", null, cell))));
+  const rowsAndHead = h("table", { "aria-label": caption }, h("thead", null, head), h("tbody", null, body));
   return h(
     "div",
-    { class: "table", role: "region", tabindex: "0", "aria-label": caption },
-    h("table", null, h("caption", null, caption), h("thead", null, head), h("tbody", null, body)),
+    { class: "table" },
+    h("p", { class: "caption", "aria-hidden": "true" }, caption),
+    h("div", { class: "table-scroll", role: "region", tabindex: "0", "aria-label": caption }, rowsAndHead),
   );
 }
 

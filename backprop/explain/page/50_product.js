@@ -112,23 +112,25 @@ function meanElement(trace, parameter) {
   ];
 }
 
-/** Both derivatives beside what a trial says. */
+/** Both derivatives above what a trial says: a column each, so that a phone has room for them. */
 function checkElement(trace, parameter) {
   const symbol = (of) => largeMath(partial(of, parameterSymbol(parameter)));
-  const cell = (id, value, precision) => h("span", { id }, number(value, null, precision));
+  const cell = (id, value, precision) => (value === null ? "–" : h("span", { id }, number(value, null, precision)));
   const gradient = parameterAt(trace.layers[parameter.layer].gradient, parameter);
   const own = trace.sampleGradient(parameter, state.sample);
   const ownTrial = sampleDifference(trace, state.sample, parameter);
   const trial = costDifference(trace, parameter);
+  const error = trial === null ? null : relativeError(gradient, trial);
+  const headings = ["", [symbol(sampleLoss()), " this sample"], [symbol(mi("C")), " the batch"]];
   const rows = [
-    [symbol(sampleLoss()), "this sample", number(own), cell("sample-difference", ownTrial), cell("sample-error", relativeError(own, ownTrial), 2)],
-    [symbol(mi("C")), "the batch", cell("gradient", gradient),
-      ...(trial === null ? ["–", "–"] : [cell("difference", trial), cell("relative-error", relativeError(gradient, trial), 2)])],
+    ["chain rule", number(own), cell("gradient", gradient)],
+    ["trial", cell("sample-difference", ownTrial), cell("difference", trial)],
+    ["relative error", cell("sample-error", relativeError(own, ownTrial), 2), cell("relative-error", error, 2)],
   ];
   return [
     h("h3", null, "Settled by trial"),
     h("p", { class: "note" }, "The number is moved a little each way, and the network worked out again in float64, without any derivative."),
-    table("Each derivative, as training has it, beside its central difference", ["", "of", "chain rule", "trial", "relative error"], rows),
+    table("Each derivative, as training has it, beside its central difference", headings, rows),
     trial === null ? h("p", { class: "note" }, "A trial of the cost would take this page long: in Python, trace.gradient(…).finite_difference has it.") : null,
   ];
 }
