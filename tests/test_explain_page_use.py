@@ -373,6 +373,18 @@ def test_the_keyboard_alone(open_page, trace):
     assert focused.get_attribute("aria-disabled") is None
 
 
+def test_the_arrow_keys_after_a_click_on_the_steps(open_page, trace):
+    page = open_page(trace)
+    page.find("#tab-steps").click()
+    page.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert page.find("#tab-steps").get_attribute("aria-selected") == "true"
+    assert page.find(".step-count").text.startswith("3 of ")
+    page.find("#tab-loss").click()
+    page.keys(Keys.ARROW_LEFT)  # by the keyboard the focus stays on the tabs
+    page.keys(Keys.ENTER)
+    assert page.browser.switch_to.active_element.get_attribute("id") == "tab-steps"
+
+
 FOCUS = """
 const at = document.activeElement;
 const part = at.querySelector(".halo, circle") ?? at;

@@ -232,7 +232,7 @@ function stepsView() {
     ),
     h("h2", { id: "step-title" }, title),
     body(),
-    h("p", { class: "note" }, "In this view the keys ← and → go through the steps, Home and End to the first and the last."),
+    h("p", { class: "note" }, "With the focus in this panel, the keys ← and → go through the steps, Home and End to the first and the last."),
   ];
 }
 

@@ -77,12 +77,18 @@ function drawTabs() {
   const names = Object.keys(VIEWS);
   const tab = (name) => {
     const isOpen = name === state.tab;
-    return button(`tab ${name}`, VIEWS[name].label, () => update({ tab: name }), {
+    return button(`tab ${name}`, VIEWS[name].label, (event) => onTabClick(event, name), {
       role: "tab", id: `tab-${name}`, "aria-selected": String(isOpen), "aria-controls": "panel", tabindex: isOpen ? "0" : "-1",
     });
   };
   redraw(tabs, names.map(tab));
   panel.setAttribute("aria-labelledby", `tab-${state.tab}`);
+}
+
+/** Whoever clicks on the steps goes on in them with the arrow keys; a click by the keyboard has no detail. */
+function onTabClick(event, name) {
+  update({ tab: name });
+  if (name === "steps" && event.detail > 0) panel.focus({ preventScroll: true });
 }
 
 /** The arrow keys open the tab beside, as is usual for tabs. */
