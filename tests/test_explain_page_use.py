@@ -543,9 +543,19 @@ def test_the_trial_is_in_sight_on_a_phone(open_page):
     assert all(captions)
 
 
-def test_labels_do_not_lie_over_each_other(open_page, trace):
+LONG_NAMES = ["<script>alert(1)</script>", "WWWWWWWWWWWWWWWW"]
+
+
+@pytest.mark.parametrize("names", [None, LONG_NAMES, ["a rather long & weird feature", "b"]])
+def test_labels_do_not_lie_over_each_other(open_page, names):
+    X, y = np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0]]), [1.0, 0.0, 1.0]
+    trace = network((2, 2, 1)).explain(X, y, input_names=names)
     for width in (1280, 360):
         page = open_page(trace, width=width)
+        for name, unit in zip(names or [], page.all(".unit"), strict=False):
+            title = page.run("return arguments[0].querySelector('title').textContent", unit)
+            assert title == (name if len(name) > 9 else "")
+            assert unit.get_attribute("aria-label").startswith(name)
         boxes = page.run(
             """
             return [...document.querySelectorAll(".edge-label, .unit-name")].map((label) => {
@@ -558,6 +568,27 @@ def test_labels_do_not_lie_over_each_other(open_page, trace):
             for other in boxes[:i]:
                 beside = right <= other[0] or left >= other[1]
                 assert beside or bottom <= other[2] or top >= other[3]
+
+
+def test_the_minus_of_a_label_is_no_dash_of_its_line(open_page, trace):
+    page = open_page(trace)
+    for _ in range(2):
+        grounds = page.run(
+            """
+            return [...document.querySelectorAll(".edge-label")].map((label) => {
+              const ground = label.previousElementSibling;
+              const [inside, outside] = [label, ground].map((one) => one.getBBox());
+              const isUnder = outside.x < inside.x - 2 && outside.y < inside.y + 1
+                && outside.x + outside.width > inside.x + inside.width + 2;
+              return [isUnder, getComputedStyle(ground).fill, label.textContent];
+            });
+            """
+        )
+        assert len(grounds) == 9
+        assert any(text.startswith("−") for _, _, text in grounds)
+        card = page.run("return getComputedStyle(document.querySelector('.card')).backgroundColor")
+        assert [(under, fill) for under, fill, _ in grounds] == [(True, card)] * 9
+        page.find('[data-key="show weight"]').click()
 
 
 TEXTS = """

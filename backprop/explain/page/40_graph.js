@@ -120,7 +120,9 @@ class Graph {
           svg("text", { class: "bias-label", x: x1, y: y1 + 4 }, "b"),
         ]
       : [];
-    this.option(shape, svg("path", { class: "halo", d }), svg("path", { class: "target", d }), shape.line, box, shape.label);
+    // Without it, the dashes of a line would go on as the minus of its label.
+    shape.ground = shape.label && svg("rect", { class: "label-ground", rx: 3 });
+    this.option(shape, svg("path", { class: "halo", d }), svg("path", { class: "target", d }), shape.line, box, shape.ground, shape.label);
   }
 
   /** Beside the unit that the edge comes from: further on it would cross others. */
@@ -135,17 +137,35 @@ class Graph {
     const [x, y] = this.place(layer, unit);
     shape.value = svg("text", { class: "unit-value", x, y: y + 4 });
     const isEnd = layer === INPUTS || layer === this.trace.last;
-    const name = isEnd ? shortened(this.trace.unitName(layer, unit), this.nameLength) : `unit ${unit + 1}`;
+    const whole = isEnd ? this.trace.unitName(layer, unit) : `unit ${unit + 1}`;
+    const name = shortened(whole, this.nameLength);
+    shape.name = svg("text", { class: "unit-name", x, y: y + this.radius + 15 }, name);
+    shape.title = svg("title", null, name === whole ? "" : whole);
     this.option(
       shape,
+      shape.title,
       svg("circle", { cx: x, cy: y, r: this.radius }),
       shape.value,
-      svg("text", { class: "unit-name", x, y: y + this.radius + 15 }, name),
+      shape.name,
     );
+  }
+
+  /** A wider name of an input would reach the labels of its edges. Only what is on the page has a width. */
+  fitInputNames() {
+    const room = this.isNarrow ? 48 : 64;
+    for (const { item, name, title } of this.shapes) {
+      if (item.kind !== "unit" || item.layer !== INPUTS) continue;
+      const whole = this.trace.unitName(INPUTS, item.unit);
+      for (let length = this.nameLength - 1; name.getComputedTextLength() > room && length > 1; length--) {
+        name.textContent = shortened(whole, length);
+        title.textContent = whole;
+      }
+    }
   }
 
   /** Colours, widths and names for a trace, a sample and what is chosen. */
   paint() {
+    if (this.hasLabels) this.fitInputNames();
     const scales = state.trace.layers.map((_, layer) => largestShown(layer));
     const way = wayBeingRead();
     for (const shape of this.shapes) {
@@ -168,12 +188,15 @@ class Graph {
     }
   }
 
-  paintEdge({ item, line, label }, largest) {
+  paintEdge({ item, line, label, ground }, largest) {
     const value = shownValue(item);
     const share = Math.min(1, Math.abs(value) / largest) || 0;
     line.setAttribute("stroke-width", String(1 + 6 * share));
     line.setAttribute("class", `line ${signClass(value)}`);
-    if (label) label.textContent = shortDigits(value, this.labelLength);
+    if (!label) return;
+    label.textContent = shortDigits(value, this.labelLength);
+    const { x, y, width, height } = label.getBBox();
+    fill(ground, { x: x - 4, y, width: width + 8, height }, []);
   }
 
   /** Up and down inside a column, left and right from column to column. */
