@@ -428,7 +428,7 @@ def test_each_sample_of_the_batch(open_page):
     assert total == pytest.approx(weight.gradient, rel=1e-12)
     assert training == weight.gradient
     assert page.formulas("#panel > .formula")[1] == (
-        "(∂C)/(∂w_2,3^(1))=∑_sshare_s·(∂ℓ_s)/(∂z_3^(1))·x_2"
+        "(∂C)/(∂w_2,3^(1))=∑_sshare_s·(∂ℓ_s)/(∂z_s,3^(1))·x_s,2"
     )
     page.find('[data-key="sample 2"]').click()
     assert sample_of(page) == 2

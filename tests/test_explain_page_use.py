@@ -180,7 +180,7 @@ def test_a_wide_network_is_drawn_as_heat_maps(open_page, wide):
         page.find(f'[data-key="{name}"]').send_keys(Keys.CONTROL, "a")
         page.find(f'[data-key="{name}"]').send_keys(str(wanted), Keys.ENTER)
     assert page.value("#gradient") == wide.gradient(0, 299, 76).gradient
-    page.run("document.querySelector('[role=\"gridcell\"][tabindex=\"0\"]').focus()")
+    page.run("arguments[0].focus()", page.find('[role="gridcell"][tabindex="0"]'))
     for source, unit, key in [
         (300, 76, Keys.ARROW_RIGHT),
         (300, 77, Keys.ARROW_DOWN),
@@ -541,6 +541,24 @@ def test_the_trial_is_in_sight_on_a_phone(open_page):
     names = [one.get_attribute("aria-label") for one in page.all("#panel table")]
     assert captions == names
     assert all(captions)
+
+
+def test_a_row_keeps_its_heading_where_its_table_scrolls(open_page):
+    net = bp.Network(2, [bp.Dense(9)], loss="softmax_cross_entropy", seed=0)
+    page = open_page(net.explain(np.ones((9, 2)), np.arange(9)), width=360)
+    page.open_tab("loss")
+    scrolled, before, after = page.run(
+        """
+        const [table] = [...document.querySelectorAll("#panel .table-scroll")]
+          .filter((one) => one.querySelectorAll("tbody tr:first-child td").length === 9);
+        const left = () => table.querySelector("tbody th").getBoundingClientRect().left;
+        const before = left();
+        table.scrollLeft = 150;
+        return [table.scrollLeft, before, left()];
+        """
+    )
+    assert scrolled == 150
+    assert after == before
 
 
 LONG_NAMES = ["<script>alert(1)</script>", "WWWWWWWWWWWWWWWW"]

@@ -105,13 +105,13 @@ function derivativeSymbol(layer, unit) {
   return mrow(mi("f"), mo("′"), inBrackets(indexed("z", layer, unit)));
 }
 
-/** A unit's a, or an input's x. */
-function activationSymbol(layer, unit) {
-  if (layer !== INPUTS) return indexed("a", layer, unit);
-  return m("msub", mi("x"), subscript([unit]));
+/** A unit's a, or an input's x; of a sample, where its letter stands before the unit. */
+function activationSymbol(layer, ...indices) {
+  if (layer !== INPUTS) return indexed("a", layer, ...indices);
+  return m("msub", mi("x"), subscript(indices));
 }
 
 /** What a parameter is multiplied with. */
-function inputSymbol({ layer, from }) {
-  return from === BIAS ? mn(1) : activationSymbol(layer - 1, from);
+function inputSymbol({ layer, from }, ...sample) {
+  return from === BIAS ? mn(1) : activationSymbol(layer - 1, ...sample, from);
 }

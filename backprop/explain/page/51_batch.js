@@ -33,7 +33,7 @@ function batchView() {
     h("h2", null, "The batch"),
     h("p", { class: "lead" }, "The cost is the mean of the samples’ losses, so the gradient is the mean of the samples’ derivatives. A share is a sample’s weight over the sum of the weights: 1/n where all weigh the same."),
     formula(mi("C"), "=", sumOver("s"), m("msub", mi("share"), s()), "·", m("msub", sampleLoss(), s()), "=", decimal(trace.cost)),
-    formula(partial(mi("C"), parameterSymbol(parameter)), "=", sumOver("s"), m("msub", mi("share"), s()), "·", inKind("group", partial(m("msub", sampleLoss(), s()), indexed("z", parameter.layer, parameter.to))), "·", inKind("input", inputSymbol(parameter))),
+    formula(partial(mi("C"), parameterSymbol(parameter)), "=", sumOver("s"), m("msub", mi("share"), s()), "·", inKind("group", partial(m("msub", sampleLoss(), s()), indexed("z", parameter.layer, "s", parameter.to))), "·", inKind("input", inputSymbol(parameter, "s"))),
     h("p", null, `Here for the ${trace.parameterName(parameter)}.`, others ? ` The ${listed.length} largest contributions of ${samples.count}.` : ""),
     table("Each sample’s contribution", ["sample", "loss", "share", "∂ℓ/∂z", "input", "contribution", ""], rows),
     h("p", { class: "sum" }, h("strong", null, "Sum over the batch "), sign("="), number(sum(contributions)), h("span", { class: "note" }, " on this page; training has "), number(parameterAt(own.gradient, parameter))),
