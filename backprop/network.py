@@ -307,7 +307,7 @@ class Network:
         Raises
         ------
         FloatingPointError
-            When the cost of a batch is not finite: says whether the inputs were. That batch changed
+            When the inputs or the cost of a batch are not finite: says which. That batch changed
             nothing.
         KeyboardInterrupt
             On Ctrl-C, within 100 ms, or when a step is done that has begun to change the weights
@@ -370,7 +370,7 @@ class Network:
         Raises
         ------
         FloatingPointError
-            When that cost is not finite; then nothing was changed.
+            When the inputs or that cost are not finite; then nothing was changed.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         check_integer("len(X)", len(X), 1, MAX_SIZE)

@@ -216,3 +216,16 @@ def open_file(browser):
     ]
     inside = ("data:,", "about:srcdoc")  # the empty icon, and a page in a frame
     assert [url for url in asked if url not in inside] == opened
+
+
+@pytest.fixture
+def open_page(open_file, tmp_path):
+    """Called with traces: writes their page and opens it."""
+
+    def open_(*traces, scheme="light", width=1280, **options):
+        from backprop.explain import write_page
+
+        write_page(tmp_path / "page.html", traces, **options)
+        return open_file(tmp_path / "page.html", scheme, width)
+
+    return open_

@@ -22,17 +22,6 @@ SIZES = {
 }
 
 
-@pytest.fixture
-def open_page(open_file, tmp_path):
-    """Called with traces: writes their page and opens it."""
-
-    def open_(*traces, scheme="light", width=1280, **options):
-        write_page(tmp_path / "page.html", traces, **options)
-        return open_file(tmp_path / "page.html", scheme, width)
-
-    return open_
-
-
 def network(sizes, hidden="sigmoid", last="sigmoid", **options):
     layers = [*(bp.Dense(n, hidden) for n in sizes[1:-1]), bp.Dense(sizes[-1], last)]
     options = {"dtype": "float64", "seed": 4, **options}

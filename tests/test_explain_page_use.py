@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import backprop as bp
-from backprop.explain import write_page
 
 keys = pytest.importorskip("selenium.webdriver.common.keys", reason="Selenium is not installed")
 Keys = keys.Keys
@@ -16,17 +15,6 @@ RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 # A <details> that opens says so a little later.
 SETTLED = "return new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 TABS = ("product", "steps", "loss", "batch", "update", "quiz", "health")
-
-
-@pytest.fixture
-def open_page(open_file, tmp_path):
-    """Called with traces: writes their page and opens it."""
-
-    def open_(*traces, scheme="light", width=1280, **options):
-        write_page(tmp_path / "page.html", traces, **options)
-        return open_file(tmp_path / "page.html", scheme, width)
-
-    return open_
 
 
 def network(sizes, hidden="sigmoid", last="sigmoid", **options):

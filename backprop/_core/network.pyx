@@ -19,7 +19,8 @@ from backprop._core.kernels cimport (
 )
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
 from backprop._core.steps cimport (
-    Kept, Optimizer, Steps, differentiate, differentiate_from_output, infer, inspect, train_epochs, update,
+    Kept, Optimizer, Steps, differentiate, differentiate_from_output, infer, inspect, sum_of_squares, train_epochs,
+    update,
 )
 
 from backprop._core.blas import load as load_blas
@@ -228,18 +229,16 @@ cdef class Core:
 
     def check_idle(self):
         """RuntimeError where another thread trains this network or predicts with it."""
-        if self.busy or self.readers:
-            raise in_use()
+        self._check_idle(True)
 
-    cdef _check_idle(self):
-        if self.busy:
+    cdef _check_idle(self, bint changes=False):
+        """That nobody trains it; nor predicts, where the parameters are to change."""
+        if self.busy or changes and self.readers:
             raise in_use()
 
     cdef _start(self, Interrupt *interrupt, bint changes=False):
         """From here to _finish the training plan is taken, and the parameters too where the run `changes` them."""
-        self._check_idle()
-        if changes and self.readers:
-            raise in_use()
+        self._check_idle(changes)
         memset(interrupt, 0, sizeof(Interrupt))
         self.busy, self.changing = True, changes
 
@@ -460,11 +459,7 @@ cdef class Core:
 
     def sum_of_squares(self):
         """Σ W² of all weights, without biases."""
-        total = 0.0
-        for i in range(self.n_layers):
-            total += self.kernels.sum_of_squares(self.layers[i].parameters, self.layers[i].ldw, self.layers[i].n_in,
-                                                 self.layers[i].n_out)
-        return total
+        return sum_of_squares(self.kernels, self.layers, self.n_layers)
 
     def accept_gradients(self):
         """Room for gradients that are worked out elsewhere, for `update` to take: views, to be written."""

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from backprop._core.dense cimport Interrupt, Layer, Run
-from backprop._core.kernels cimport bp_activation, bp_loss, bp_optimizer, bp_source, bp_team
+from backprop._core.kernels cimport bp_activation, bp_kernels, bp_loss, bp_optimizer, bp_source, bp_team
 
 
 cdef struct Optimizer:          # hyper-parameters, and how far it is
@@ -84,3 +84,4 @@ cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogi
 cdef void differentiate_from_output(void *argument, bp_team *team, int thread) noexcept nogil
 cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil
 cdef void update(void *argument, bp_team *team, int thread) noexcept nogil
+cdef double sum_of_squares(const bp_kernels *kernels, const Layer *layers, int n_layers) noexcept nogil

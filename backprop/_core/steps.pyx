@@ -15,7 +15,8 @@ from backprop._core.dense cimport (
     portion_of, share, spend,
 )
 from backprop._core.kernels cimport (
-    BP_ADAM, BP_ROW_MULTIPLE, bp_is_raised, bp_raise, bp_step, bp_targets, bp_team, round_up, seconds, shuffle, stream,
+    BP_ADAM, BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_raise, bp_step, bp_targets, bp_team, round_up, seconds,
+    shuffle, stream,
 )
 
 # The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
@@ -135,13 +136,12 @@ cdef double batch_weight(Steps *s, Run *run) noexcept nogil:
     return run.kernels.sum(s.weights, run.count) if s.weighted else <double>run.count
 
 
-cdef double squares(const Steps *s, const Run *run) noexcept nogil:
+cdef double sum_of_squares(const bp_kernels *kernels, const Layer *layers, int n_layers) noexcept nogil:
     """Σ W² of all weights, without biases."""
     cdef double total = 0
     cdef int i
-    for i in range(s.n_layers):
-        total += run.kernels.sum_of_squares(s.layers[i].parameters, s.layers[i].ldw, s.layers[i].n_in,
-                                            s.layers[i].n_out)
+    for i in range(n_layers):
+        total += kernels.sum_of_squares(layers[i].parameters, layers[i].ldw, layers[i].n_in, layers[i].n_out)
     return total
 
 
@@ -158,7 +158,7 @@ cdef void add_cost(Steps *s, Run *run, double weight) noexcept nogil:
         s.total_weight += weight
     else:
         if s.penalty[0] > 0:
-            cost += 0.5 * s.penalty[0] * squares(s, run)
+            cost += 0.5 * s.penalty[0] * sum_of_squares(run.kernels, s.layers, s.n_layers)
         if weight > 0:
             s.total_loss += run.count * cost / weight
         s.total_weight += run.count

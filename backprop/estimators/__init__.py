@@ -24,6 +24,7 @@ if sklearn.__version__.split(".")[:2] != SCIKIT_LEARN.split("."):
         f"methods they call, and {sklearn.__version__} is installed: {_INSTALL}"
     )
 
+# only now, since with another version they fail on a private name
 from backprop.estimators.classifier import MLPClassifier  # noqa: E402
 from backprop.estimators.convert import from_sklearn  # noqa: E402
 from backprop.estimators.regressor import MLPRegressor  # noqa: E402
