@@ -678,11 +678,8 @@ def test_a_notebook_shows_it(open_file, tmp_path, trace):
     assert page.find("h1").text == "Notebook"
 
 
-def test_a_wide_network_opens_within_two_seconds(open_page, wide):
-    """Of three times the best: this machine has other things to do."""
-    first_frame = """
-        const done = arguments[arguments.length - 1];
-        requestAnimationFrame(() => setTimeout(() => done(performance.now())));
-    """
-    times = [open_page(wide).browser.execute_async_script(first_frame) for _ in range(3)]
-    assert min(times) <= 2000
+def test_a_wide_network_has_no_element_for_each_weight(open_page, wide):
+    """Which is what lets it open at once: `python bench/page.py` has the times."""
+    n_weights = sum(layer.weights.size for layer in wide.layers)
+    elements = open_page(wide).run("return document.querySelectorAll('*').length")
+    assert elements < n_weights / 50

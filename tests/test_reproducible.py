@@ -4,6 +4,7 @@ The promise is that of matmul="fused", the default. "baseline" x86-64 gives othe
 other instruction sets, because SSE2 has no fused multiply-add.
 """
 
+import contextlib
 import hashlib
 import os
 import pickle
@@ -12,13 +13,14 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import backprop as bp
 from backprop._core.kernels import instruction_sets
+from backprop.progress import NoBar
 
 LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
 OPTIMIZERS = {
@@ -270,43 +272,49 @@ def until_it_is_its_turn(call):
                 raise
 
 
-def wait_until_busy(net, X):
-    began = time.monotonic()
-    while time.monotonic() < began + TIMEOUT:
+@contextlib.contextmanager
+def fit_under_way(net, *data, epochs):
+    """Another thread is in the core with the network for as long as this lasts.
+
+    Held where the core reports its progress, hence not by how long anything takes.
+    """
+    under_way, over, histories = threading.Event(), threading.Event(), []
+
+    class Holding(NoBar):
+        def rows_done(self, count):
+            under_way.set()
+            assert over.wait(TIMEOUT), "nobody ends it"
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        patch.setattr("backprop.network.progress_bar", lambda *_: Holding())
+        fit = pool.submit(net.fit, *data, epochs=epochs)
+        fit.add_done_callback(lambda _: under_way.set())
+        assert under_way.wait(TIMEOUT), "hangs"
         try:
-            net.predict(X)
-        except RuntimeError:
-            return
-    pytest.fail("the other thread never started")
+            yield histories
+        finally:
+            over.set()
+        histories.append(fit.result(TIMEOUT))
 
 
 def test_one_network_used_by_two_threads_raises():
     X, y = np.zeros((500, 20), "float32"), np.zeros(500, int)
     net = bp.Network(20, [bp.Dense(64, "tanh"), bp.Dense(5)], loss="softmax_cross_entropy", seed=1)
     net.forward(X)
-    seconds = min(net.fit(X, y, epochs=5).seconds)
-    epochs = int(1.5 / seconds) + 1  # long enough for all of the calls below
-    calls = {
-        "predict": lambda: net.predict(X),
-        "fit": lambda: net.fit(X, y, epochs=1),
-        "train_step": lambda: net.train_step(X, y),
-        "forward": lambda: net.forward(X),
-        "loss_and_gradients": lambda: net.loss_and_gradients(X, y),
-        "evaluate": lambda: net.evaluate(X, y),
-        "optimizer": lambda: setattr(net, "optimizer", bp.SGD(0.1)),
-    }
-    refused = []
-
-    def disturb():
-        wait_until_busy(net, X[:1])
-        for name, call in calls.items():
+    calls = [
+        lambda: net.predict(X),
+        lambda: net.fit(X, y, epochs=1),
+        lambda: net.train_step(X, y),
+        lambda: net.forward(X),
+        lambda: net.loss_and_gradients(X, y),
+        lambda: net.evaluate(X, y),
+        lambda: setattr(net, "optimizer", bp.SGD(0.1)),
+    ]
+    with fit_under_way(net, X, y, epochs=30):
+        for call in calls:
             with pytest.raises(RuntimeError, match="in use by another thread"):
                 call()
-            refused.append(name)
-
-    run_threads(lambda: until_it_is_its_turn(lambda: net.fit(X, y, epochs=epochs)), disturb)
-    assert refused == list(calls)
-    assert net.epochs_trained == 5 + epochs
+    assert net.epochs_trained == 30
     assert net.optimizer == bp.Adam()
     net.fit(X, y, epochs=1)  # still usable
 
@@ -316,18 +324,13 @@ def test_a_fit_that_is_refused_leaves_the_history():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(4000, 20)), rng.normal(size=(4000, 5))
     net = bp.Network(20, [bp.Dense(64, "tanh"), bp.Dense(5)], seed=1, n_threads=1)
-    histories = []
-
-    def disturb():
-        wait_until_busy(net, X[:1])
+    with fit_under_way(net, X, y, epochs=6) as histories:
         before = net.history
         with pytest.raises(RuntimeError, match="in use by another thread"):
             net.fit(X, y, epochs=3)
         assert net.history is before
-
-    run_threads(lambda: histories.append(net.fit(X, y, epochs=60)), disturb)
-    assert net.history is histories[0]
-    assert len(net.history.loss) == len(net.history.seconds) == 60
+    assert net.history is before is histories[0]
+    assert len(net.history.loss) == len(net.history.seconds) == 6
 
 
 def test_batch_sizes_in_turns_give_the_bits_of_each_alone():
