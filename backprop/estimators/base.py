@@ -95,6 +95,7 @@ class CoreEstimator(Training, Stopping, Inputs):
     def _initialize(self, y, layer_units, dtype):
         super()._initialize(y, layer_units, dtype)
         vars(self).pop("_engine", None)  # somebody may hold the weights of the fit before
+        vars(self).pop("_measured", None)
 
     def _init_coef(self, fan_in, fan_out, dtype):
         """scikit-learn's, whose bound is smaller for "logistic", by the layer's own activation."""

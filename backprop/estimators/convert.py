@@ -5,8 +5,10 @@ import copy
 import numpy as np
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 
+from backprop.estimators.stopping import measured
+
 # What only ours have. `loss` is a parameter that scikit-learn's classifier keeps for itself.
-OWN = ("_engine", "_fitted_sparse", "_optimizer", "loss", "preprocessing_")
+OWN = ("_engine", "_fitted_sparse", "_measured", "_optimizer", "loss", "preprocessing_")
 
 
 def from_sklearn(estimator):
@@ -40,6 +42,8 @@ def from_sklearn(estimator):
     hand_over(estimator, new)
     if hasattr(new, "coefs_"):
         new._fitted_sparse, new.preprocessing_ = False, None
+        if hasattr(new, "loss_curve_"):  # lbfgs has compared nothing
+            new._measured = measured(new, None)
         engine = new._engine_of(False)
         if hasattr(estimator, "_optimizer"):
             take_moments(new, engine, estimator._optimizer)

@@ -3,6 +3,7 @@
 import inspect
 from numbers import Real
 
+import joblib
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import is_classifier
@@ -48,6 +49,20 @@ class Stopping:
             (X[held_out], labels, at(fitting.sample_weight, held_out)),
         )
 
+    def _start_comparing(self):
+        """Forget the best, unless this fit goes on from one that went by the same."""
+        measure = measured(self, self._fitting.eval_set)
+        if measure == getattr(self, "_measured", None):
+            return
+        self._measured = measure
+        self._no_improvement_count = 0
+        scored = self.early_stopping
+        self.validation_scores_ = [] if scored else None
+        self.best_validation_score_ = -np.inf if scored else None
+        self.best_loss_ = None if scored else np.inf
+        if not hasattr(self, "loss_curve_"):  # of lbfgs
+            self.loss_curve_ = []
+
     def _checked_eval_set(self, fitted):
         """As a score takes it; `fitted`: the X that is trained on."""
         given = self._fitting.eval_set
@@ -83,6 +98,21 @@ class Stopping:
     def _mean_loss(self, loss):
         """scikit-learn reports the squared error's mean over the outputs, the others' sum."""
         return loss / self.n_outputs_ if self.out_activation_ == "identity" else loss
+
+
+def measured(model, eval_set):
+    """What tells the best weights of a fit: its bests and another's compare where this is equal.
+
+    Held-out rows are always the same thing, whichever they are, as in scikit-learn.
+    """
+    if not model.early_stopping:
+        return "training loss"
+    if eval_set is None:
+        return model.scoring, None
+    X, *rest = eval_set
+    if issparse(X):  # its other attributes say what scipy has found out about it
+        X = X.shape, X.data, X.indices, X.indptr
+    return model.scoring, joblib.hash((X, *rest))
 
 
 def at(weights, rows):

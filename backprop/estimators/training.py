@@ -37,6 +37,7 @@ class Training:
         engine = self._engine_of(issparse(X))
         self._start_optimizer(engine, incremental)
         trained, held_out = self._hold_out(X.tocsr() if issparse(X) else X, y)
+        self._start_comparing()
         with self._bar(incremental) as bar, self._quiet(), _interrupted_is_a_warning():
             self._epochs(engine, trained, held_out, incremental, bar)
         if self.early_stopping:
