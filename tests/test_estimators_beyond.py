@@ -1,6 +1,7 @@
 """What the estimators can do and scikit-learn's cannot."""
 
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from scipy import sparse
 from sklearn import neural_network as sk
 from sklearn.datasets import load_diabetes, load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.utils import compute_sample_weight
 
@@ -256,8 +258,11 @@ def test_a_regressors_validation_loss():
 
 def test_max_seconds(digits):
     model = bp.MLPClassifier(max_iter=10**6, tol=0, n_iter_no_change=10**6, max_seconds=0.2)
-    model.fit(*digits)
+    with pytest.warns(ConvergenceWarning, match=r"max_seconds \(0.2\) reached and the optim"):
+        model.fit(*digits)
     assert 1 <= model.n_iter_ < 10**6
+    with pytest.raises(ValueError, match="max_seconds is for fit: partial_fit is one iteration"):
+        model.partial_fit(*digits)
     with pytest.raises(ValueError, match="max_seconds"):
         bp.MLPClassifier(max_seconds=0).fit(*digits)
 
@@ -278,7 +283,6 @@ def test_a_progress_bar(digits, capsys):
     assert "3/3" in printed.err
     assert "loss=" in printed.err
     assert printed.out == ""
-    assert bp.MLPClassifier(solver="lbfgs", max_iter=3, verbose="bar").fit(*digits).n_iter_ == 3
     options = {"early_stopping": True, "n_iter_no_change": 1, "tol": 1.0}
     model = bp.MLPClassifier(max_iter=400, verbose="bar", **options).fit(*digits)
     printed = capsys.readouterr()
@@ -286,6 +290,28 @@ def test_a_progress_bar(digits, capsys):
     assert f"{model.n_iter_}/{model.n_iter_}" in printed.err
     bp.MLPClassifier(max_iter=3, verbose=True).fit(*digits)
     assert capsys.readouterr().out.count("Iteration ") == 3
+
+
+@pytest.mark.parametrize("form", [np.array, sparse.csr_array])
+def test_a_progress_bar_of_lbfgs(digits, capsys, form):
+    X, y = digits
+    model = bp.MLPClassifier(solver="lbfgs", max_iter=3, verbose="bar").fit(form(X), y)
+    printed = capsys.readouterr()
+    assert model.n_iter_ == 3
+    done = [int(n) for n in re.findall(r"(\d+)/\d+ .*evaluation", printed.err)][-1]
+    assert 3 < done < 3 * model.max_fun
+    assert "loss=" in printed.err
+    assert printed.out == ""
+
+
+def test_a_progress_bar_of_partial_fit(digits, capsys):
+    model = bp.MLPClassifier(max_iter=7, verbose="bar")
+    for _ in range(2):
+        model.partial_fit(*digits, classes=range(10))
+        printed = capsys.readouterr()
+        assert "1/1" in printed.err
+        assert f"loss={model.loss_:.6g}" in printed.err
+        assert printed.out == ""
 
 
 @pytest.mark.parametrize("kind", ["two classes", "classes", "labels", "number", "count"])

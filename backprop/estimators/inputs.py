@@ -22,6 +22,7 @@ class Fitting:
     eval_set: object  # (X, y, sample_weight) once it is checked
     weights: object = None  # for training: the user's times the classes'
     parts: tuple | None = None  # rows (trained on, held out), where preprocessing had to know
+    bar: object = None  # of lbfgs
 
 
 class Inputs:

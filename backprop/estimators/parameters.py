@@ -29,7 +29,8 @@ DOCUMENTATION = """scikit-learn's {name}, trained by the core: the same answer s
     activation : str or tuple of str
         A tuple: one for each hidden layer.
     verbose : bool or "bar", default False
-        "bar": a progress bar instead of a line an iteration; lbfgs has none.
+        "bar": a progress bar instead of a line an iteration, and one for each call of
+        ``partial_fit``; that of lbfgs counts its evaluations of the cost.
     warm_start : bool or "moments", default False
         "moments": the optimizer's moments go on too.
 {more}    scoring : "loss", str, callable or None, default None
@@ -41,7 +42,9 @@ DOCUMENTATION = """scikit-learn's {name}, trained by the core: the same answer s
         Threads of a fit, at most 1024; never changes the result. None: as many as the work is
         worth. 1 behaves under joblib, which runs several fits at once.
     max_seconds : float, optional
-        No further iteration is begun after so long. Not for lbfgs, which has ``max_fun``.
+        No further iteration is begun after so long, and a ConvergenceWarning says so, as at
+        ``max_iter``. Not for lbfgs, which has ``max_fun``, nor for ``partial_fit``, which is one
+        iteration.
     preprocess : "auto" or None, default None
         "auto": numbers are standardised, categories and strings become 0/1 columns, missing values
         are filled in, each with an indicator; as `backprop train` does it. Learned from what is
@@ -73,6 +76,8 @@ def check_options(model, incremental, has_eval_set):
             raise ValueError(f"{name} is for solver='adam' or 'sgd', and solver is 'lbfgs'")
         if value is not None and name != "max_seconds" and not model.early_stopping:
             raise ValueError(f"{name} is for early_stopping=True, and early_stopping is False")
+    if incremental and model.max_seconds is not None:
+        raise ValueError("max_seconds is for fit: partial_fit is one iteration, however long")
     if incremental and getattr(model, "class_weight", None) == "balanced":
         raise ValueError(
             "class_weight='balanced' would weigh each call of partial_fit by its own rows: give a "

@@ -38,7 +38,11 @@ class Training:
         self._start_optimizer(engine, incremental)
         trained, held_out = self._hold_out(X.tocsr() if issparse(X) else X, y)
         self._start_comparing()
-        with self._bar(incremental) as bar, self._quiet(), _interrupted_is_a_warning():
+        with (
+            self._bar(1 if incremental else self.max_iter) as bar,
+            self._quiet(),
+            _interrupted_is_a_warning(),
+        ):
             self._epochs(engine, trained, held_out, incremental, bar)
         if self.early_stopping:
             engine.load(self._best_coefs, self._best_intercepts)
@@ -58,14 +62,12 @@ class Training:
             self._report(bar)
             self._update_no_improvement_count(self.early_stopping, *held_out)
             self._optimizer.iteration_ends(self.t_)
-            if self._has_stalled() or incremental or time.perf_counter() > deadline:
+            if self._has_stalled() or incremental:
                 return
-        warnings.warn(
-            f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-            "optimization hasn't converged yet.",
-            ConvergenceWarning,
-            stacklevel=5,
-        )
+            if time.perf_counter() > deadline:
+                self._warn_of(f"max_seconds ({self.max_seconds:g})")
+                return
+        self._warn_of(f"Maximum iterations ({self.max_iter})")
 
     def _epoch(self, engine, X, y, weights, batch_size, order):
         """Train on all batches; the mean of their costs, the penalty included."""
@@ -104,6 +106,13 @@ class Training:
         )
         self._no_improvement_count = 0
         return self._optimizer.trigger_stopping(message, self.verbose)
+
+    def _warn_of(self, limit):
+        warnings.warn(
+            f"Stochastic Optimizer: {limit} reached and the optimization hasn't converged yet.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
 
     # ---- the optimizer ----
 
@@ -144,7 +153,8 @@ class Training:
 
     def _fit_lbfgs(self, X, y, sample_weight, *rest):
         X = X.tocsr() if issparse(X) else X
-        with self._quiet(), blas_threads(self.n_threads):
+        with self._bar(None) as bar, self._quiet(), blas_threads(self.n_threads):
+            self._fitting.bar = bar
             super()._fit_lbfgs(X, y, self._fitting.weights, *rest)
 
     def _backprop(self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads):
@@ -155,6 +165,8 @@ class Training:
         decay = self.alpha / (X.shape[0] if sample_weight is None else sample_weight.sum())
         weights = [g.weights + decay * w for g, w in zip(gradients, self.coefs_, strict=True)]
         loss = self._mean_loss(loss) + 0.5 * decay * engine.sum_of_squares()
+        if self._fitting.bar is not None:
+            advance(self._fitting.bar, loss)
         return loss, weights, [g.bias for g in gradients]
 
     # ---- what people see ----
@@ -162,13 +174,12 @@ class Training:
     def _deadline(self):
         return np.inf if self.max_seconds is None else time.perf_counter() + self.max_seconds
 
-    def _bar(self, incremental):
-        return _bar(self.max_iter) if self.verbose == "bar" and not incremental else nullcontext()
+    def _bar(self, n_epochs):
+        return _bar(n_epochs) if self.verbose == "bar" else nullcontext()
 
     def _report(self, bar):
         if bar is not None:
-            bar.set_postfix(loss=f"{self.loss_:.6g}", refresh=False)
-            bar.update()
+            advance(bar, self.loss_)
         elif self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
 
@@ -191,13 +202,19 @@ def shuffled(order, random_state):
 
 
 @contextmanager
-def _bar(max_iter):
+def _bar(n_epochs):
+    """Of so many epochs; None: of lbfgs's evaluations, of which nobody knows how many there are."""
     from tqdm.auto import tqdm
 
-    with tqdm(total=max_iter, unit="epoch") as bar:
+    with tqdm(total=n_epochs, unit=" evaluations" if n_epochs is None else " epochs") as bar:
         yield bar
         bar.total = bar.n  # of a fit that stopped early, too, all is done
         bar.refresh()
+
+
+def advance(bar, loss):
+    bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
+    bar.update()
 
 
 class _interrupted_is_a_warning:
