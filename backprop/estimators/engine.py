@@ -13,8 +13,9 @@ from scipy.sparse import issparse
 
 from backprop.estimators.numerics import ACTIVATIONS, OUTPUTS, first_layer, loss_slope, losses_of
 from backprop.layers import Dense
-from backprop.network import Gradient, Network
+from backprop.network import Network
 from backprop.optimizers import SGD
+from backprop.stepwise import Gradient
 
 LOSSES = {
     "softmax": "softmax_cross_entropy",

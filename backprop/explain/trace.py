@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backprop.explain import diagnostics, html, latex, paths, text, trial, update
-from backprop.network import Gradient
+from backprop.stepwise import Gradient
 from backprop.tables import count
 from backprop.validation import check_integer, check_names
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from backprop.network import Gradient, Network
+from backprop.network import Network
+from backprop.stepwise import Gradient
 
 STEP = 6e-6  # the cube root of float64's epsilon: rounding and curvature then err about alike
 NOTABLE = 1e-5  # a relative error that asks for a reason, whatever the dtype

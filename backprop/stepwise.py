@@ -1,0 +1,172 @@
+"""Step by step, for losses and loops of one's own: a step, gradients, where they come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from backprop.validation import MAX_SIZE, check_inputs, check_integer, check_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from backprop.explain import Trace
+
+# Rows that `loss_and_gradients` takes at a time: their activations, not the whole set's, are in
+# memory.
+GRADIENT_ROWS = 4096
+
+
+class Gradient(NamedTuple):
+    """Of one layer: ``weights`` (n_in, units) and ``bias`` (units,)."""
+
+    weights: NDArray[Any]
+    bias: NDArray[Any]
+
+
+class Stepwise:
+    """A part of `Network`."""
+
+    def train_step(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """One step of the optimizer on one batch.
+
+        All rows of X. Returns the batch's cost before the step.
+
+        Raises
+        ------
+        FloatingPointError
+            When the inputs or that cost are not finite; then nothing was changed.
+        """
+        X, y, sample_weight = self._check_samples(X, y, sample_weight)
+        check_integer("len(X)", len(X), 1, MAX_SIZE)
+        costs = []
+        self._core.fit(X, y, sample_weight, 1, len(X), False, False, None, costs, [])
+        (loss,) = costs
+        if not np.isfinite(loss):
+            epoch = self.epochs_trained + 1
+            raise FloatingPointError(self._why_not_finite(X, y, sample_weight, loss, epoch))
+        return loss
+
+    def loss_and_gradients(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, list[Gradient]]:
+        """The cost over all rows and its gradient, without a step.
+
+        Returns
+        -------
+        loss : float
+        gradients : list of Gradient
+            ``gradients[i].weights`` (n_in, units) and ``gradients[i].bias`` (units,) of layer i:
+            copies.
+        """
+        X, y, sample_weight = self._check_samples(X, y, sample_weight)
+        weight = (
+            float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
+        )
+        total_loss, gradients = 0.0, None
+        for start in range(0, len(X), GRADIENT_ROWS):
+            rows = slice(start, start + GRADIENT_ROWS)
+            weights_here = None if sample_weight is None else sample_weight[rows]
+            total_loss += self._core.differentiate(X[rows], y[rows], weights_here, weight)
+            found = [Gradient(w.copy(), b.copy()) for w, b in self._core.views("gradient")]
+            if gradients is None:
+                gradients = found
+            else:
+                for total, part in zip(gradients, found, strict=True):
+                    total.weights[...] += part.weights
+                    total.bias[...] += part.bias
+        return total_loss / weight, gradients
+
+    def explain(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        input_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
+    ) -> Trace:
+        """The chain rule on these numbers: every factor of every gradient. Changes nothing.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for ``train_step``; or one sample: X (n_inputs,) and its y.
+        input_names, output_names : sequence of str, optional
+            For the forms that people read; x1, x2, … and y1, y2, … by default.
+
+        Returns
+        -------
+        backprop.explain.Trace
+            What the core works out on this batch: z, a, ∂ℓ/∂a, f'(z), ∂ℓ/∂z, gradients, the next
+            step. ``print`` it, look at one weight with ``gradient``, write a page with
+            ``to_html``.
+        """
+        from backprop.explain import trace
+
+        return trace.explain(self, X, y, sample_weight, input_names, output_names)
+
+    def forward(self, X: ArrayLike) -> NDArray[Any]:
+        """The last layer's activations for one batch, kept for ``backward``.
+
+        With a cross-entropy they are the logits.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_inputs)
+            One batch, as for ``fit``.
+
+        Returns
+        -------
+        array of shape (n, n_outputs)
+        """
+        X = check_inputs("X", X, self.n_inputs)
+        check_integer("len(X)", len(X), 1, MAX_SIZE)
+        out = np.empty((len(X), self.n_outputs), self.dtype)
+        self._core.forward(X, out)
+        return out
+
+    def backward(self, d_out: ArrayLike) -> NDArray[Any]:
+        """Back-propagate ∂L/∂out of the batch that ``forward`` saw, for any loss L of one's own.
+
+        Keeps the gradients of the parameters for ``update`` (sums over the batch: a mean is the
+        caller's to take).
+
+        Parameters
+        ----------
+        d_out : array of shape (n, n_outputs)
+            ∂L/∂out, where out is what ``forward`` returned.
+
+        Returns
+        -------
+        array of shape (n, n_inputs)
+            ∂L/∂X, of X as it was given.
+
+        Raises
+        ------
+        RuntimeError
+            When ``forward`` was not called just before, with as many rows.
+        """
+        d_out = check_matrix("d_out", d_out, self.n_outputs, "output")
+        dX = np.empty((len(d_out), self.n_inputs), self.dtype)
+        self._core.backward(d_out, dX)
+        if self.input_scale is not None:
+            dX *= self.input_scale.astype(self.dtype)
+        return dX
+
+    def gradients(self) -> list[Gradient]:
+        """The gradients that the last ``backward`` kept.
+
+        A list of Gradient, writable views (to clip or add to).
+        """
+        return [Gradient(*views) for views in self._core.gradient_views()]
+
+    def update(self) -> None:
+        """One step of the optimizer with the gradients that ``backward`` kept."""
+        self._core.update()
