@@ -88,7 +88,20 @@ def _add_train(commands):
         epilog="examples:\n  backprop train\n  backprop train mnist.npz --epochs 10\n"
         "  backprop train diamonds.csv --target price --output diamonds.safetensors",
     )
-    add = train.add_argument
+    _add_data(train.add_argument)
+    _add_layers(train.add_argument)
+    _add_steps(train.add_argument)
+    _add_computation(train.add_argument)
+    train.add_argument(
+        "--output",
+        default="model.safetensors",
+        metavar="FILE",
+        help="default: model.safetensors",
+    )
+    train.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_data(add):
     add(
         "data",
         nargs="?",
@@ -110,6 +123,9 @@ def _add_train(commands):
         default="auto",
         help="default: from the target",
     )
+
+
+def _add_layers(add):
     add(
         "--hidden",
         type=_hidden,
@@ -123,6 +139,9 @@ def _add_train(commands):
         default="relu",
         help="default: relu",
     )
+
+
+def _add_steps(add):
     add("--epochs", type=_size, metavar="N", help="default: 10 to 60, fewer the more rows")
     add("--batch-size", type=_positive, metavar="N", help="default: 32 below 10,000 rows, else 128")
     add(
@@ -153,11 +172,12 @@ def _add_train(commands):
         metavar="N",
         help="of weights, shuffles and the rows held out; default: 0",
     )
+
+
+def _add_computation(add):
     add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
     add("--threads", type=_threads, metavar="N", help="default: as many as help")
     add("--matmul", choices=("auto", "fused", "blas"), default="auto", help="default: auto")
-    add("--output", default="model.safetensors", metavar="FILE", help="default: model.safetensors")
-    add("--quiet", action="store_true", help="print nothing but errors")
 
 
 def _add_predict(commands):

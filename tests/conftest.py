@@ -1,4 +1,4 @@
-"""For the tests that ask for it: real data that does not ship with the package, and a browser."""
+"""For the tests that ask for it: the command line, a browser, data that is not in the package."""
 
 import json
 import os
@@ -47,6 +47,28 @@ def mnist(mnist_npz):
 def diamonds_csv():
     """The path of diamonds.csv."""
     return _path("diamonds.csv")
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    """Run the command line in this process; what it printed, after checking the exit code.
+
+    Files are written to `tmp_path` unless it is told otherwise.
+    """
+    from backprop.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def with_arguments(*arguments, code=0):
+        try:
+            found = main([str(argument) for argument in arguments])
+        except SystemExit as exit_:
+            found = exit_.code
+        printed = capsys.readouterr()
+        assert found == code, printed.err
+        return printed
+
+    return with_arguments
 
 
 FLAGS = (
