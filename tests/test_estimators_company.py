@@ -256,6 +256,36 @@ def test_warnings_and_errors(digits):
     assert sum("batch_size" in str(w.message) for w in warned) == 1
 
 
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def early(model, **options):
+    return model.set_params(early_stopping=True, **options)
+
+
+PLACES = {
+    "does not use 'text'": lambda model, X, y: model.fit(
+        X.assign(text=X.index.map("no. {}".format)), y
+    ),
+    "not seen in training": lambda model, X, y: model.fit(X, y).predict(X.assign(c="z")),
+    "1 missing value": lambda model, X, y: early(model).fit(X[1:], y[1:], eval_set=(X, y)),
+    "Got `batch_size`": lambda model, X, y: model.set_params(batch_size=999).fit(X, y),
+    "interrupted": lambda model, X, y: early(model, scoring=interrupted).fit(X, y),
+    "Maximum iterations": lambda model, X, y: cross_val_score(make_pipeline(model), X, y, cv=2),
+}
+
+
+@pytest.mark.parametrize("words", PLACES)
+def test_a_warning_is_of_the_users_line(words):
+    """Not of a line of scikit-learn's or of ours."""
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    X = pd.DataFrame({"x": np.arange(40.0) % 7, "c": [None] + ["a", "b", "b"] * 13})
+    with pytest.warns(match=words) as warned:
+        PLACES[words](network(preprocess="auto", max_iter=2), X, np.arange(40) % 2)
+    assert {w.filename for w in warned if words in str(w.message)} == {__file__}
+
+
 @pytest.mark.parametrize("form", ["dense", "sparse"])
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 def test_a_batch_that_cannot_be_reckoned_with_changes_nothing(digits, form, loss):

@@ -4,7 +4,8 @@
 out and scores, and `inputs` checks and prepares; `engine` holds the networks, for dense and for
 sparse inputs, `numerics` what is reckoned on arrays; `classifier` and `regressor` are the two
 classes; `parameters` is what they take beyond scikit-learn's, `frames` what ``preprocess="auto"``
-does; `convert` goes from scikit-learn's and back.
+does; `convert` goes from scikit-learn's and back; `blas` holds BLAS to a fit's threads, `callers`
+finds the line of the user's that a warning is of.
 """
 
 from backprop._version import SCIKIT_LEARN

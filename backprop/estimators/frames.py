@@ -4,7 +4,6 @@ What a column is, numbers or text, is decided once, when it is learned from: by 
 `object`, which says nothing, by its values. Afterwards it is what was learned, whatever rows come.
 """
 
-import warnings
 from numbers import Real
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils._missing import is_pandas_na
 
+from backprop.estimators.callers import warn
 from backprop.preprocessing import Preprocessing
 from backprop.tables import Table, as_numbers, label
 
@@ -27,7 +27,7 @@ def learned(table, rows, weights):
     found = Preprocessing().fit_columns(table, None, rows, weights)
     unused = [f"{c.name!r} ({c.reason})" for c in found.columns if c.kind == "dropped"]
     if unused:
-        warnings.warn(f"preprocess='auto' does not use {', '.join(unused)}", stacklevel=2)
+        warn(f"preprocess='auto' does not use {', '.join(unused)}")
     return found
 
 
@@ -36,7 +36,7 @@ def transformed(preprocessing, table, dtype):
     notes = []
     X = preprocessing.transform(table, dtype=dtype, notes=notes)
     if notes:
-        warnings.warn(f"preprocess='auto': {'; '.join(notes)}", stacklevel=2)
+        warn(f"preprocess='auto': {'; '.join(notes)}")
     return X
 
 

@@ -1,7 +1,6 @@
 """Fitting: epochs by the core, schedules and stopping by scikit-learn, lbfgs by scipy."""
 
 import time
-import warnings
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from backprop.estimators.blas import blas_threads
+from backprop.estimators.callers import warn
 from backprop.optimizers import SGD, Adam
 
 BELOW_1 = 1 - 2.0**-53  # scikit-learn allows a momentum of 1, which SGD does not
@@ -88,10 +88,8 @@ class Training:
     def _batch(self, n_samples):
         size = min(200, n_samples) if self.batch_size == "auto" else self.batch_size
         if size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                "clipped",
-                stacklevel=6,
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
             )
         return min(int(size), n_samples)
 
@@ -108,10 +106,9 @@ class Training:
         return self._optimizer.trigger_stopping(message, self.verbose)
 
     def _warn_of(self, limit):
-        warnings.warn(
+        warn(
             f"Stochastic Optimizer: {limit} reached and the optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=6,
         )
 
     # ---- the optimizer ----
@@ -225,6 +222,6 @@ class _interrupted_is_a_warning:
 
     def __exit__(self, kind, error, trace):
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            warn("Training interrupted by user.")
             return True
         return False
