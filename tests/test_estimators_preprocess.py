@@ -1,5 +1,6 @@
 """``preprocess="auto"``: tables as they are, in the estimators."""
 
+import copy
 import pickle
 import warnings
 
@@ -8,6 +9,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -297,3 +299,48 @@ def test_one_row_of_a_frame_is_explained():
         warnings.simplefilter("error")
         trace = model.explain(frame.iloc[3], frame["x"][3])
     assert trace.x.tolist() == model.explain(frame[3:4], frame["x"][3:4]).x.tolist()
+
+
+def sent(model, X, y):
+    """To another process, say."""
+    assert not hasattr(pickle.loads(pickle.dumps(model)), "_fitting")  # whose rows may be many
+    return pickle.loads(pickle.dumps(model)).score(X, y)
+
+
+def copied(model, X, y):
+    return copy.deepcopy(copy.copy(model)).score(X, y)
+
+
+def converted(model, X, y):
+    return model.to_sklearn().score(X, y)
+
+
+@pytest.mark.parametrize(
+    ("scorer", "prepared"),
+    [(sent, True), (sent, False), (copied, True), (copied, False), (converted, False)],
+)
+def test_a_scorer_may_do_with_its_model_what_it_likes(frame, scorer, prepared):
+    table, price = frame
+    table = table if prepared else table[["area"]].to_numpy()
+    options = {"early_stopping": True, "max_iter": 3, "random_state": 0}
+    options["preprocess"] = "auto" if prepared else None
+    plain = bp.MLPRegressor(**options).fit(table, price)
+    model = bp.MLPRegressor(scoring=scorer, **options).fit(table, price)
+    np.testing.assert_allclose(model.validation_scores_, plain.validation_scores_, rtol=1e-9)
+
+
+def test_what_a_scorer_keeps_takes_tables(frame):
+    table, price = frame
+    kept, clones = [], []
+
+    def keep(model, X, y):
+        kept.append((copy.deepcopy(model), model.predict(table)))
+        clones.append(clone(model))
+        return model.score(X, y)
+
+    options = {"early_stopping": True, "max_iter": 2, "random_state": 0}
+    bp.MLPRegressor(scoring=keep, preprocess="auto", **options).fit(table, price)
+    for model, predicted in kept:
+        np.testing.assert_array_equal(model.predict(table), predicted)
+    assert {type(model) for model in clones} == {bp.MLPRegressor}
+    assert not np.array_equal(kept[0][1], kept[1][1])

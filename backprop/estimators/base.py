@@ -261,12 +261,11 @@ class CoreEstimator(Training, Stopping, Inputs):
         return new
 
     def __getstate__(self):
-        if "_engine" in vars(self):
+        spared = {"_fitting", "_eval_set"}  # of a fit that is under way, whose scorer pickles
+        if "_engine" in vars(self):  # has the parameters, and the moments too
             self._prediction_engine()
-        state = super().__getstate__()
-        if "_engine" in state:  # has the parameters, and the moments too
-            state = {k: v for k, v in state.items() if k not in ("coefs_", "intercepts_")}
-        return state
+            spared |= {"coefs_", "intercepts_"}
+        return {k: v for k, v in super().__getstate__().items() if k not in spared}
 
     def __setstate__(self, state):
         super().__setstate__(state)

@@ -8,7 +8,16 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 from backprop.estimators.stopping import measured
 
 # What only ours have. `loss` is a parameter that scikit-learn's classifier keeps for itself.
-OWN = ("_engine", "_fitted_sparse", "_measured", "_optimizer", "loss", "preprocessing_")
+OWN = (
+    "_engine",
+    "_eval_set",
+    "_fitted_sparse",
+    "_fitting",
+    "_measured",
+    "_optimizer",
+    "loss",
+    "preprocessing_",
+)
 
 
 def from_sklearn(estimator):

@@ -6,7 +6,7 @@ from numbers import Real
 import joblib
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
@@ -128,11 +128,29 @@ def takes_weights(scorer):
 def unchecked(model):
     """The model as a scorer is given it: all its methods, of X as the network takes it."""
     kind = type(model)
-    view = object.__new__(type(kind.__name__, (_Unchecked, kind), {"__module__": kind.__module__}))
+    return seen_as(type(kind.__name__, (_Unchecked, kind), {"__module__": kind.__module__}), model)
+
+
+def seen_as(kind, model):
+    """With the methods of another class; the attributes are the same ones."""
+    view = object.__new__(kind)
     view.__dict__ = model.__dict__
     return view
 
 
 class _Unchecked:
-    def _inputs(self, X, **_):
-        return X
+    """Arrays are taken as they are, anything else as the model itself takes it."""
+
+    def _inputs(self, X, **options):
+        as_it_is = isinstance(X, np.ndarray) or issparse(X)
+        return X if as_it_is else super()._inputs(X, **options)
+
+    def _itself(self):
+        _, kind = type(self).__bases__
+        return seen_as(kind, self)
+
+    def __reduce__(self):  # of the class, which `unchecked` has made, pickle finds no name
+        return unchecked, (self._itself(),)
+
+    def __sklearn_clone__(self):  # is not fitted: it learns what there is to check
+        return clone(self._itself())
