@@ -395,11 +395,16 @@ def test_parameters_that_scikit_learn_does_not_have():
     back = bp.MLPClassifier((5, 4), **given).to_sklearn()
     assert (back.activation, back.warm_start, back.verbose) == ("tanh", True, 3)
     assert bp.MLPClassifier(verbose="bar").to_sklearn().verbose is False
+    array = bp.MLPClassifier((5, 4), np.array(["tanh", "tanh"])).to_sklearn().activation
+    assert (array, type(array)) == ("tanh", str)
 
 
 def test_what_cannot_be_converted():
     with pytest.raises(TypeError, match="estimator is a StandardScaler"):
         bp.from_sklearn(StandardScaler())
+    for kind in (bp.MLPClassifier, type("Tuned", (sk.MLPClassifier,), {})):
+        with pytest.raises(TypeError, match="no subclass, whose own methods would be lost"):
+            bp.from_sklearn(kind())
     X, y = data_for("classifier")
     ours = bp.MLPClassifier((5, 4), ("tanh", "relu"), max_iter=2).fit(X, y)
     with pytest.raises(ValueError, match="activation="):

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from scipy import sparse
 from sklearn import neural_network as sk
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
@@ -41,7 +42,9 @@ def test_an_activation_for_each_layer(digits):
     equal(same, bp.MLPClassifier((9, 8), "tanh", **options).fit(X, y))
     same = bp.MLPClassifier((9, 8), ("logistic", "logistic"), **options).fit(X, y)
     equal(same, bp.MLPClassifier((9, 8), "logistic", **options).fit(X, y))
-    for wrong in (("tanh",), ("tanh", "sigmoid"), [["relu"], "tanh"]):
+    same = bp.MLPClassifier((9, 8), np.array(["tanh", "relu"]), **options)
+    equal(clone(same).fit(X, y), mixed)
+    for wrong in (("tanh",), ("tanh", "sigmoid"), [["relu"], "tanh"], np.array("tanh")):
         with pytest.raises(ValueError, match="for each of the 2 hidden layers"):
             bp.MLPClassifier((9, 8), wrong).fit(X, y)
 

@@ -100,7 +100,7 @@ class CoreEstimator(Training, Stopping, Inputs):
     def _init_coef(self, fan_in, fan_out, dtype):
         """scikit-learn's, whose bound is smaller for "logistic", by the layer's own activation."""
         names = [self.activation] if isinstance(self.activation, str) else self.activation
-        name = names[min(len(self.coefs_), len(names) - 1)] if names else None
+        name = names[min(len(self.coefs_), len(names) - 1)] if len(names) else None
         bound = np.sqrt((2.0 if name == "logistic" else 6.0) / (fan_in + fan_out))
         weights = self._random_state.uniform(-bound, bound, (fan_in, fan_out))
         bias = self._random_state.uniform(-bound, bound, fan_out)

@@ -36,16 +36,17 @@ def from_sklearn(estimator):
     Raises
     ------
     TypeError
-        For anything else.
+        For anything else; for a subclass of theirs, too, whose own methods would be lost.
     """
     from backprop.estimators.classifier import MLPClassifier
     from backprop.estimators.regressor import MLPRegressor
 
     kinds = {sklearn_kind(ours): ours for ours in (MLPClassifier, MLPRegressor)}
     if type(estimator) not in kinds:
+        is_more = isinstance(estimator, tuple(kinds))
         raise TypeError(
             f"estimator is a {type(estimator).__name__}: expected scikit-learn's MLPClassifier or "
-            "MLPRegressor"
+            f"MLPRegressor{', and no subclass, whose own methods would be lost' if is_more else ''}"
         )
     new = kinds[type(estimator)](**estimator.get_params(deep=False))
     hand_over(estimator, new)
@@ -89,7 +90,7 @@ def hand_over(old, new):
 
 def one_activation(activation):
     """The name that scikit-learn takes for all layers."""
-    names = {activation} if isinstance(activation, str) else set(activation)
+    names = {activation} if isinstance(activation, str) else set(map(str, activation))
     if len(names) > 1:
         raise ValueError(
             f"activation={activation!r}: scikit-learn's MLP has one for all hidden layers"

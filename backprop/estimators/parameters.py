@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from backprop.estimators.numerics import ACTIVATIONS
 
 CONSTRAINTS = {
-    "activation": [StrOptions(set(ACTIVATIONS)), list, tuple],
+    "activation": [StrOptions(set(ACTIVATIONS)), list, tuple, np.ndarray],
     "verbose": ["verbose", StrOptions({"bar"})],
     "warm_start": ["boolean", StrOptions({"moments"})],
     "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
@@ -26,8 +26,8 @@ DOCUMENTATION = """scikit-learn's {name}, trained by the core: the same answer s
 
     Parameters
     ----------
-    activation : str or tuple of str
-        A tuple: one for each hidden layer.
+    activation : str, or tuple, list or array of str
+        Several: one for each hidden layer.
     verbose : bool or "bar", default False
         "bar": a progress bar instead of a line an iteration, and one for each call of
         ``partial_fit``; that of lbfgs counts its evaluations of the cost.
@@ -89,7 +89,10 @@ def _check_activation(model):
     if isinstance(model.activation, str):
         return
     widths = np.size(model.hidden_layer_sizes)
-    known = [isinstance(name, str) and name in ACTIVATIONS for name in model.activation]
+    names = (
+        model.activation if np.iterable(model.activation) else [None]
+    )  # an array of 0 dimensions
+    known = [isinstance(name, str) and name in ACTIVATIONS for name in names]
     if not all(known) or len(known) != widths:
         raise ValueError(
             f"activation={model.activation!r}: expected one of {', '.join(ACTIVATIONS)} for each "
