@@ -364,6 +364,23 @@ def test_explain(digits):
         named.explain(X[:2], np.array(["a", "k"], dtype=object))
 
 
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
+@pytest.mark.parametrize("trained", [np.array, sparse.csr_array])
+def test_sparse_rows_are_explained(digits, monkeypatch, form, trained):
+    X, y = digits
+    model = bp.MLPClassifier((6,), max_iter=2, random_state=0).fit(trained(X), y)
+    found, expected = model.explain(form(X[:5]), y[:5]), model.explain(X[:5], y[:5])
+    assert found.to_dict() == expected.to_dict()
+    np.testing.assert_array_equal(model.input_gradients(form(X)), model.input_gradients(X))
+    row = sparse.csr_array(X)[3]
+    assert model.explain(row, y[3]).to_dict() == model.explain(X[3], y[3]).to_dict()
+    monkeypatch.setattr("backprop.estimators.inputs.MADE_DENSE", 3 * 64)
+    for call in (model.input_gradients, lambda X: model.explain(X, y[: X.shape[0]])):
+        with pytest.raises(ValueError, match=r"X is sparse and has 4 rows of 64 features.* most 3"):
+            call(form(X[:4]))
+        call(form(X[:3]))
+
+
 @pytest.mark.parametrize("labels", [["no", "yes"], ["a", "b", "c"], [1, 4]])
 def test_explain_refuses_a_label_that_training_did_not_have(labels):
     rng = np.random.default_rng(0)

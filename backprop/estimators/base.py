@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from backprop.estimators import convert
 from backprop.estimators.blas import blas_threads
 from backprop.estimators.engine import Key, make_engine
-from backprop.estimators.inputs import Fitting, Inputs, plain
+from backprop.estimators.inputs import Fitting, Inputs, as_row, plain
 from backprop.estimators.numerics import OUTPUTS, sparse_outputs
 from backprop.estimators.parameters import check_options
 from backprop.estimators.stopping import Stopping
@@ -183,8 +183,8 @@ class CoreEstimator(Training, Stopping, Inputs):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Dense.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Sparse rows are made dense: at most 2²⁴ numbers, or one row.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class CoreEstimator(Training, Stopping, Inputs):
             ∂output / ∂input; with preprocessing, by the columns that it makes.
         """
         check_is_fitted(self)
-        X = plain(self._inputs(X))
+        X = self._dense_inputs(X)
         network, output = self._own_engine().network, OUTPUTS[self.out_activation_]
         outputs = output.f(network.forward(X))
         found = np.empty((X.shape[0], self.n_outputs_, X.shape[1]), network.dtype)
@@ -208,8 +208,9 @@ class CoreEstimator(Training, Stopping, Inputs):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Dense; or one sample, (n_features,) and its y.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Or one sample, (n_features,) and its y. Sparse rows are made dense: at most 2²⁴ numbers,
+            or one row.
         y : array-like
             Labels or numbers, as for ``fit``.
 
@@ -222,12 +223,12 @@ class CoreEstimator(Training, Stopping, Inputs):
         if self.out_activation_ == "exp":
             raise ValueError("explain has no Poisson loss")
         if np.ndim(X) == 1:
-            X = X.to_frame().T if hasattr(X, "to_frame") else np.asarray(X)[None]
+            X = as_row(X)
             y = np.asarray(y)[None]
         names = getattr(self, "feature_names_in_", None)
         if self.preprocessing_ is not None:
             names = self.preprocessing_.input_names()
-        X = plain(self._inputs(X))
+        X = self._dense_inputs(X)
         y = self._targets(self._checked_targets(y, X.shape[0])).astype(np.float64)
         engine = self._own_engine()
         if self.solver == "lbfgs" or not hasattr(self, "_optimizer"):

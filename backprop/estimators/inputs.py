@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils import check_array, check_consistent_length, compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
@@ -11,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from backprop.estimators import frames
 from backprop.validation import check_weight_range
 
+MADE_DENSE = 2**24  # numbers: 128 MiB
 SEEN = ("n_features_in_", "feature_names_in_")
 
 
@@ -112,6 +114,19 @@ class Inputs:
         dtype = self.coefs_[0].dtype if dtype is None else dtype
         return frames.transformed(self.preprocessing_, table, dtype)
 
+    def _dense_inputs(self, X):
+        """For what shows every input; a few sparse rows are made dense."""
+        X = plain(self._inputs(X, accept_sparse=True))
+        if not issparse(X):
+            return X
+        most = max(1, MADE_DENSE // X.shape[1])
+        if X.shape[0] > most:
+            raise ValueError(
+                f"X is sparse and has {X.shape[0]} rows of {X.shape[1]} features, which are made "
+                f"dense here: expected at most {most}"
+            )
+        return X.toarray()
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         if self.preprocess == "auto":
@@ -161,6 +176,13 @@ def checked_weights(name, weights, X):
     if weights.min() < 0:
         raise ValueError(f"{name} has values from {weights.min():g}: expected at least 0")
     return weights
+
+
+def as_row(x):
+    """One sample as a table of one row: of a DataFrame's, with its names."""
+    if hasattr(x, "to_frame"):
+        return x.to_frame().T
+    return x.reshape((1, -1)) if issparse(x) else np.asarray(x)[None]
 
 
 def plain(values):
