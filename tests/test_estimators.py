@@ -157,6 +157,21 @@ def test_a_fit_stops_where_scikit_learns_does():
         assert_same(ours, its)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"early_stopping": True}, {"solver": "sgd", "learning_rate": "adaptive", "tol": 10}],
+)
+def test_a_warm_start_after_a_stall_stops_where_scikit_learns_does(options):
+    """At once, where nothing has become better."""
+    X, y = data_for("regressor")
+    options = {"max_iter": 200, "tol": 1.0, "n_iter_no_change": 3, "warm_start": True, **options}
+    ours, its = both("regressor", **options)
+    for _ in range(3):
+        ours.fit(X, y)
+        its.fit(X, y)
+        assert ours.n_iter_ == its.n_iter_ < 200
+
+
 def test_partial_fit_keeps_the_rates_of_the_first_call():
     """scikit-learn's optimizer is made once; alpha is read anew."""
     X, y = data_for("regressor")

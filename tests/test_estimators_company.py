@@ -329,6 +329,45 @@ def test_targets_of_a_regressor_are_numbers(what, solver):
                 getattr(bp.MLPRegressor(max_iter=2, solver=solver), method)(rows, NOT_NUMBERS[what])
 
 
+@pytest.mark.parametrize("form", [np.array, sparse.csr_array])
+@pytest.mark.parametrize(("trained", "given"), [(2, 1), (1, 2), (2, 3)])
+def test_a_fit_goes_on_with_as_many_outputs(digits, trained, given, form):
+    """The core would read past the end of y."""
+    X, y = form(digits[0]), np.c_[digits[1], digits[1], digits[1]] / 10
+    y = {n: y[:, 0] if n == 1 else y[:, :n] for n in (1, 2, 3)}
+    for options in ({}, {"solver": "lbfgs"}):
+        model = bp.MLPRegressor(max_iter=2, warm_start=True, **options).fit(X, y[trained])
+        before = model.predict(X)
+        for again in (model.fit, model.partial_fit) if not options else (model.fit,):
+            with pytest.raises(ValueError, match=f"y has {given}: expected 64 and {trained}, as"):
+                again(X, y[given])
+        np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_a_fit_goes_on_with_as_many_inputs(digits):
+    model = network(max_iter=2).fit(*digits)
+    model.coefs_[0] = np.ones((70, 8))
+    with pytest.raises(ValueError, match="X has 64 columns and y has 10: expected 70 and 10, as"):
+        model.partial_fit(*digits)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("sizes", [(8, 8), ()])
+def test_a_fit_goes_on_with_as_many_layers(digits, sizes, solver):
+    model = network(max_iter=2, warm_start=True).fit(*digits)
+    model.set_params(hidden_layer_sizes=sizes, solver=solver)
+    with pytest.raises(ValueError, match="expected 1 hidden layers, as has coefs_"):
+        model.fit(*digits)
+    model.set_params(activation=("relu", "tanh"))
+    with pytest.raises(ValueError, match="one for each of the 1 hidden layers of coefs_"):
+        model.predict(digits[0])
+
+
+def test_sparse_targets_of_a_regressor_are_refused(digits):
+    with pytest.raises(ValueError, match="y is sparse: expected an array"):
+        bp.MLPRegressor(max_iter=2).fit(digits[0], sparse.csr_array(digits[0]))
+
+
 def test_a_fit_that_ends_in_an_error_leaves_the_model(digits):
     X, y = digits
     model = network(max_iter=3).fit(X, y)

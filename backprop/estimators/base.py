@@ -112,6 +112,11 @@ class CoreEstimator(Training, Stopping, Inputs):
         activations = self.activation
         if isinstance(activations, str):
             activations = (activations,) * (len(sizes) - 2)
+        if len(activations) != len(sizes) - 2:
+            raise ValueError(
+                f"activation={activations!r}: expected one for each of the {len(sizes) - 2} hidden "
+                "layers of coefs_"
+            )
         is_single = all(w.dtype == np.float32 for w in self.coefs_)
         dtype = np.dtype(np.float32 if is_single else np.float64)
         return Key(is_sparse, sizes, tuple(activations), self.out_activation_, dtype)

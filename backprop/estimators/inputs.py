@@ -34,6 +34,8 @@ class Inputs:
         """X and y as the network takes them."""
         weights = self._fitting.sample_weight
         X_checked, targets = self._preprocessed(X, y, incremental, reset)
+        if issparse(targets):
+            raise ValueError("y is sparse: expected an array")
         for name, array in (("X", X_checked), ("y", targets)):
             if array.dtype.kind not in "biuf":
                 raise ValueError(f"{name} has dtype {array.dtype}: expected numbers")
@@ -45,9 +47,25 @@ class Inputs:
             given = "sample_weight" if weights is not None else "class_weight"
             check_weight_range(given, self._fitting.weights, X_checked.dtype)
         self.n_outputs_ = 1 if targets.ndim == 1 else targets.shape[1]
+        if not reset:
+            self._check_goes_on(X_checked.shape[1], self.n_outputs_)
         if self._fitting.eval_set is not None:
             self._fitting.eval_set = self._checked_eval_set(X_checked)
         return X_checked, targets
+
+    def _check_goes_on(self, *found):
+        """The core reads as many columns as the network has inputs and outputs, there or not."""
+        expected = len(self.coefs_[0]), self.coefs_[-1].shape[1]
+        if found != expected:
+            raise ValueError(
+                f"X has {found[0]} columns and y has {found[1]}: expected {expected[0]} and "
+                f"{expected[1]}, as has coefs_, from which this fit goes on"
+            )
+        if np.size(self.hidden_layer_sizes) != len(self.coefs_) - 1:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected {len(self.coefs_) - 1} "
+                "hidden layers, as has coefs_, from which this fit goes on"
+            )
 
     def _times_class_weight(self, weights, targets):
         if getattr(self, "class_weight", None) is None:

@@ -102,8 +102,10 @@ class Training:
             f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} "
             "consecutive epochs."
         )
-        self._no_improvement_count = 0
-        return self._optimizer.trigger_stopping(message, self.verbose)
+        stops = self._optimizer.trigger_stopping(message, self.verbose)
+        if not stops:  # a fit that goes on from here stops at once, unless it finds better
+            self._no_improvement_count = 0
+        return stops
 
     def _warn_of(self, limit):
         warn(
@@ -164,7 +166,7 @@ class Training:
         loss = self._mean_loss(loss) + 0.5 * decay * engine.sum_of_squares()
         if self._fitting.bar is not None:
             advance(self._fitting.bar, loss)
-        return loss, weights, [g.bias for g in gradients]
+        return np.float64(loss), weights, [g.bias for g in gradients]
 
     # ---- what people see ----
 
