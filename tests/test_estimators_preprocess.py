@@ -344,3 +344,32 @@ def test_what_a_scorer_keeps_takes_tables(frame):
         np.testing.assert_array_equal(model.predict(table), predicted)
     assert {type(model) for model in clones} == {bp.MLPRegressor}
     assert not np.array_equal(kept[0][1], kept[1][1])
+
+
+def test_numbers_in_lists_are_numbers_beside_text():
+    rows = [["a", 1.0], ["b", 2.5], ["a", 4]] * 10
+    model = bp.MLPRegressor(preprocess="auto", max_iter=2).fit(rows, range(30))
+    assert model.preprocessing_.input_names() == ["x0=a", "x0=b", "x1"]
+    table = pd.DataFrame(rows, columns=["x0", "x1"])
+    np.testing.assert_array_equal(model.predict(rows), model.predict(table.to_numpy()))
+
+
+def number_columns():
+    yield pd.arrays.SparseArray([0.0, np.nan, 1.0] * 20)
+    yield pd.array([True, None, False] * 20, dtype="boolean")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    yield pd.array([True, None, False] * 20, dtype=pd.ArrowDtype(pa.bool_()))
+    yield pd.array([1, None, 0] * 20, dtype=pd.ArrowDtype(pa.int8()))
+
+
+def test_columns_of_numbers_whatever_keeps_them():
+    for column in number_columns():
+        frame = pd.DataFrame({"z": column})
+        model = bp.MLPRegressor(preprocess="auto", max_iter=2).fit(frame, np.arange(60))
+        assert model.preprocessing_.input_names() == ["z", "z is missing"]
+
+
+def test_periods_are_refused_as_dates_are():
+    frame = pd.DataFrame({"z": pd.period_range("2020", periods=60, freq="D")})
+    with pytest.raises(ValueError, match=r"column 'z' is period\[D\]: preprocess='auto' expects"):
+        bp.MLPRegressor(preprocess="auto", max_iter=2).fit(frame, np.arange(60))

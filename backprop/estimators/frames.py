@@ -43,7 +43,9 @@ def transformed(preprocessing, table, dtype):
 def precision(X):
     """float32 where all that is fractional in X is, else float64."""
     types = list(X.dtypes) if is_frame(X) else [getattr(X, "dtype", np.dtype(float))]
-    sizes = [dtype.itemsize for dtype in types if dtype.kind == "f"]
+    sizes = [
+        getattr(dtype, "itemsize", 8) for dtype in types if dtype.kind == "f"
+    ]  # pandas' sparse
     return np.float32 if sizes and max(sizes) <= 4 else np.float64
 
 
@@ -53,6 +55,8 @@ def checked(X):
         raise ValueError("X is sparse: preprocess='auto' expects a DataFrame or a dense array")
     if is_frame(X):
         return X
+    if isinstance(X, list | tuple) and np.asarray(X).dtype.kind in "SU":
+        X = np.array(X, object)  # in which the numbers beside a column of text are numbers
     return check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator="preprocess='auto'")
 
 
@@ -80,12 +84,12 @@ def _of_series(frame, i, name, kind):
 
     series = frame.iloc[:, i]
     dtype, missing = series.dtype, series.isna().to_numpy()
-    if types.is_numeric_dtype(dtype) and dtype.kind != "c":
+    if (types.is_numeric_dtype(dtype) or dtype.kind == "b") and dtype.kind != "c":
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
         if np.isinf(numbers).any():  # as `checked` has it of an array
             raise ValueError(f"X contains infinity in column {name!r}")
         return np.where(missing, np.nan, numbers)
-    if dtype.kind in "cmM":
+    if dtype.kind in "cmM" or dtype.name.startswith("period"):
         raise ValueError(
             f"column {name!r} is {dtype}: preprocess='auto' expects numbers, categories or strings"
         )
