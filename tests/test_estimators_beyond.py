@@ -84,6 +84,24 @@ def test_class_weights_in_parts(digits):
         bp.MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=range(10))
 
 
+def test_class_weights_of_labels_that_a_part_does_not_have(digits):
+    X, y = digits
+    model = bp.MLPClassifier(class_weight={0: 5.0, 3: 0.5}, random_state=0)
+    other = bp.MLPClassifier(random_state=0)
+    for rows in (y == 1, y < 3, y > 3):
+        weight = np.where(y[rows] == 0, 5.0, 1.0)
+        model.partial_fit(X[rows], y[rows], classes=range(10))
+        other.partial_fit(X[rows], y[rows], classes=range(10), sample_weight=weight)
+    equal(model, other)
+    labels, options = np.c_[y < 0, y > 4].astype(int), {"max_iter": 3, "random_state": 0}
+    model = bp.MLPClassifier(class_weight=[{1: 2.0}, {1: 3.0}], **options).fit(X, labels)
+    weight = np.where(y > 4, 3.0, 1.0)
+    equal(model, bp.MLPClassifier(**options).fit(X, labels, sample_weight=weight))
+    for unknown in ({0: 5.0, 77: 0.5}, {"0": 5.0}):
+        with pytest.raises(ValueError, match="are not in class_weight"):
+            bp.MLPClassifier(class_weight=unknown).partial_fit(X, y, classes=range(10))
+
+
 def test_class_weights_are_not_in_the_validation(digits):
     """Of held-out rows as of an eval_set: only sample weights, where they were given."""
     X, y = digits

@@ -388,6 +388,19 @@ def test_a_fit_that_ends_in_an_error_leaves_the_model(digits):
     assert isinstance(model.loss_, np.float64)
 
 
+def test_ctrl_c_outside_of_epochs_leaves_the_model(digits, monkeypatch):
+    """As lbfgs's, which scikit-learn does not make a warning of either."""
+    X, y = digits
+    model = network(max_iter=2).fit(X, y)
+    before, attributes = model.predict_proba(X), set(vars(model))
+    model.set_params(solver="lbfgs", alpha=1)
+    monkeypatch.setattr("backprop.estimators.engine.DenseEngine.sum_of_squares", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert set(vars(model)) == attributes
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
 @pytest.mark.parametrize("weights", [{0: -1, 1: 1}, {0: np.nan, 1: 1}, {0: np.inf, 1: 1}])
 def test_class_weights_are_finite_and_not_negative(digits, weights):
     with pytest.raises(ValueError, match=r"class_weight=.*expected finite weights of at least 0"):

@@ -82,7 +82,7 @@ class CoreEstimator(Training, Stopping, Inputs):
         self._fitting = Fitting(sample_weight, self._eval_set)
         try:
             super()._fit(X, y, sample_weight, incremental)
-        except Exception:
+        except BaseException:  # Ctrl-C too, but where epochs make a warning of it
             vars(self).clear()
             vars(self).update(before)
             raise

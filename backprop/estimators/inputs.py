@@ -71,7 +71,7 @@ class Inputs:
         if getattr(self, "class_weight", None) is None:
             return weights
         labels = self._label_binarizer.inverse_transform(targets)
-        balance = compute_sample_weight(self.class_weight, labels)
+        balance = self._class_weights(labels)
         if not (balance.min() >= 0 and np.isfinite(balance).all()):
             raise ValueError(
                 f"class_weight={self.class_weight!r}: expected finite weights of at least 0"
@@ -82,6 +82,16 @@ class Inputs:
                 f"class_weight={self.class_weight!r}: no sample of y has a weight above 0"
             )
         return weights
+
+    def _class_weights(self, labels):
+        """Of each sample. A dict need not name classes that these labels happen not to have."""
+        if self.class_weight == "balanced":
+            return compute_sample_weight("balanced", labels)
+        rows_of_all = (
+            self.classes_ if labels.ndim == 1 else np.repeat([[0], [1]], labels.shape[1], 1)
+        )
+        found = compute_sample_weight(self.class_weight, np.concatenate([labels, rows_of_all]))
+        return found[: len(labels)]
 
     def _preprocessed(self, X, y, incremental, reset):
         learning = reset and self.preprocess == "auto"
