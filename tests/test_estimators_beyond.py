@@ -201,6 +201,8 @@ WRONG_EVAL_SETS = {
         "Sample weights must contain at least one non-zero",
     ),
     "X alone": (lambda X, y: X, "expected"),
+    "no y": (lambda X, y: (X, None), "Input should have at least 1 dimension"),
+    "sparse y": (lambda X, y: (X, sparse.csr_array(y[:, None])), "Sparse data was passed for y"),
 }
 
 
@@ -212,6 +214,17 @@ def test_an_eval_set_is_checked(digits, name):
     with pytest.raises(ValueError, match=f"eval_set: {message}"):
         model.fit(X, y, eval_set=make(X[:5], y[:5]))
     assert not hasattr(model, "coefs_")
+
+
+@pytest.mark.parametrize("scoring", [None, "loss", "neg_log_loss"])
+def test_an_eval_set_may_have_any_types_that_X_and_y_may(digits, scoring):
+    X, y = digits[0].astype(np.float16), digits[1]
+    model = bp.MLPClassifier(scoring=scoring, early_stopping=True, max_iter=2, random_state=0)
+    expected = model.fit(X, y, eval_set=(X.astype(float), y)).validation_scores_
+    for kind in (np.float16, np.longdouble, ">f8"):
+        for labels in (y.astype(float), y.astype(object), list(y)):
+            model.fit(X, y, eval_set=(X.astype(kind), labels))
+            np.testing.assert_allclose(model.validation_scores_, expected, rtol=1e-9)
 
 
 def test_a_regressors_eval_set_is_checked(digits):

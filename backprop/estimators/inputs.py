@@ -170,8 +170,7 @@ class Inputs:
         if not is_classifier(self):
             y = check_array(y, dtype=np.float64, **options)
         else:
-            y = check_array(y, dtype=None, **options)
-            self._check_labels(y)
+            y = self._known_labels(check_array(y, dtype=None, **options))
         n_columns = 1 if y.ndim == 1 else y.shape[1]
         one_label = is_classifier(self) and not self._label_binarizer.y_type_.startswith("multil")
         expected = 1 if one_label else self.n_outputs_
@@ -180,8 +179,8 @@ class Inputs:
             raise ValueError(f"y has shape {y.shape}: expected {shape}")
         return y.ravel() if expected == 1 else y
 
-    def _check_labels(self, y):
-        """Of a label that it does not know, the binarizer would make another class, or none."""
+    def _known_labels(self, y):
+        """y, typed as in the fit. Of an unknown label the binarizer would make another, or none."""
         several = self._label_binarizer.y_type_.startswith("multilabel")
         known = np.array([0, 1]) if several else self.classes_
         unknown = np.argwhere(~np.isin(y, known))
@@ -191,6 +190,7 @@ class Inputs:
                 f"y[{', '.join(map(str, place))}] is {np.asarray(y[place]).tolist()!r}: "
                 f"expected one of {known.tolist()}"
             )
+        return y.astype(known.dtype, copy=False)
 
     def _targets(self, y):
         """y as a loss takes it: (n, n_outputs)."""

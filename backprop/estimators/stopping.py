@@ -10,7 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
-from backprop.estimators.inputs import checked_weights
+from backprop.estimators.inputs import checked_weights, plain
 
 
 class Stopping:
@@ -70,14 +70,14 @@ class Stopping:
             raise ValueError("eval_set: expected (X, y) or (X, y, sample_weight)")
         try:
             return self._checked_scored(*given, fitted=fitted)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise ValueError(f"eval_set: {error}") from error
 
     def _checked_scored(self, X, y, weights=None, *, fitted):
         if issparse(X) != issparse(fitted):
             other = "sparse, and the X to fit dense" if issparse(X) else "dense, and to fit sparse"
             raise ValueError(f"X is {other}: expected the same of both")
-        X = self._inputs(X, accept_sparse="csr", dtype=fitted.dtype)
+        X = plain(self._inputs(X, accept_sparse="csr", dtype=fitted.dtype))
         y = self._checked_targets(y, X.shape[0])
         return X, y, None if weights is None else checked_weights("sample_weight", weights, X)
 
