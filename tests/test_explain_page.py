@@ -565,6 +565,7 @@ def test_the_page_holds_nothing_that_it_does_not_show():
     assert not [name for name in data[0]["optimizer"] if name.endswith("_after")]
     script = re.search(r'"use strict";(.*?)</script>', text, re.DOTALL)[1]
     assert not re.search(r"moment\d?_after", script)
+    assert not re.search(r"^\s*(//|/\*)", script, re.MULTILINE)
 
 
 def test_arrays_are_packed_exactly(trace):

@@ -33,6 +33,8 @@ ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "derivative", "dz"))
 LEFT_OUT = frozenset(("moment1_after", "moment2_after"))
 SAMPLE_ARRAYS = ("x", "y", "output", "share", "loss")
 
+COMMENT_LINE = re.compile(r"^ *(//.*|/\*\*.*\*/)\n", re.MULTILINE)
+
 FRAME = '<iframe srcdoc="{}" title="{}" style="width: 100%; height: 46rem; border: 0"></iframe>'
 
 
@@ -147,7 +149,8 @@ def page(traces, title, introduction=None, opening=None):
     parts = resources.files("backprop.explain") / "page"
     style = (parts / "style.css").read_text("utf-8")
     scripts = sorted((p for p in parts.iterdir() if p.name.endswith(".js")), key=lambda p: p.name)
-    script = "\n".join(p.read_text("utf-8") for p in scripts)
+    # Without comments, which are a tenth of the page of a small network.
+    script = COMMENT_LINE.sub("", "\n".join(p.read_text("utf-8") for p in scripts))
     script = f'"use strict";\n(() => {{\n{script}\n}})();\n'
     template = Template((parts / "template.html").read_text("utf-8"))
     return template.substitute(
