@@ -14,7 +14,6 @@ import backprop as bp
 from backprop import reference
 from backprop.explain import Trace, write_page
 from backprop.explain.text import number
-from backprop.explain.trial import relative_error
 
 SIZES = {"2-2-1": (2, 2, 1), "3-4-3-2": (3, 4, 3, 2)}
 LAST = {  # the activations that a loss allows in the last layer
@@ -344,77 +343,6 @@ def test_what_is_not_finite_settles_nothing(value):
     assert "Nothing looks unwell" not in str(trace)
     net.layers[0].weights[0, 1] = 0.5
     assert "not finite" not in kinds(net.explain([[1.0, 1.0]], [0.0]))
-
-
-def fresh_xnor(sample_weight=None):
-    X, y = [[0.0, 0], [0, 1], [1, 0], [1, 1]], [1.0, 0, 0, 1]
-    net = bp.Network(2, [bp.Dense(2, "relu"), bp.Dense(1)], dtype="float64", seed=0)
-    return net.explain(X, y, sample_weight=sample_weight)
-
-
-def test_where_a_relu_lies_on_its_kink():
-    """All biases are 0, so sample (0, 0) has z = 0 in the hidden layer, whatever the weights."""
-    trace = fresh_xnor()
-    bias = trace.gradient(0, "bias", 0)
-    assert bias.kink is True
-    assert bias.relative_error > 0.5
-    assert "a relu lies on its kink here" in str(bias)
-    rows = [line for line in str(trace).splitlines() if line.endswith("  kink")]
-    assert [row.split()[0] for row in rows] == ["b⁽¹⁾₁", "b⁽¹⁾₂"]
-    others = [trace.gradient(0, source, 0) for source in (0, 1)]  # which that sample's 0 meets
-    others.append(trace.gradient(1, "bias", 0))  # which no relu follows
-    for weight in others:
-        assert not weight.kink
-        assert "kink" not in str(weight)
-        assert weight.relative_error < 1e-6
-    bias = fresh_xnor([0.0, 1, 1, 1]).gradient(0, "bias", 0)
-    assert not bias.kink
-    assert bias.relative_error < 1e-6
-
-
-def test_a_kink_beyond_the_weight_layer():
-    net = bp.Network(1, [bp.Dense(1, "tanh"), bp.Dense(1, "relu")], dtype="float64", seed=0)
-    assert net.explain([[0.0]], [1.0]).gradient(0, "bias", 0).kink
-    net.layers[1].bias = [1.0]
-    assert not net.explain([[0.0]], [1.0]).gradient(0, "bias", 0).kink
-
-
-def test_what_a_trial_cannot_resolve():
-    """An input of 1e-14 gives a gradient far below the last digit of the cost over h."""
-    net = network_for((2, 2, 1), "tanh", "identity", "squared_error")
-    trace = net.explain([[1e-14, 1.0]], [0.3])
-    small, ordinary = trace.gradient(0, 0, 0), trace.gradient(0, 1, 0)
-    assert small.gradient != 0
-    assert small.relative_error > 0.1
-    assert small.unresolved is True
-    assert "less than a trial can resolve" in str(small)
-    assert sum(line.endswith("  unresolved") for line in str(trace).splitlines()) == 2
-    assert not ordinary.unresolved
-    assert "resolve" not in str(ordinary)
-
-
-def test_a_wrong_gradient_is_not_put_down_to_rounding():
-    net = network_for((2, 2, 1), "tanh", "identity", "squared_error")
-    trace = net.explain([[0.5, 1.0]], [0.3])
-    trace.layers[0].gradient.weights[0, 0] *= -1
-    weight = trace.gradient(0, 0, 0)
-    assert not weight.unresolved
-    assert weight.relative_error > 1
-
-
-def test_relative_errors():
-    found = relative_error(np.array([0, 1, 1, np.nan, 1, np.inf]), [0, 1, 2, 1, np.inf, np.inf])
-    np.testing.assert_array_equal(found, [0, 0, 0.5, np.nan, np.nan, np.nan])
-
-
-def test_large_networks_are_tried_one_weight_at_a_time():
-    net = bp.Network(200, [bp.Dense(300, "tanh"), bp.Dense(3)], dtype="float64", seed=0)
-    X = np.random.default_rng(0).normal(size=(4, 200))
-    trace = net.explain(X, np.zeros((4, 3)))
-    assert trace.differences is None
-    assert trace.to_dict()["layers"][0]["finite_difference"] is None
-    assert trace.gradient(0, 17, 250).relative_error < 1e-5
-    assert "not tried" in str(trace)
 
 
 def kinds(trace):

@@ -563,6 +563,10 @@ def test_latex_compiles_and_fits_the_page(tmp_path):
                 trace.to_latex((0, 0, 0)),
                 trace.to_latex((2, "bias", 3)),
             ]
+    net = bp.Network(2, [bp.Dense(2, "relu"), bp.Dense(1)], dtype="float64", seed=0)
+    at_kink = net.explain([[0.0, 0.0]], [1.0]).to_latex((0, "bias", 0))
+    assert r"\intertext" in at_kink
+    bodies.append(at_kink)
     start = r"\documentclass{article}\usepackage{amsmath}\begin{document}"
     (tmp_path / "d.tex").write_text("\n".join([start, *bodies, r"\end{document}"]), "utf-8")
     run = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "d.tex"]

@@ -566,6 +566,9 @@ def test_the_page_holds_nothing_that_it_does_not_show():
     script = re.search(r'"use strict";(.*?)</script>', text, re.DOTALL)[1]
     assert not re.search(r"moment\d?_after", script)
     assert not re.search(r"^\s*(//|/\*)", script, re.MULTILINE)
+    first = data[0]["layers"][0]
+    assert "finite_difference" in first
+    assert not {"kink", "unresolved"} & set(first)
 
 
 def test_arrays_are_packed_exactly(trace):

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 # Lists of these names hold numbers; they are packed wherever in a trace they stand.
 ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "derivative", "dz"))
-# The page works out what the step makes of the moments, and shows how.
-LEFT_OUT = frozenset(("moment1_after", "moment2_after"))
+# The page works these out itself: what the step makes of the moments, and why a trial errs.
+LEFT_OUT = frozenset(("moment1_after", "moment2_after", "kink", "unresolved"))
 SAMPLE_ARRAYS = ("x", "y", "output", "share", "loss")
 
 COMMENT_LINE = re.compile(r"^ *(//.*|/\*\*.*\*/)\n", re.MULTILINE)

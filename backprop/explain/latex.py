@@ -32,6 +32,11 @@ ACTIVATIONS = {  # f(z) and f'(z), with @ for the layer's and the unit's indices
     "tanh": (r"\tanh z@", r"1 - (a@)^2"),
     "relu": (r"\max(0, z@)", r"[z@ > 0]"),
 }
+TRIAL_NOTES = {
+    "unresolved": "They differ by less than a trial can resolve.",
+    "kink": "A relu lies on its kink here: the trial is a mean of the slopes on both sides, "
+    "training takes that of one side ($f'(0) = 0$).",
+}
 MOST_ROWS = 12
 IN_A_LINE = 3  # numbers, in brackets and with powers of ten, that fit beside the left side
 
@@ -172,8 +177,10 @@ def _weight(weight):
         own = symbol("weight", weight.layer, (weight.source, weight.unit))
     by_own = rf"\frac{{\partial \ell}}{{\partial {own}}}"
     name = f"% {weight.symbol}, {_place(weight)}, sample {weight.trace.indices[weight.sample]}."
-    rows = _paths(weight, by_own) + _batch(weight, own) + _assignments(weight, own)
-    return [name, *_align(rows)]
+    rows, step = _paths(weight, by_own) + _batch(weight, own), _assignments(weight, own)
+    if reason := text.trial_reason(weight):
+        step[0] = rf"\intertext{{{TRIAL_NOTES[reason]}}}" + f"\n{step[0]}"
+    return [name, *_align(rows + step)]
 
 
 def _paths(weight, by_own):

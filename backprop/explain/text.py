@@ -11,6 +11,11 @@ MOST_ROWS = 12  # of a table
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
 
+TRIAL_NOTES = {
+    "unresolved": "they differ by less than a trial can resolve",
+    "kink": "a relu lies on its kink here: the trial is a mean of the slopes on both sides, "
+    "training takes that of one side (f′(0) = 0)",
+}
 LOSSES = {
     "squared_error": "ℓ = ½ Σ (a − y)²",
     "sigmoid_cross_entropy": "ℓ = −Σ (y log p + (1 − y) log(1 − p)), p = σ(a)",
@@ -300,21 +305,15 @@ def weight_text(weight):
         f"∂C/∂{weight.symbol} = {number(weight.gradient)} in training",
         f"  central difference {number(weight.finite_difference)} "
         f"(relative error {error_text(weight.relative_error)})",
-        *_trial_notes(weight),
     ]
+    if reason := trial_reason(weight):
+        lines.append(f"  {TRIAL_NOTES[reason]}")
     return "\n".join([*lines, *_weight_step(weight, trace)])
 
 
-def _trial_notes(weight):
-    """Why the trial may contradict the chain rule, though both are right."""
-    if weight.unresolved:
-        return ["  they differ by less than a trial can resolve"]
-    if weight.kink:
-        return [
-            "  a relu lies on its kink here: the trial is a mean of the slopes on both sides, "
-            "training takes f′(0) = 0"
-        ]
-    return []
+def trial_reason(weight):
+    """Why the trial may contradict the chain rule though both are right: in a word, or None."""
+    return "unresolved" if weight.unresolved else "kink" if weight.kink else None
 
 
 def error_text(error):
@@ -380,8 +379,7 @@ def _gradient_lines(trace):
         norm = np.sqrt(np.mean(np.square(layer.gradient.weights, dtype=np.float64)))
         error = "not tried: too many weights; a single weight's is in trace.gradient"
         if differences is not None:
-            largest_error = _largest_error(layer.gradient, differences[i])
-            error = f"largest error {largest_error} of the largest gradient"
+            error = _error_of_layer(layer.gradient, differences[i], trace.unsettled[i]["kink"])
         lines.append(
             f"layer {i + 1}: {n_parameters:,} parameters, root mean square {number(norm)}; {error}"
         )
@@ -390,15 +388,23 @@ def _gradient_lines(trace):
     return lines
 
 
-def _largest_error(gradient, difference):
-    """Of a layer, as a share of its largest gradient: beside one near 0 rounding is large."""
-    found, tried = (
-        np.concatenate([part.ravel() for part in both]) for both in (gradient, difference)
+def _error_of_layer(gradient, difference, kink):
+    """The largest, as a share of the largest gradient: beside one near 0 rounding is large.
+
+    Those at a kink are left out: there a difference says nothing about its gradient.
+    """
+    found, tried, at_kink = (
+        np.concatenate([part.ravel() for part in parts]) for parts in (gradient, difference, kink)
     )
-    if not (np.isfinite(found).all() and np.isfinite(tried).all()):
-        return "unknown"
-    scale = np.max(np.abs(found))
-    return error_text(float(np.max(np.abs(found - tried)) / scale) if scale else 0.0)
+    if at_kink.all():
+        return "not settled: all at a kink"
+    found, tried = found[~at_kink], tried[~at_kink]
+    largest = np.nan
+    if np.isfinite(found).all() and np.isfinite(tried).all():
+        scale = np.max(np.abs([found, tried]))
+        largest = np.max(np.abs(found - tried)) / scale if scale else 0.0
+    left_out = f", {np.sum(at_kink)} at a kink left out" if at_kink.any() else ""
+    return f"largest error {error_text(largest)} of the largest gradient{left_out}"
 
 
 def _gradient_table(trace, layer, differences):
@@ -411,14 +417,9 @@ def _gradient_table(trace, layer, differences):
             error = trial.relative_error(weight.gradient, tried)
             numbers = map(number, (weight.value, weight.gradient, tried))
             columns = "".join(f"{column:>15}" for column in (*numbers, error_text(error)))
-            why = _trial_word(weight) if error > trial.NOTABLE else ""
-            lines.append(f"  {weight.symbol:<9}{columns}{why}")
+            reason = trial_reason(weight) if error > trial.NOTABLE else None
+            lines.append(f"  {weight.symbol:<9}{columns}" + (f"  {reason}" if reason else ""))
     return lines
-
-
-def _trial_word(weight):
-    """`_trial_notes` in a word, for a row of a table."""
-    return "  unresolved" if weight.unresolved else "  kink" if weight.kink else ""
 
 
 def _step_lines(trace):

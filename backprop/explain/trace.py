@@ -181,6 +181,17 @@ class Trace:
         return self._trial.differences()
 
     @cached_property
+    def unsettled(self) -> list[dict[str, Gradient]] | None:
+        """Where the trial contradicts the chain rule though both are right, layer by layer.
+
+        In arrays of bool "kink" and "unresolved", as `WeightGradient` has them; only where the
+        relative error is above 1e-5, so that it asks for a reason. None where `differences` is.
+        """
+        if self.differences is None:
+            return None
+        return [_unsettled(self, i, own) for i, own in enumerate(self.differences)]
+
+    @cached_property
     def diagnostics(self) -> list[dict[str, Any]]:
         """What looks unwell: a list of dict of kind, layer, units, message, advice."""
         return diagnostics.diagnose(self)
@@ -191,7 +202,8 @@ class Trace:
         Numbers that JSON lacks are the strings "nan", "inf" and "-inf". Layers are counted from 0
         in "diagnostics".
         """
-        differences = self.differences or [None] * len(self.layers)
+        untried = [None] * len(self.layers)
+        trials = (self.differences or untried, self.unsettled or untried)
         slopes = diagnostics.slope_sizes(self)
         return plain(
             {
@@ -205,8 +217,7 @@ class Trace:
                     "label_smoothing": self.label_smoothing,
                 },
                 "layers": [
-                    _layer_dict(*parts)
-                    for parts in zip(self.layers, differences, slopes, strict=True)
+                    _layer_dict(*parts) for parts in zip(self.layers, *trials, slopes, strict=True)
                 ],
                 "samples": [
                     {
@@ -423,10 +434,23 @@ def _target_rows(y, network):
     return y.reshape(len(y), network.n_outputs).astype(network.dtype)
 
 
-def _layer_dict(layer, difference, slopes):
+def _unsettled(trace, layer, difference):
+    """Of one layer: which notable errors of the trial a kink or rounding explains."""
+    gradient = trace.layers[layer].gradient
+    errors = [trial.relative_error(*both) for both in zip(gradient, difference, strict=True)]
+    kink, unresolved = (Gradient(*(np.zeros(e.shape, bool) for e in errors)) for _ in range(2))
+    for part, error in enumerate(errors):
+        for place in map(tuple, np.argwhere(error > trial.NOTABLE)):
+            weight = trace.gradient(layer, *(place if len(place) == 2 else (BIAS, *place)))
+            kink[part][place], unresolved[part][place] = weight.kink, weight.unresolved
+    return {"kink": kink, "unresolved": unresolved}
+
+
+def _layer_dict(layer, difference, unsettled, slopes):
     parts = {
         "gradient": layer.gradient,
         "finite_difference": difference,
+        **(unsettled or {"kink": None, "unresolved": None}),
         "step": layer.step,
     }
     return {

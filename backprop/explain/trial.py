@@ -76,6 +76,8 @@ class Trial:
 
     def kink(self, layer, source, unit):
         """Whether a relu's z passes 0 between w - h and w + h, on a sample that weighs."""
+        if all(own.activation != "relu" for own in self._network.layers[layer:]):
+            return False
         place = self._values(layer, source, unit)
         above, below, _ = self._on_both_sides(*place, self._active)
         return any((one != other).any() for one, other in zip(above, below, strict=True))

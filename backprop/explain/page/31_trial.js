@@ -7,6 +7,9 @@ const TRIAL_STEP = 6e-6;
 /** Multiplications that a page may take for a trial of the cost: some tenths of a second. */
 const MOST_TRIAL_WORK = 2e8;
 
+/** A relative error above this asks for a reason. */
+const NOTABLE_ERROR = 1e-5;
+
 const FUNCTIONS = {
   identity: (z) => z,
   sigmoid: (z) => 1 / (1 + Math.exp(-z)),
@@ -57,38 +60,63 @@ function forward(trace, sample) {
   return trace.forwards.get(sample);
 }
 
-/** A sample's loss after one parameter was moved: from its layer on, all is worked out again. */
-function lossWhenMoved(trace, sample, { layer, from, to }, by) {
+/** Each layer's z after one parameter was moved, from its layer on: there all is worked out again. */
+function zsWhenMoved(trace, sample, { layer, from, to }, by) {
   const { input, zs } = forward(trace, sample);
   const below = layer === 0 ? input : zs[layer - 1].map(FUNCTIONS[trace.layers[layer - 1].activation]);
   const z = zs[layer].slice();
   z[to] += by * (from === BIAS ? 1 : below[from]);
-  let a = z.map(FUNCTIONS[trace.layers[layer].activation]);
-  for (const above of trace.layers.slice(layer + 1)) a = preActivations(above, a).map(FUNCTIONS[above.activation]);
+  const moved = [z];
+  for (let l = layer + 1; l <= trace.last; l++) {
+    const a = moved[moved.length - 1].map(FUNCTIONS[trace.layers[l - 1].activation]);
+    moved.push(preActivations(trace.layers[l], a));
+  }
+  return moved;
+}
+
+function lossOf(trace, sample, z) {
   const { y } = trace.samples;
+  const a = z.map(FUNCTIONS[trace.layers[trace.last].activation]);
   return LOSSES[trace.loss](a, y.data.subarray(sample * y.cols, (sample + 1) * y.cols));
 }
 
-/** (f(w + h) − f(w − h)) / 2h, where `f` takes what w is moved by. */
-function centralDifference(trace, parameter, f) {
+/** h, by which a number is moved each way. */
+function trialStep(value) {
+  return TRIAL_STEP * Math.max(1, Math.abs(value));
+}
+
+/** Of one sample's loss: (ℓ(w + h) − ℓ(w − h)) / 2h; and whether a relu's z passes 0 between the two. */
+function sampleTrial(trace, sample, parameter) {
   const held = parameterAt(trace.layers[parameter.layer], parameter);
-  const step = TRIAL_STEP * Math.max(1, Math.abs(held));
-  const [above, below] = [held + step, held - step]; // as rounded
-  return (f(above - held) - f(below - held)) / (above - below);
+  const step = trialStep(held);
+  const ends = [held + step, held - step]; // as rounded
+  const [above, below] = ends.map((end) => zsWhenMoved(trace, sample, parameter, end - held));
+  const [lossAbove, lossBelow] = [above, below].map((zs) => lossOf(trace, sample, zs[zs.length - 1]));
+  const passesZero = (zs, place) =>
+    trace.layers[parameter.layer + place].activation === "relu" && zs.some((z, unit) => z > 0 !== below[place][unit] > 0);
+  return { difference: (lossAbove - lossBelow) / (ends[0] - ends[1]), isAtKink: above.some(passesZero) };
 }
 
-function sampleDifference(trace, sample, parameter) {
-  return centralDifference(trace, parameter, (by) => lossWhenMoved(trace, sample, parameter, by));
-}
-
-/** Of the cost: the trace's own, or worked out here; null where that would take long. */
-function costDifference(trace, parameter) {
-  const { difference } = trace.layers[parameter.layer];
-  if (difference) return parameterAt(difference, parameter);
+/** Of the cost, by the samples that weigh; null where that would take long. The difference is the trace's own where it has one. */
+function costTrial(trace, parameter) {
+  const known = trace.layers[parameter.layer].difference;
   const weights = sum(trace.layers.map(({ inputs, units }) => inputs * units));
   const { count, share } = trace.samples;
-  if (weights * count > MOST_TRIAL_WORK) return null;
+  if (!known && weights * count > MOST_TRIAL_WORK) return null;
   const weighing = [...Array(count).keys()].filter((sample) => share.at(0, sample) > 0);
-  const cost = (by) => sum(weighing.map((sample) => share.at(0, sample) * lossWhenMoved(trace, sample, parameter, by)));
-  return centralDifference(trace, parameter, cost);
+  const trials = weighing.map((sample) => ({ share: share.at(0, sample), ...sampleTrial(trace, sample, parameter) }));
+  return {
+    difference: known ? parameterAt(known, parameter) : sum(trials.map((trial) => trial.share * trial.difference)),
+    isAtKink: trials.some(({ isAtKink }) => isAtKink),
+  };
+}
+
+/** A gradient beside its trial, of a loss or cost by a number; and why they may differ though both are right. */
+function compared(gradient, trial, cost, number) {
+  if (trial === null) return { gradient, difference: null, error: null, reason: null };
+  const { difference, isAtKink } = trial;
+  const error = relativeError(gradient, difference);
+  const rounding = (Number.EPSILON * Math.abs(cost)) / trialStep(number);
+  const isUnresolved = error > NOTABLE_ERROR && Math.abs(gradient - difference) <= rounding;
+  return { gradient, difference, error, reason: isUnresolved ? "unresolved" : isAtKink ? "kink" : null };
 }

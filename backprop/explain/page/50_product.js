@@ -112,26 +112,41 @@ function meanElement(trace, parameter) {
   ];
 }
 
+const TRIAL_REASONS = {
+  unresolved: "the two differ by less than a trial can resolve.",
+  kink: "a relu lies on its kink here. The trial is a mean of the slopes on both sides; training takes that of one side (f′(0)\u00a0=\u00a00).",
+};
+
+/** Under the trials: why one may contradict the chain rule though both are right. */
+function trialNotes(own, batch) {
+  return Object.entries(TRIAL_REASONS).map(([reason, text]) => {
+    const places = [own.reason === reason && "this sample", batch.reason === reason && "the batch"].filter(Boolean);
+    if (!places.length) return null;
+    return h("p", { class: "trial-note", "data-reason": reason }, h("strong", null, `${capital(places.join(" and "))}: `), text);
+  });
+}
+
 /** Both derivatives above what a trial says: a column each, so that a phone has room for them. */
 function checkElement(trace, parameter) {
+  const { sample } = state;
   const symbol = (of) => largeMath(partial(of, parameterSymbol(parameter)));
   const cell = (id, value, precision) => (value === null ? "–" : h("span", { id }, number(value, null, precision)));
-  const gradient = parameterAt(trace.layers[parameter.layer].gradient, parameter);
-  const own = trace.sampleGradient(parameter, state.sample);
-  const ownTrial = sampleDifference(trace, state.sample, parameter);
-  const trial = costDifference(trace, parameter);
-  const error = trial === null ? null : relativeError(gradient, trial);
+  const layer = trace.layers[parameter.layer];
+  const value = parameterAt(layer, parameter);
+  const own = compared(trace.sampleGradient(parameter, sample), sampleTrial(trace, sample, parameter), trace.samples.loss.at(0, sample), value);
+  const batch = compared(parameterAt(layer.gradient, parameter), costTrial(trace, parameter), trace.cost, value);
   const headings = ["", [symbol(sampleLoss()), " this sample"], [symbol(mi("C")), " the batch"]];
   const rows = [
-    ["chain rule", number(own), cell("gradient", gradient)],
-    ["trial", cell("sample-difference", ownTrial), cell("difference", trial)],
-    ["relative error", cell("sample-error", relativeError(own, ownTrial), 2), cell("relative-error", error, 2)],
+    ["chain rule", number(own.gradient), cell("gradient", batch.gradient)],
+    ["trial", cell("sample-difference", own.difference), cell("difference", batch.difference)],
+    ["relative error", cell("sample-error", own.error, 2), cell("relative-error", batch.error, 2)],
   ];
   return [
     h("h3", null, "Settled by trial"),
     h("p", { class: "note" }, "The number is moved a little each way, and the network worked out again in float64, without any derivative."),
     table("Each derivative, as training has it, beside its central difference", headings, rows),
-    trial === null ? h("p", { class: "note" }, "A trial of the cost would take this page long: in Python, trace.gradient(…).finite_difference has it.") : null,
+    trialNotes(own, batch),
+    batch.difference === null ? h("p", { class: "note" }, "A trial of the cost would take this page long: in Python, trace.gradient(…).finite_difference has it.") : null,
   ];
 }
 
