@@ -161,12 +161,22 @@ def test_the_path_that_is_read_is_marked(open_page, deep):
         assert marked(page) == edges(path.units)
 
 
+def go_to(page, source, unit):
+    """By the fields of the window, which count from 1."""
+    for name, wanted in (("from unit", source), ("to unit", unit)):
+        page.find(f'[data-key="{name}"]').send_keys(Keys.CONTROL, "a")
+        page.find(f'[data-key="{name}"]').send_keys(str(wanted), Keys.ENTER)
+
+
+def place_of(page):
+    names = ("from unit", "to unit")
+    return tuple(int(page.find(f'[data-key="{name}"]').get_attribute("value")) for name in names)
+
+
 def test_a_wide_network_is_drawn_as_heat_maps(open_page, wide):
     page = open_page(wide)
     assert len(page.all("canvas")) == 2
-    for name, wanted in (("from unit", 300), ("to unit", 77)):
-        page.find(f'[data-key="{name}"]').send_keys(Keys.CONTROL, "a")
-        page.find(f'[data-key="{name}"]').send_keys(str(wanted), Keys.ENTER)
+    go_to(page, 300, 77)
     assert page.value("#gradient") == wide.gradient(0, 299, 76).gradient
     page.run("arguments[0].focus()", page.find('[role="gridcell"][tabindex="0"]'))
     for source, unit, key in [
@@ -185,6 +195,30 @@ def test_a_wide_network_is_drawn_as_heat_maps(open_page, wide):
         "return [...new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)].length"
     )
     assert pixels > 20
+
+
+def test_the_window_keeps_its_place(open_page, wide):
+    page = open_page(wide)
+    go_to(page, 300, 77)
+    frame = page.find(".frame:not([hidden])").get_attribute("style")
+    for key, heading in (("bias", "Bias of layer 1, unit 77"), ("unit", "Layer 1, unit 77")):
+        page.find(f'.fields [data-key="{key}"]').click()
+        assert page.find("#panel h2").text == heading
+        assert place_of(page) == (300, 77)
+        assert page.find(".frame:not([hidden])").get_attribute("style") == frame
+        assert page.all(".cell[aria-selected='true']") == []
+        page.run("arguments[0].focus()", page.find('[role="gridcell"][tabindex="0"]'))
+        page.keys(Keys.ENTER)
+        assert page.find("#panel h2").text == "Weight from x300 to layer 1, unit 77"
+        assert page.value("#gradient") == wide.gradient(0, 299, 76).gradient
+    page.find('[data-key="layer 1"]').click()  # each layer has a place of its own
+    second = place_of(page)
+    page.find('.fields [data-key="unit"]').click()
+    assert place_of(page) == second
+    link = page.find("#panel tbody button")  # to a weight that reads one of the largest inputs
+    source = int(link.get_attribute("data-key").removeprefix("from ")) + 1
+    link.click()
+    assert place_of(page) == (source, second[1])
 
 
 def test_a_click_on_a_heat_map(open_page, wide):

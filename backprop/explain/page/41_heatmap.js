@@ -11,6 +11,7 @@ class HeatMaps {
     this.window = h("div", { class: "window" });
     this.element = h("div", { class: "heatmaps" }, this.layers.map(({ element }) => element), this.window);
     this.painted = null;
+    this.places = trace.layers.map(() => ({ from: 0, to: 0 }));
   }
 
   overview(trace, layer, l) {
@@ -59,13 +60,23 @@ class HeatMaps {
     this.paintWindow();
   }
 
+  /** The weight in the middle of a layer's window; what a bias, a unit and an input lack of it stays as it was. */
+  placeIn(layer) {
+    const { item } = state;
+    const place = { ...this.places[layer] };
+    if (item.kind === "unit") place[item.layer === INPUTS ? "from" : "to"] = item.unit;
+    else place.to = item.to;
+    if (item.kind === "parameter" && item.from !== BIAS) place.from = item.from;
+    this.places[layer] = place;
+    return place;
+  }
+
   paintWindow() {
     const { item, trace } = state;
     const layer = Math.max(item.layer, 0);
     const { inputs, units, name } = trace.layers[layer];
-    const from = item.kind === "parameter" ? item.from : item.layer === INPUTS ? item.unit : 0;
-    const to = item.kind === "parameter" ? item.to : item.layer === INPUTS ? 0 : item.unit;
-    const columns = windowAround(Math.max(from, 0), inputs, WINDOW_COLUMNS);
+    const { from, to } = this.placeIn(layer);
+    const columns = windowAround(from, inputs, WINDOW_COLUMNS);
     const rows = windowAround(to, units, WINDOW_ROWS);
     this.layers.forEach(({ frame }, l) => {
       frame.hidden = l !== layer;
@@ -79,19 +90,19 @@ class HeatMaps {
         type: "number", min: 1, max: most, value: value + 1, "data-key": label,
         onchange: (event) => choose(Math.min(most, Math.max(1, Math.round(Number(event.target.value)) || 1)) - 1),
       }));
-    const choose = (change) => select({ kind: "parameter", layer, from: Math.max(from, 0), to, ...change });
+    const choose = (change) => select({ kind: "parameter", layer, from, to, ...change });
     redraw(
       this.window,
       h("h3", null, `Inside ${name}`),
       h(
         "div",
         { class: "fields" },
-        field("from unit", Math.max(from, 0), inputs, (unit) => choose({ from: unit })),
+        field("from unit", from, inputs, (unit) => choose({ from: unit })),
         field("to unit", to, units, (unit) => choose({ to: unit })),
         button("bias", "Its bias", () => choose({ from: BIAS }), { class: "quiet" }),
         button("unit", "The unit itself", () => select({ kind: "unit", layer, unit: to }), { class: "quiet" }),
       ),
-      this.cells(layer, columns, rows, { from: Math.max(from, 0), to }),
+      this.cells(layer, columns, rows, { from, to }),
     );
   }
 
@@ -100,7 +111,7 @@ class HeatMaps {
     const most = largestShown(layer);
     const chosen = itemKey(state.item);
     const onkeydown = (event) => {
-      const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+      const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Enter: [0, 0], " ": [0, 0] };
       const move = moves[event.key];
       if (!move) return;
       event.preventDefault();
@@ -132,7 +143,7 @@ class HeatMaps {
     const label = (text) => h("div", { class: "cell-label", "aria-hidden": "true" }, text);
     const grid = h(
       "div",
-      { role: "grid", class: "cells", "aria-label": "Weights; the arrow keys go from cell to cell", onkeydown },
+      { role: "grid", class: "cells", "aria-label": "Weights; the arrow keys go from cell to cell, Enter chooses the one that has the focus", onkeydown },
       h("div", { class: "cell-row", "aria-hidden": "true" }, label(""), columns.map((from) => label(String(from + 1)))),
       rows.map((to) =>
         h("div", { role: "row", class: "cell-row" }, label(String(to + 1)), columns.map((from) => cell(from, to))),
