@@ -42,6 +42,11 @@ def deep():
 
 
 @pytest.fixture(scope="module")
+def grouped():
+    return traced((3, 4, 8, 4, 2), hidden="tanh")
+
+
+@pytest.fixture(scope="module")
 def wide():
     net = bp.Network(
         784, [bp.Dense(256, "relu"), bp.Dense(10)], loss="softmax_cross_entropy", seed=0
@@ -219,6 +224,11 @@ def test_the_window_keeps_its_place(open_page, wide):
     source = int(link.get_attribute("data-key").removeprefix("from ")) + 1
     link.click()
     assert place_of(page) == (source, second[1])
+    page.find('.fields [data-key="bias"]').click()
+    page.open_tab("quiz")
+    page.find("#panel .again").click()
+    page.open_tab("product")
+    assert place_of(page) == (source, second[1])
 
 
 def test_a_click_on_a_heat_map(open_page, wide):
@@ -315,6 +325,85 @@ def test_the_quiz_asks_for_the_next_factor(open_page, deep):
         page.find(".again").click()
     assert len(asked) > 1
     assert re.search(r"\d+ of \d+ at the first try", page.find("#score").text)
+
+
+def lead(page):
+    """Of the quiz, by its first line."""
+    return page.find("#panel .lead").text.partition(". Build")[0]
+
+
+def sample_of(page):
+    return int(page.find("#sample").get_attribute("value"))
+
+
+def test_the_quiz_gives_back_what_was_chosen(open_page, deep):
+    page = open_page(deep, weight=(1, "bias", 2), sample=1)
+    page.open_tab("quiz")
+    for _ in range(3):
+        page.find(".again").click()
+    place, sample, _ = question(page)
+    assert page.find('.edge[aria-selected="true"]').get_attribute("data-item") == item(*place)
+    assert sample_of(page) == sample
+    page.open_tab("product")
+    assert page.find("#panel h2").text == "Bias of layer 2, unit 3"
+    assert sample_of(page) == 1
+    assert page.value("#gradient") == deep.gradient(1, "bias", 2).gradient
+    page.open_tab("quiz")
+    assert question(page)[:2] == (place, sample)  # it waits too
+    page.choose(0, 2, 1)  # which leaves the quiz
+    assert page.find("#panel h2").text == "Weight from x3 to layer 1, unit 2"
+    assert sample_of(page) == 1
+    page.open_tab("quiz")
+    page.find('#sample option[value="2"]').click()
+    page.open_tab("product")
+    assert sample_of(page) == 2  # which was chosen, if in the quiz
+    page.find('[data-item="unit 0 3"] circle').click()
+    page.open_tab("quiz")
+    page.open_tab("batch")
+    assert "bias of layer 1, unit 4" in page.text()
+
+
+@pytest.mark.parametrize("place", [(0, 2, 1), (1, "bias", 2), (2, 2, 1)])
+def test_the_first_question_is_about_what_is_chosen(open_page, deep, place):
+    page = open_page(deep, weight=place, sample=1)
+    name = page.find("#panel h2").text
+    page.open_tab("quiz")
+    assert lead(page).startswith(f"The {name[0].lower()}{name[1:]}, sample 2")
+    weight = deep.gradient(*place, sample=1)
+    path = max(weight.paths, key=lambda path: abs(path.product))
+    for factor in path.factors:
+        options = [option.text.removeprefix("✗ ") for option in page.all("#panel .option")]
+        assert len({text.partition(" = ")[0] for text in options}) == len(options) >= 3
+        answer_with(page, factor.value)
+    assert page.value("#found .chain-result") == pytest.approx(path.product, rel=1e-12)
+
+
+def test_the_first_question_on_grouped_paths(open_page, grouped):
+    page = open_page(grouped, weight=(0, 1, 2), sample=0)
+    page.open_tab("quiz")
+    place, sample, units = question(page)
+    assert (place, sample) == ((0, 1, 2), 0)
+    weight = grouped.gradient(0, 1, 2, sample=0)
+    assert weight.is_grouped
+    largest = max(weight.paths, key=lambda path: abs(path.product))
+    ends = list(largest.units)
+    for layer in grouped.layers[2:]:
+        ends.append(int(np.argmax(np.abs(layer.weights[ends[-1]] * layer.dz[0]))))
+    assert units == ends
+    for factor in factors_of(grouped, place, 0, ends).factors:
+        answer_with(page, factor.value)
+
+
+def test_no_question_about_a_product_of_0(open_page):
+    """The first unit is silent, so that nothing comes back to its weights."""
+    net = network((2, 3, 1), hidden="relu")
+    net.layers[0].bias[:] = [-50, 1, 1]
+    page = open_page(net.explain([[0.5, -0.25]], [1.0]), weight=(0, 1, 0))
+    page.open_tab("quiz")
+    assert not lead(page).startswith("The weight from x2 to layer 1, unit 1,")
+    page.open_tab("product")
+    page.find('[data-item="unit 0 0"] circle').click()
+    assert page.find("#panel h2").text == "Layer 1, unit 1"
 
 
 def test_a_wrong_choice_counts_once(open_page, trace):

@@ -62,12 +62,12 @@ class HeatMaps {
 
   /** The weight in the middle of a layer's window; what a bias, a unit and an input lack of it stays as it was. */
   placeIn(layer) {
-    const { item } = state;
+    const { item, tab } = state;
     const place = { ...this.places[layer] };
     if (item.kind === "unit") place[item.layer === INPUTS ? "from" : "to"] = item.unit;
     else place.to = item.to;
     if (item.kind === "parameter" && item.from !== BIAS) place.from = item.from;
-    this.places[layer] = place;
+    if (tab !== "quiz") this.places[layer] = place; // for when what was chosen is shown again
     return place;
   }
 

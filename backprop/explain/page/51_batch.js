@@ -19,7 +19,7 @@ function batchView() {
   const listed = largest(contributions, MOST_SAMPLES_LISTED);
   const most = largestOf(contributions);
   const rows = listed.map((s) => [
-    button(`sample ${s}`, String(samples.numbers[s]), () => update({ sample: s }), { class: "link", "aria-pressed": String(s === state.sample), "aria-label": `sample ${samples.numbers[s]}` }),
+    button(`sample ${s}`, String(samples.numbers[s]), () => selectSample(s), { class: "link", "aria-pressed": String(s === state.sample), "aria-label": `sample ${samples.numbers[s]}` }),
     number(samples.loss.at(0, s), null, 4),
     number(samples.share.at(0, s), null, 4),
     number(own.dz.at(s, parameter.to), "group", 4),

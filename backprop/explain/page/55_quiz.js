@@ -37,6 +37,30 @@ function questionOf(trace, sample, parameter, way) {
   return question;
 }
 
+function isAskable({ path }) {
+  return Math.abs(path.product) > NO_PRODUCT;
+}
+
+/** The largest path of a parameter; of grouped ones, through the largest group and on through the largest term of each sum. */
+function largestWay(trace, sample, parameter) {
+  const way = [...chainOf(trace, sample, parameter).largest.units];
+  for (let layer = parameter.layer + way.length; layer <= trace.last; layer++) {
+    const { dz, weights, units } = trace.layers[layer];
+    const unit = way[way.length - 1];
+    const terms = Array.from({ length: units }, (_, next) => weights.at(unit, next) * dz.at(sample, next));
+    way.push(largest(terms, 1)[0]);
+  }
+  return way;
+}
+
+/** About what is chosen, where that is a weight or a bias with something to multiply. */
+function firstQuestion() {
+  const { trace, chosen: { item, sample } } = state;
+  if (item.kind !== "parameter") return newQuestion();
+  const question = questionOf(trace, sample, item, largestWay(trace, sample, item));
+  return isAskable(question) ? question : newQuestion();
+}
+
 /** A weight and a path whose product is not 0, where a few tries find one. */
 function newQuestion() {
   const { trace } = state;
@@ -48,20 +72,21 @@ function newQuestion() {
     const way = [parameter.to];
     for (let next = layer + 1; next <= trace.last; next++) way.push(randomBelow(trace.units(next)));
     question = questionOf(trace, randomBelow(trace.samples.count), parameter, way);
-    if (Math.abs(question.path.product) > NO_PRODUCT) break;
+    if (isAskable(question)) break;
   }
   return question;
 }
 
-/** The page shows what is asked: its weight and its sample. Another epoch or sample asks anew, on its numbers. */
-function matchQuiz(isSampleChosen) {
-  const { quiz, trace, sample } = state;
-  if (quiz === null) state.quiz = newQuestion();
-  else if (quiz.trace !== trace || (isSampleChosen && quiz.sample !== sample)) {
-    state.quiz = questionOf(trace, isSampleChosen ? sample : Math.min(quiz.sample, trace.samples.count - 1), quiz.parameter, quiz.path.units);
-  }
-  state.item = state.quiz.parameter;
-  state.sample = state.quiz.sample;
+/** The same once more, on the numbers of another sample or epoch. */
+function askOnSample(sample) {
+  const { quiz, trace } = state;
+  state.quiz = questionOf(trace, Math.min(sample, trace.samples.count - 1), quiz.parameter, quiz.path.units);
+}
+
+function matchQuiz() {
+  const { quiz, trace } = state;
+  if (quiz === null) state.quiz = firstQuestion();
+  else if (quiz.trace !== trace) askOnSample(quiz.sample);
 }
 
 /** The right factor and some wrong ones, each with the reason why it is wrong. */
@@ -81,8 +106,11 @@ function optionsOf(question) {
     also(() => mrow(mo("−"), symbol()), -right.value, "The sign is wrong: the loss’s derivative by the output is a − y (p − y), not y − a.");
   }
   also(() => indexed("z", layer, to), own.z.at(sample, to), "That is the pre-activation itself; the chain rule takes the derivative of the activation there.");
-  also(() => parameterSymbol(parameter), parameterAt(own, parameter), "That is the weight itself. The derivative of w · x by w is x: the weight does not appear.");
-  if (right.kind !== "input") {
+  const isBias = parameter.from === BIAS;
+  also(() => parameterSymbol(parameter), parameterAt(own, parameter), isBias
+    ? "That is the bias itself. It is added, so that the derivative by it is 1: the bias does not appear."
+    : "That is the weight itself. The derivative of w · x by w is x: the weight does not appear.");
+  if (right.kind !== "input" && !isBias) {
     also(() => indexed("b", layer, to), own.bias.at(0, to), "A bias is added, so that it drops out of the derivative.");
   }
   return shuffled([right, ...shuffled(wrong).slice(0, MOST_OPTIONS - 1)]);

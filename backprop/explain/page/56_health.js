@@ -27,7 +27,7 @@ function unitButtons(layer, units) {
   const inTrace = layer >= 0 && layer <= state.trace.last;
   if (!inTrace || !units.length) return null;
   const shown = units.slice(0, MOST_UNITS_LISTED).map((unit) =>
-    button(`unit ${layer} ${unit}`, state.trace.unitName(layer, unit), () => update({ item: { kind: "unit", layer, unit }, tab: "product" }), { class: "quiet" }),
+    button(`unit ${layer} ${unit}`, state.trace.unitName(layer, unit), () => select({ kind: "unit", layer, unit }), { class: "quiet" }),
   );
   const others = units.length - shown.length;
   return h("p", { class: "units" }, shown, others > 0 ? ` and ${others} others` : null);

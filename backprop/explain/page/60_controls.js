@@ -47,7 +47,7 @@ function sampleControl() {
   const { samples } = state.trace;
   if (samples.count < 2) return null;
   const options = samples.numbers.map((name, s) => h("option", { value: s, selected: s === state.sample }, String(name)));
-  const choice = h("select", { id: "sample", "data-key": "sample", onchange: (event) => update({ sample: Number(event.target.value) }) }, options);
+  const choice = h("select", { id: "sample", "data-key": "sample", onchange: (event) => selectSample(Number(event.target.value)) }, options);
   return h("div", { class: "control" }, h("label", { for: "sample" }, "Sample"), choice);
 }
 

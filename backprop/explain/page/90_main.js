@@ -16,8 +16,10 @@ const VIEWS_OF_THE_CHOSEN = ["product", "batch", "update"];
 const state = {
   traces: readTraces(),
   traceIndex: 0,
-  sample: 0,
-  item: null, // {kind: "parameter", layer, from, to} or {kind: "unit", layer, unit}
+  chosen: {
+    item: null, // {kind: "parameter", layer, from, to} or {kind: "unit", layer, unit}
+    sample: 0,
+  },
   show: "gradient",
   tab: "product",
   way: null, // of several paths, the one that was opened: a unit of each layer
@@ -29,6 +31,19 @@ const state = {
   get trace() {
     return this.traces[this.traceIndex];
   },
+
+  /** While the quiz is open, the page shows what it asks for; what was chosen waits. */
+  get shown() {
+    return this.tab === "quiz" ? { item: this.quiz.parameter, sample: this.quiz.sample } : this.chosen;
+  },
+
+  get item() {
+    return this.shown.item;
+  },
+
+  get sample() {
+    return this.shown.sample;
+  },
 };
 
 function itemKey({ kind, layer, from, to, unit }) {
@@ -38,15 +53,23 @@ function itemKey({ kind, layer, from, to, unit }) {
 /** Changes what is shown, and draws it. */
 function update(change) {
   Object.assign(state, { way: null }, change);
-  state.sample = Math.min(state.sample, state.trace.samples.count - 1);
-  if (state.tab === "quiz") matchQuiz("sample" in change);
+  const { chosen, trace } = state;
+  chosen.sample = Math.min(chosen.sample, trace.samples.count - 1);
+  if (state.tab === "quiz") matchQuiz();
   draw();
 }
 
 /** Chooses a unit, a weight or a bias. */
 function select(item) {
-  const tab = VIEWS_OF_THE_CHOSEN.includes(state.tab) ? state.tab : "product";
-  update({ item, tab });
+  state.chosen.item = item;
+  update({ tab: VIEWS_OF_THE_CHOSEN.includes(state.tab) ? state.tab : "product" });
+}
+
+/** Chooses a sample; the quiz then asks on it. */
+function selectSample(sample) {
+  state.chosen.sample = sample;
+  if (state.tab === "quiz") askOnSample(sample);
+  update({});
 }
 
 /** Begins where html.py says; else at the largest gradient, and the sample that adds most to it. */
@@ -55,7 +78,7 @@ function openPage() {
   state.traceIndex = opening.trace ?? state.traces.length - 1;
   const [layer, from, to] = opening.weight ?? [];
   const parameter = opening.weight ? { kind: "parameter", layer, from, to } : largestGradient(state.trace, 0);
-  state.sample = opening.sample ?? largest(state.trace.contributions(parameter), 1)[0];
+  state.chosen.sample = opening.sample ?? largest(state.trace.contributions(parameter), 1)[0];
   select(parameter);
 }
 
