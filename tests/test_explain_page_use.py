@@ -70,7 +70,7 @@ def shown(text):
     """The number in "… = −1.5 × 10⁻⁵", or in −9·10⁻⁵ of the drawing."""
     text = text.rpartition("=")[2].strip().replace("−", "-").replace(" × ", "·")
     mantissa, _, power = text.partition("·10")
-    return float(mantissa) * 10.0 ** int(power.translate(RAISED) or 0)
+    return float(f"{mantissa}e{power.translate(RAISED) or 0}")
 
 
 # ---- The drawing --------------------------------------------------------------------------------
@@ -527,6 +527,28 @@ def test_the_focus_is_seen(open_page, trace):
     assert page.run(FOCUS).startswith("solid 3px")
 
 
+def test_all_digits_without_a_pointer(open_page):
+    net = network((2, 2, 1))
+    net.layers[1].weights *= [[1e-5], [1.0]]
+    page = open_page(net.explain([[0.5, -1.0], [1.5, 25e6]], [1.0, 0.0]), weight=(0, 1, 0))
+    texts = """
+        return [...document.querySelectorAll(".number")].map((one) => [one.textContent, one.title]);
+    """
+    short = page.run(texts)
+    assert any(shown(text) != float(exact) for text, exact in short)
+    page.run("document.getElementById('all-digits').focus()")
+    page.keys(Keys.SPACE)
+    assert page.browser.switch_to.active_element.get_attribute("id") == "all-digits"
+    for tab in TABS:
+        for text, exact in page.run(texts):
+            assert shown(text) == float(exact)
+        page.open_tab(tab)
+    page.open_tab("product")
+    page.find(".foot label").click()
+    assert page.run(texts) == short
+    assert "pointer" not in page.find(".foot").text
+
+
 def test_what_a_screen_reader_is_told(open_page, trace):
     page = open_page(trace)
     for shape in page.all('[role="option"]'):
@@ -571,9 +593,11 @@ def test_nothing_is_wider_than_a_phone(open_page, networks, name):
     """
     for width in (360, 320):
         page.show_as("light", width, 640)
-        found = {tab: page.run(script, tab) for tab in TABS}
-        assert found == dict.fromkeys(TABS, width)
-        assert page.text()
+        for _ in range(2):  # with all digits too
+            found = {tab: page.run(script, tab) for tab in TABS}
+            assert found == dict.fromkeys(TABS, width)
+            assert page.text()
+            page.run("document.getElementById('all-digits').click()")
 
 
 @pytest.mark.parametrize("name", NETWORKS[:2])

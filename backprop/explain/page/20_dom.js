@@ -23,15 +23,19 @@ function fill(element, properties, children) {
 
 const SUPERSCRIPTS = { "−": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
+/** As a precision: every digit that it takes to tell a number from its neighbours. */
+const ALL_DIGITS = Infinity;
+
 /** A number's mantissa and its power of ten, which most have not. Six digits: enough to compare, few enough to read. */
 function scientific(value, precision = 6) {
   if (!Number.isFinite(value)) return [String(value).replace("Infinity", "∞").replace("-", "−")];
   if (value === 0) return ["0"];
   const size = Math.abs(value);
+  const places = precision === ALL_DIGITS ? [] : [precision];
   const text =
     size < 1e-4 || size >= 1e6
-      ? value.toExponential(precision - 1).replace(/\.?0+e/, "e").replace("e+", "e")
-      : value.toPrecision(precision).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+      ? value.toExponential(...places.map((place) => place - 1)).replace(/\.?0+e/, "e").replace("e+", "e")
+      : value.toPrecision(...places).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
   return text.replaceAll("-", "−").split("e");
 }
 
@@ -40,11 +44,11 @@ function digits(value, precision) {
   return exponent ? `${mantissa} × 10${[...exponent].map((sign) => SUPERSCRIPTS[sign]).join("")}` : mantissa;
 }
 
-/** A number in its kind's colour; all its digits are in its title. */
+/** A number in its kind's colour; all its digits are in its title, or shown where the reader asks for them. */
 function number(value, kind, precision) {
   const exact = String(value);
   const properties = { class: kind ? `number kind-${kind}` : "number", title: exact, "data-value": exact };
-  return h("span", properties, digits(value, precision));
+  return h("span", properties, digits(value, state.hasAllDigits ? ALL_DIGITS : precision));
 }
 
 /** Between two terms; the spaces beside it are where a line may break. */

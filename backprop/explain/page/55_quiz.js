@@ -83,6 +83,7 @@ function askOnSample(sample) {
   state.quiz = questionOf(trace, Math.min(sample, trace.samples.count - 1), quiz.parameter, quiz.path.units);
 }
 
+/** Begins the quiz where it has not begun; another epoch asks anew. */
 function matchQuiz() {
   const { quiz, trace } = state;
   if (quiz === null) state.quiz = firstQuestion();

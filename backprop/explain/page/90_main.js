@@ -21,6 +21,7 @@ const state = {
     sample: 0,
   },
   show: "gradient",
+  hasAllDigits: false,
   tab: "product",
   way: null, // of several paths, the one that was opened: a unit of each layer
   step: 0,
@@ -134,6 +135,7 @@ function onSkip(event) {
 document.getElementById("network").append(drawing.element);
 document.querySelector(".network").classList.toggle("of-heatmaps", !isGraph);
 document.getElementById("skip").addEventListener("click", onSkip);
+document.getElementById("all-digits").addEventListener("change", ({ target }) => update({ hasAllDigits: target.checked }));
 tabs.addEventListener("keydown", onTabsKey);
 panel.addEventListener("keydown", onStepsKey);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
