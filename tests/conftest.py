@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))  # where tests find the modules that they share
 DATA = Path(os.environ.get("BACKPROP_DATA", ROOT.parent / "shared" / "data")).absolute()
 
 # A machine under load makes a single example slow, which says nothing about the code.
@@ -177,6 +179,11 @@ class Page:
     def open_tab(self, name):
         self.find(f"#tab-{name}").click()
 
+    def settle(self):
+        """Wait until a <details> that opens has said so, which is a little later."""
+        script = "return new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+        self.run(script)
+
     def keys(self, *keys):
         for key in keys:
             self.browser.switch_to.active_element.send_keys(key)
@@ -251,3 +258,31 @@ def open_page(open_file, tmp_path):
         return open_file(tmp_path / "page.html", scheme, width)
 
     return open_
+
+
+@pytest.fixture(scope="session")
+def trace():
+    """Of a 2-2-1 network, on three samples."""
+    from explained import small_trace
+
+    return small_trace()
+
+
+@pytest.fixture(scope="session")
+def deep():
+    """Of a 3-4-3-2 network, on three samples."""
+    from explained import batch, network
+
+    sizes = (3, 4, 3, 2)
+    return network(sizes, "tanh").explain(*batch(sizes))
+
+
+@pytest.fixture(scope="session")
+def wide():
+    """Of a 784-256-10 network, on 32 samples."""
+    import backprop as bp
+
+    layers = [bp.Dense(256, "relu"), bp.Dense(10)]
+    net = bp.Network(784, layers, loss="softmax_cross_entropy", seed=0)
+    X = np.random.default_rng(0).uniform(size=(32, 784)).astype("float32")
+    return net.explain(X, np.arange(32) % 10)

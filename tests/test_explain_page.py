@@ -1,19 +1,16 @@
 """The numbers and formulas on the page of `explain`, read in a real browser."""
 
-import base64
-import json
 import math
 import re
 
 import numpy as np
 import pytest
+from explained import NAME, RAISED, batch, network, parameters, sample_of, small_trace
 
 import backprop as bp
-from backprop.explain import html, write_page
+from backprop.explain import html
 
-RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-NAME = "<script>document.title = 'taken over'</script>"
 SIZES = {
     "2-2-1": (2, 2, 1),
     "3-4-3-2": (3, 4, 3, 2),
@@ -22,37 +19,9 @@ SIZES = {
 }
 
 
-def network(sizes, hidden="sigmoid", last="sigmoid", **options):
-    layers = [*(bp.Dense(n, hidden) for n in sizes[1:-1]), bp.Dense(sizes[-1], last)]
-    options = {"dtype": "float64", "seed": 4, **options}
-    net = bp.Network(sizes[0], layers, **options)
-    rng = np.random.default_rng(5)
-    for layer in net.layers:  # so that no bias is 0
-        layer.bias = rng.normal(size=layer.bias.shape) * 0.3
-    return net
-
-
-def batch(sizes, n=3):
-    rng = np.random.default_rng(7)
-    return rng.normal(size=(n, sizes[0])), rng.normal(size=(n, sizes[-1]))
-
-
 @pytest.fixture(scope="module")
 def trace():
-    X, y = np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 2.0]]), [1.0, 0.0, 1.0]
-    net = network((2, 2, 1), optimizer=bp.SGD(0.5, 0.9))
-    return net.explain(X, y, input_names=["left", NAME])
-
-
-def parameters(trace):
-    for i, layer in enumerate(trace.layers):
-        for unit in range(layer.n_out):
-            for source in [*range(layer.n_in), "bias"]:
-                yield i, source, unit
-
-
-def sample_of(page):
-    return int(page.find("#sample").get_attribute("value"))
+    return small_trace(input_names=["left", NAME])
 
 
 def linear(symbol):
@@ -517,29 +486,6 @@ def test_a_slider_over_the_epochs(open_page):
         slider.send_keys("\ue014")  # to the right
 
 
-def test_where_a_page_opens_is_looked_at(trace, tmp_path):
-    def refused(error, match, **options):
-        with pytest.raises(error, match=match):
-            write_page(tmp_path / "page.html", [trace], **options)
-
-    refused(ValueError, r"epoch: there is no trace of epoch 7, only of 0", epoch=7)
-    refused(ValueError, r"sample=3: expected an integer, from 0 to 2", sample=3)
-    refused(
-        ValueError, r"weight: \(0, 0\) was given, expected \(layer, source, unit\)", weight=(0, 0)
-    )
-    refused(ValueError, r"unit=2: expected an integer, from 0 to 1", weight=(0, 0, 2))
-    assert not (tmp_path / "page.html").exists()
-
-
-def test_names_and_the_introduction_are_text(open_page, trace):
-    page = open_page(trace, title="<b>bold</b>", introduction=f"One, & {NAME}.\n\nTwo.")
-    assert page.browser.title == "<b>bold</b>"
-    assert [p.text for p in page.all(".introduction p")] == [f"One, & {NAME}.", "Two."]
-    page.choose(0, 1, 0)
-    assert NAME in page.text()
-    assert page.all("#panel script, #network script, h1 b, .introduction script") == []
-
-
 def test_numbers_that_are_not_finite(open_page):
     net = network((2, 2, 1))
     net.layers[1].bias[0] = np.nan
@@ -547,36 +493,3 @@ def test_numbers_that_are_not_finite(open_page):
     page.choose(1, "bias", 0)
     assert math.isnan(page.value("#gradient"))
     assert math.isnan(page.value("#relative-error"))
-
-
-def test_the_page_of_a_small_network_is_small():
-    net = network((2, 2, 1))
-    X, y = batch((2, 2, 1), 300)
-    assert len(net.explain(X, y).to_html().encode()) <= 200_000
-
-
-def test_the_page_holds_nothing_that_it_does_not_show():
-    """Of a wide network each pair of moments is as large as all the weights."""
-    net = network((40, 30, 1), optimizer=bp.Adam(0.01))
-    trace = net.explain(*batch((40, 30, 1)))
-    text = trace.to_html()
-    data = json.loads(re.search(r'id="traces">(.*?)</script>', text, re.DOTALL)[1])
-    assert {"moment1", "moment2"} <= set(data[0]["optimizer"])
-    assert not [name for name in data[0]["optimizer"] if name.endswith("_after")]
-    script = re.search(r'"use strict";(.*?)</script>', text, re.DOTALL)[1]
-    assert not re.search(r"moment\d?_after", script)
-    assert not re.search(r"^\s*(//|/\*)", script, re.MULTILINE)
-    first = data[0]["layers"][0]
-    assert "finite_difference" in first
-    assert not {"kink", "unresolved"} & set(first)
-
-
-def test_arrays_are_packed_exactly(trace):
-    """What the page decodes are the trace's own numbers."""
-    data = re.search(r'id="traces">(.*?)</script>', trace.to_html(), re.DOTALL)[1]
-    (packed,) = json.loads(data)
-    for layer, own in zip(packed["layers"], trace.layers, strict=True):
-        for name in ("weights", "bias", "z", "a", "da", "derivative", "dz"):
-            array = layer[name]
-            numbers = np.frombuffer(base64.b64decode(array["base64"]), f"<{array['type']}")
-            np.testing.assert_array_equal(numbers.reshape(array["shape"]), getattr(own, name))

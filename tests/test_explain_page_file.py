@@ -1,0 +1,87 @@
+"""The page of `explain` as a file: what is in it, its size, and in a notebook."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+from explained import NAME, batch, network, small_trace
+
+import backprop as bp
+from backprop.explain import write_page
+
+
+@pytest.fixture(scope="module")
+def trace():
+    return small_trace(input_names=["left", NAME])
+
+
+def test_where_a_page_opens_is_looked_at(trace, tmp_path):
+    def refused(error, match, **options):
+        with pytest.raises(error, match=match):
+            write_page(tmp_path / "page.html", [trace], **options)
+
+    refused(ValueError, r"epoch: there is no trace of epoch 7, only of 0", epoch=7)
+    refused(ValueError, r"sample=3: expected an integer, from 0 to 2", sample=3)
+    refused(
+        ValueError, r"weight: \(0, 0\) was given, expected \(layer, source, unit\)", weight=(0, 0)
+    )
+    refused(ValueError, r"unit=2: expected an integer, from 0 to 1", weight=(0, 0, 2))
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_names_and_the_introduction_are_text(open_page, trace):
+    page = open_page(trace, title="<b>bold</b>", introduction=f"One, & {NAME}.\n\nTwo.")
+    assert page.browser.title == "<b>bold</b>"
+    assert [p.text for p in page.all(".introduction p")] == [f"One, & {NAME}.", "Two."]
+    page.choose(0, 1, 0)
+    assert NAME in page.text()
+    assert page.all("#panel script, #network script, h1 b, .introduction script") == []
+
+
+def test_the_page_of_a_small_network_is_small():
+    net = network((2, 2, 1))
+    X, y = batch((2, 2, 1), 300)
+    assert len(net.explain(X, y).to_html().encode()) <= 200_000
+
+
+def test_the_page_holds_nothing_that_it_does_not_show():
+    """Of a wide network each pair of moments is as large as all the weights."""
+    net = network((40, 30, 1), optimizer=bp.Adam(0.01))
+    trace = net.explain(*batch((40, 30, 1)))
+    text = trace.to_html()
+    data = json.loads(re.search(r'id="traces">(.*?)</script>', text, re.DOTALL)[1])
+    assert {"moment1", "moment2"} <= set(data[0]["optimizer"])
+    assert not [name for name in data[0]["optimizer"] if name.endswith("_after")]
+    script = re.search(r'"use strict";(.*?)</script>', text, re.DOTALL)[1]
+    assert not re.search(r"moment\d?_after", script)
+    assert not re.search(r"^\s*(//|/\*)", script, re.MULTILINE)
+    first = data[0]["layers"][0]
+    assert "finite_difference" in first
+    assert not {"kink", "unresolved"} & set(first)
+
+
+def test_arrays_are_packed_exactly(trace):
+    """What the page decodes are the trace's own numbers."""
+    data = re.search(r'id="traces">(.*?)</script>', trace.to_html(), re.DOTALL)[1]
+    (packed,) = json.loads(data)
+    for layer, own in zip(packed["layers"], trace.layers, strict=True):
+        for name in ("weights", "bias", "z", "a", "da", "derivative", "dz"):
+            array = layer[name]
+            numbers = np.frombuffer(base64.b64decode(array["base64"]), f"<{array['type']}")
+            np.testing.assert_array_equal(numbers.reshape(array["shape"]), getattr(own, name))
+
+
+def test_a_notebook_shows_it(open_file, tmp_path, trace):
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<h1>Notebook</h1>{trace._repr_html_()}", "utf-8")
+    page = open_file(path)
+    page.browser.switch_to.frame(page.find("iframe"))
+    assert page.find("#panel h2").text.startswith("Weight from")
+    page.run("document.getElementById('skip').focus()")
+    page.keys("\ue007")  # Enter
+    assert page.browser.switch_to.active_element.get_attribute("id") == "panel"
+    assert page.find("#panel h2").text.startswith("Weight from")
+    page.browser.switch_to.default_content()
+    assert page.find("h1").text == "Notebook"
