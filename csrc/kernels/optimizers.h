@@ -21,7 +21,9 @@ INLINE void update_vector(bp_optimizer optimizer, const rates *r, real l2, const
 {
     const vec minus_rate = v_set(r->minus_rate);
     vec w = v_load(weights + at);
-    const vec g = v_fma(v_set(l2), w, v_load(gradient));
+    vec g = v_load(gradient);
+    if (l2 != 0) /* seldom: a multiply-add less */
+        g = v_fma(v_set(l2), w, g);
     if (optimizer == BP_SGD) {
         w = v_fma(minus_rate, g, w);
     } else if (optimizer == BP_ADAM) {

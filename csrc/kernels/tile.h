@@ -103,14 +103,24 @@ INLINE void fetch_ahead(bp_lookahead *l)
     }
 }
 
-#define STORE_EACH(value)                           \
-    UNROLLED for (int i = 0; i < rows; ++i)         \
-    {                                               \
-        UNROLLED for (int v = 0; v < vectors; ++v)  \
-        {                                           \
-            const int64_t at = i * ldc + v * LANES; \
-            v_store(c + at, value);                 \
-        }                                           \
+/* Row by row, each address from the one before: the compiler would work all of them out beforehand, find no
+ * registers for them, and spend as much on moving them about as the tile on its first terms. */
+#define NEXT_ROW(pointer) \
+    pointer += ldc;       \
+    OPAQUE(pointer)
+#define STORE_EACH(value)                                                         \
+    UNROLLED for (int i = 0; i < rows; ++i)                                       \
+    {                                                                             \
+        UNROLLED for (int v = 0; v < vectors; ++v) v_store(c + v * LANES, value); \
+        NEXT_ROW(c);                                                              \
+    }
+#define STORE_EACH_DERIVATIVE(activation)                                                        \
+    UNROLLED for (int i = 0; i < rows; ++i)                                                      \
+    {                                                                                            \
+        UNROLLED for (int v = 0; v < vectors; ++v)                                               \
+            v_store(c + v * LANES, v_derivative(activation, v_load(a + v * LANES), sums[i][v])); \
+        NEXT_ROW(a);                                                                             \
+        NEXT_ROW(c);                                                                             \
     }
 
 /* c[rows][vectors] (+)= the sum over k >= 1 of a(row, k) b[k][vectors].
@@ -123,9 +133,6 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
                  const real *a /* [rows][ldc] */, real *c, int64_t ldc, const rates *r,
                  const pending_update *before, const pending_update *next, bp_lookahead *lookahead)
 {
-    static const real zeros[TILE_COLUMNS];
-    const real *from = resume ? c : zeros;
-    const int64_t from_stride = resume ? ldc : 0;
     const int64_t portion = r ? (k + TILE_ROWS - 1) / TILE_ROWS : k;
     int64_t row = 0; /* of the update */
     const int64_t ldb = f->ldb, ahead_stride = f->ahead_stride;
@@ -135,12 +142,21 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
     if (r && !ROOM_FOR_UPDATE)
         update_tile(BP_ADAM, r, before);
     UNROLLED for (int i = 0; i < rows; i += ROWS_OF_BASE) bases[i / ROWS_OF_BASE] = f->a + i * row_stride;
-    UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v) sums[i][v] =
-        v_load(from + i * from_stride + v * LANES);
+    UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v) sums[i][v] = v_set(0);
+    if (resume) {
+        const real *from = c;
+        UNROLLED for (int i = 0; i < rows; ++i)
+        {
+            UNROLLED for (int v = 0; v < vectors; ++v) sums[i][v] = v_load(from + v * LANES);
+            NEXT_ROW(from);
+        }
+    }
 
     do {
         int64_t left = k < portion ? k : portion;
         k -= left;
+        OPAQUE(next); /* what they hold comes from memory, not from registers that the sums need */
+        OPAQUE(lookahead);
         if (r && row < next->rows)
             prefetch_row(next, row);
         if (r && lookahead)
@@ -163,7 +179,8 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
             ahead += ahead_stride;
         } while (--left);
         if (ROOM_FOR_UPDATE && r && row < before->rows) {
-            OPAQUE(r); /* constants come from memory, not from registers that the sums need */
+            OPAQUE(before); /* as above */
+            OPAQUE(r);
             update_row(r, before, row);
         }
         ++row;
@@ -173,9 +190,9 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
     switch (end) {
     case FINISH_STORE: STORE_EACH(sums[i][v]); return;
     case FINISH_RELU: STORE_EACH(v_activation(BP_RELU, sums[i][v])); return;
-    case FINISH_RELU_DERIVATIVE: STORE_EACH(v_derivative(BP_RELU, v_load(a + at), sums[i][v])); return;
-    case FINISH_TANH_DERIVATIVE: STORE_EACH(v_derivative(BP_TANH, v_load(a + at), sums[i][v])); return;
-    case FINISH_SIGMOID_DERIVATIVE: STORE_EACH(v_derivative(BP_SIGMOID, v_load(a + at), sums[i][v])); return;
+    case FINISH_RELU_DERIVATIVE: STORE_EACH_DERIVATIVE(BP_RELU); return;
+    case FINISH_TANH_DERIVATIVE: STORE_EACH_DERIVATIVE(BP_TANH); return;
+    case FINISH_SIGMOID_DERIVATIVE: STORE_EACH_DERIVATIVE(BP_SIGMOID); return;
     }
 }
 
