@@ -10,6 +10,7 @@ from backprop._core.kernels cimport (
 cdef struct Layer:
     int64_t n_in
     int64_t n_out
+    int64_t columns         # n_out, rounded up to whole vectors
     int64_t ldw             # elements from one row of parameters to the next
     bp_activation activation
     char *parameters        # [n_in + 1][ldw]: the weights, then the bias

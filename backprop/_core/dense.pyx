@@ -47,7 +47,7 @@ cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, 
     The bits are those of `dense_forward`: each sum has the same terms in the same order.
     """
     cdef bp_multiply job
-    job.m, job.n, job.k = run.count, round_up(layer.n_out, BP_ROW_MULTIPLE), layer.n_in + 1
+    job.m, job.n, job.k = run.count, layer.columns, layer.n_in + 1
     job.a, job.lda, job.a_is_k_major = a_in, ld, False
     job.b, job.ldb = layer.parameters, layer.ldw
     job.c, job.ldc = a_out, ld
@@ -99,7 +99,7 @@ cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
 cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step."""
     cdef bp_multiply job
-    job.m, job.n, job.k = layer.n_in + 1, round_up(layer.n_out, BP_ROW_MULTIPLE), run.count
+    job.m, job.n, job.k = layer.n_in + 1, layer.columns, run.count
     job.a, job.lda, job.a_is_k_major = layer.a_in, run.ld, False
     if run.with_blas:  # which transposes as it packs
         job.b, job.ldb = layer.dz, run.ld

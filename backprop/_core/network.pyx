@@ -94,6 +94,7 @@ cdef class Core:
         cdef int64_t n_in = n_inputs
         for i in range(self.n_layers):
             self.layers[i].n_in, self.layers[i].n_out = n_in, units[i]
+            self.layers[i].columns = round_up(units[i], self.kernels.lanes)
             self.layers[i].ldw = row_stride(units[i], self.kernels.itemsize)
             self.layers[i].activation = ACTIVATIONS[activations[i]]
             n_in = units[i]

@@ -458,4 +458,4 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
         run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at,
                            layer.moment1 + at if layer.moment1 != NULL else NULL,
                            layer.moment2 + at if layer.moment2 != NULL else NULL, layer.ldw, last - first,
-                           layer.n_in - first, round_up(layer.n_out, BP_ROW_MULTIPLE))
+                           layer.n_in - first, layer.columns)
