@@ -116,6 +116,30 @@ def test_every_method(n_threads, record_property):
     assert out.count("seconds") == 7
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_gradients_that_are_half_worked_out_are_not_used(n_threads, record_property):
+    code = f"""
+    X = np.broadcast_to(rng.random((1, 2000), "float32"), (8192, 2000))
+    net = bp.Network(2000, [bp.Dense(2000, "tanh"), bp.Dense(1)], seed=0, n_threads={n_threads})
+    out = net.forward(X)
+    before = net.layers[0].weights.copy()
+    for kept in range(2):  # without and with gradients of a backward before it
+        interrupted(lambda: net.backward(out), after=0.05)
+        for call in (net.update, net.gradients):
+            try:
+                call()
+            except RuntimeError as error:
+                assert "backward" in str(error)
+            else:
+                raise AssertionError(call)
+        assert np.array_equal(net.layers[0].weights, before)
+        net.backward(out)  # which begins anew
+    net.update()
+    assert net.steps == 1
+    """
+    assert measure(code, record_property).count("seconds") == 2
+
+
 @pytest.mark.parametrize(("n_threads", "matmul"), [(1, "fused"), (2, "fused"), (1, "blas")])
 def test_no_step_is_half_done(n_threads, matmul, record_property):
     """All weights are those that as many whole steps make, wherever in a step the signal came."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import backprop as bp
+from backprop._core import plan
 
 LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
 OPTIMIZERS = {
@@ -113,6 +114,48 @@ def test_another_optimizer():
     net.fit(X, y, epochs=1)
     net.optimizer = bp.Adam()
     assert not net.optimizer_state()["moment1"][0][0].any()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_another_optimizer_of_the_same_kind_goes_on_counting_steps(optimizer):
+    X, y = data()
+    net = make(optimizer=optimizer)
+    net.fit(X, y, epochs=3, batch_size=25)
+    net.optimizer = dataclasses.replace(net.optimizer, learning_rate=0.001)
+    assert net.steps == 6
+    net.optimizer = bp.SGD(0.1) if optimizer == "adam" else bp.Adam()
+    assert net.steps == 0
+
+
+def test_another_optimizer_that_finds_no_memory_changes_nothing(monkeypatch):
+    X, y = data()
+    net, other = make(optimizer="momentum"), make(optimizer="momentum")
+    for one in (net, other):
+        one.fit(X, y, epochs=1)
+
+    class SecondBlockFails:
+        """numpy, which has room for the first moment and none for the second."""
+
+        uint8 = np.uint8
+        calls = 0
+
+        def zeros(self, *arguments, **options):
+            self.calls += 1
+            if self.calls == 2:
+                raise MemoryError
+            return np.zeros(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plan, "np", SecondBlockFails())
+        with pytest.raises(MemoryError):
+            net.optimizer = bp.Adam()
+    assert net.optimizer == OPTIMIZERS["momentum"]
+    (velocity, _), (expected, _) = (one.optimizer_state()["velocity"][0] for one in (net, other))
+    assert expected.any()
+    np.testing.assert_array_equal(velocity, expected)
+    for one in (net, other):
+        one.fit(X, y, epochs=1)
+    assert snapshot(net) == snapshot(other)
 
 
 def test_values_are_frozen():

@@ -132,9 +132,10 @@ cdef class Core:
         cdef bp_optimizer code = OPTIMIZERS[kind]
         cdef int i
         self._check_idle()
-        if self.moment1 is None or code != self.optimizer.kind:
-            self.moment1 = self._block() if code != BP_SGD else None
-            self.moment2 = self._block() if code == BP_ADAM else None
+        if code != self.optimizer.kind:
+            moment1 = self._block() if code != BP_SGD else None
+            moment2 = self._block() if code == BP_ADAM else None  # without memory for it nothing has changed yet
+            self.moment1, self.moment2 = moment1, moment2
             self.optimizer.steps = 0
             for i in range(self.n_layers):
                 self.layers[i].moment1 = self._place(self.moment1, i) if self.moment1 is not None else NULL
@@ -429,6 +430,7 @@ cdef class Core:
             raise RuntimeError(f"d_out has {len(d_out)} rows, but forward was called with {self.forward_rows}")
         self._start(&interrupt)
         try:
+            self.gradients_are = 0
             if self.input_gradient is None:
                 self.input_gradient = zeros(int(self.layers[0].n_in) * int(plan.run.ld) * self.dtype.itemsize)
             self._prepare(&s, &interrupt, plan, self.forward_rows)
@@ -437,7 +439,8 @@ cdef class Core:
             plan.layers[0].da_in = address(self.input_gradient)
             with nogil:
                 run_team(differentiate_from_output, &s, s.run.n_threads)
-            self.gradients_are = READY
+            if interrupt.raised == NULL:  # else some of the gradients are not worked out
+                self.gradients_are = READY
         finally:
             plan.layers[0].da_in = NULL
             self._finish(&interrupt)
@@ -465,7 +468,7 @@ cdef class Core:
     def accept_gradients(self):
         """Room for gradients that are worked out elsewhere, for `update` to take: views, to be written."""
         self._check_idle()
-        self.forward_rows = 0
+        self.forward_rows = self.gradients_are = 0
         self._keep_gradients()
         self._training(1)
         self.gradients_are = READY
