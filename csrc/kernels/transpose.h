@@ -41,6 +41,14 @@ INLINE void v_transpose(vec x[LANES])
     }
 }
 
+INLINE void store_transposed(vec x[LANES], real *out, int64_t ldo)
+{
+    v_transpose(x);
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; ++i)
+        v_store(out + i * ldo, x[i]);
+}
+
 /* BLOCK by BLOCK: out[column][row] = in[row][column], whose rows lie anywhere */
 INLINE void transpose_rows(const char *const *in, real *out, int64_t ldo)
 {
@@ -50,10 +58,7 @@ INLINE void transpose_rows(const char *const *in, real *out, int64_t ldo)
 #pragma GCC unroll 16
             for (int i = 0; i < LANES; ++i)
                 x[i] = v_load((const real *)(const void *)in[row + i] + column);
-            v_transpose(x);
-#pragma GCC unroll 16
-            for (int i = 0; i < LANES; ++i)
-                v_store(out + (column + i) * ldo + row, x[i]);
+            store_transposed(x, out + column * ldo + row, ldo);
         }
 }
 
@@ -73,9 +78,6 @@ static void transpose_block(const real *in, int64_t ldi, int64_t rows, int64_t c
 #pragma GCC unroll 16
             for (int i = 0; i < LANES; ++i)
                 x[i] = v_load(in + (row + i) * ldi + column);
-            v_transpose(x);
-#pragma GCC unroll 16
-            for (int i = 0; i < LANES; ++i)
-                v_store(out + (column + i) * ldo + row, x[i]);
+            store_transposed(x, out + column * ldo + row, ldo);
         }
 }

@@ -183,7 +183,8 @@ def loss_targets(loss, n_out, columns, dtype):
     if loss == "sigmoid_cross_entropy":
         return np.random.default_rng(3).choice([0, 1, 0.25], (n_out, columns)).astype(dtype)
     y = np.abs(random((n_out, columns), dtype, seed=3))
-    return y / y.sum(axis=0)
+    sums = np.linspace(0.5, 1.5, columns, dtype=dtype)  # probabilities that are rounded miss 1
+    return y / y.sum(axis=0) * sums
 
 
 @pytest.mark.parametrize("loss", LOSSES)
