@@ -128,8 +128,9 @@ def test_layer_shapes(n_inputs, units, n_outputs, matmul):
     """Around the sizes of vectors and tiles, and larger than one."""
     X, y = data("squared_error", 131, n_inputs, n_outputs)
     layers = specs(units, "sigmoid", "squared_error", n_outputs)
-    fast, exact = pair(layers, "squared_error", "adam", n_inputs=n_inputs, matmul=matmul)
-    assert_fit_equal(fast, exact, X, y, batch_size=96)
+    for optimizer in ("adam", "adam with l2"):
+        fast, exact = pair(layers, "squared_error", optimizer, n_inputs=n_inputs, matmul=matmul)
+        assert_fit_equal(fast, exact, X, y, batch_size=96)
 
 
 @pytest.mark.parametrize("matmul", ["fused", "blas"])

@@ -301,6 +301,23 @@ def test_gradients_of_backward_are_those_of_the_loss_and_can_be_changed():
         np.testing.assert_allclose(layer.weights, old - 0.5 * 0.05 * exact.weights, rtol=1e-9)
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_update_takes_l2_of_the_weights_alone(n_threads):
+    """Also where threads share out the rows of a layer, the last of which is its bias."""
+    X, _ = data()
+    net = make(dtype="float64", n_threads=n_threads)
+    net.optimizer = bp.SGD(0.05, l2=0.7)
+    for layer in net.layers:
+        layer.bias[...] = 1
+    net.backward(net.forward(X) - 0.5)
+    before = [(layer.weights.copy(), layer.bias.copy()) for layer in net.layers]
+    net.update()
+    for layer, (weights, bias), g in zip(net.layers, before, net.gradients(), strict=True):
+        expected = weights - 0.05 * (g.weights + 0.7 * weights)
+        np.testing.assert_allclose(layer.weights, expected, rtol=1e-12)
+        np.testing.assert_allclose(layer.bias, bias - 0.05 * g.bias, rtol=1e-12)
+
+
 def test_loss_and_gradients_changes_nothing():
     X, y = data()
     net = make()

@@ -103,6 +103,20 @@ def test_the_same_seed_gives_the_same_bits_and_another_gives_others():
     assert len(found) == 2
 
 
+def test_one_call_of_fit_gives_the_bits_of_one_call_for_each_epoch():
+    """So many steps that powers of beta are worked out anew between, and go on from one before."""
+    X, y = data("squared_error", 40)
+    at_once, one_by_one = (
+        bp.Network(20, [bp.Dense(16, "tanh"), bp.Dense(5)], dtype="float64", seed=1)
+        for _ in range(2)
+    )
+    at_once.fit(X, y, epochs=150, batch_size=40)
+    for _ in range(150):
+        one_by_one.fit(X, y, epochs=1, batch_size=40)
+    assert at_once.steps == one_by_one.steps == 150
+    assert digest(at_once) == digest(one_by_one)
+
+
 def test_the_order_of_a_seed_is_its_own():
     """Equal weights at the start: what differs is the shuffle."""
     X, y = data("softmax_cross_entropy")

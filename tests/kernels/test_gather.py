@@ -82,12 +82,14 @@ def test_gather_offset_and_scale(dtype, isa, code):
     assert (found[:, 21:] == -77).all()
 
 
-def test_gather_keeps_a_small_difference_from_a_large_offset(isa):
-    """A float64 time stamp less its mean is worked out before it is rounded to float32."""
-    values = 1.7e9 + np.arange(48.0).reshape(16, 3) / 7
-    found = probe.gather(
-        values, "float32", 16, offset=np.full(3, 1.7e9), scale=np.ones(3), instruction_set=isa
-    )
+@pytest.mark.parametrize("code", "iIlLqQd")
+@pytest.mark.parametrize("features", [3, 16])
+def test_gather_keeps_a_small_difference_from_a_large_offset(isa, code, features):
+    """A time stamp less its mean is worked out in float64 before it is rounded to float32."""
+    steps = np.arange(16.0 * features).reshape(16, features) / (7 if code == "d" else 1)
+    values = (1.7e9 + steps).astype(code)
+    offset, scale = np.full(features, 1.7e9), np.ones(features)
+    found = probe.gather(values, "float32", 16, offset=offset, scale=scale, instruction_set=isa)
     np.testing.assert_allclose(found, (values - 1.7e9).T, rtol=1e-7)
 
 
