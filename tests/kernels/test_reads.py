@@ -14,11 +14,13 @@ import pytest
 SCRIPT = """
     import ctypes
     import mmap
+    import os
     import sys
 
     import numpy as np
 
-    from backprop._core import probe
+    import backprop as bp
+    from backprop._core import network, probe
 
     dtype, isa = sys.argv[1:]
     libc = ctypes.CDLL(None, use_errno=True)
@@ -70,6 +72,25 @@ SCRIPT = """
     for name in ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"):
         probe.loss(name, a, at_the_end_of_memory(np.ones((5, 48), dtype)), w, 1.0, isa)
         probe.loss(name, a, at_the_end_of_memory(np.ones(48, dtype)), w, 1.0, isa)
+
+    # Rows in an order, and enough of them to be fetched ahead: by gather, and by products.
+    class NumpyAtTheEnd:
+        def __getattr__(self, name):
+            return getattr(np, name)
+
+        def empty(self, *arguments, **options):
+            return at_the_end_of_memory(np.empty(*arguments, **options))
+
+    network.np = NumpyAtTheEnd()  # from which the order of an epoch comes
+    os.environ["BACKPROP_ISA"] = isa
+    for n_rows in (300, 320, 331):
+        X = at_the_end_of_memory(random(n_rows, 300))
+        rows = at_the_end_of_memory(np.arange(n_rows)[::-1])
+        probe.gather(X, dtype, 336, rows=rows, instruction_set=isa)
+        for n_threads in (1, 2):
+            net = bp.Network(300, [bp.Dense(16)], dtype=dtype, n_threads=n_threads)
+            y = at_the_end_of_memory(random(n_rows, 16))
+            net.fit(X, y, epochs=2, batch_size=50)
     print("done")
 """
 
