@@ -149,6 +149,18 @@ def test_more_layers_than_buffers(n_threads, matmul):
         assert not whole[:, n_out:].any()
 
 
+def test_the_order_of_many_rows_is_the_references():
+    """So many that they are shuffled in portions, between which the core looks for Ctrl-C."""
+    n = 250_001
+    X, y = data("squared_error", n, 1, 1)
+    order = reference.shuffle(reference.stream(5, reference.SHUFFLE, 0), n)
+    shuffled, in_order = (bp.Network(1, [bp.Dense(1)], seed=5) for _ in range(2))
+    shuffled.fit(X, y, epochs=1, batch_size=5000)
+    in_order.fit(X[order], y[order], epochs=1, batch_size=5000, shuffle=False)
+    for mine, its in zip(parameters(shuffled), parameters(in_order), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_few_rows(n):
     X, y = data("sigmoid_cross_entropy", n)
