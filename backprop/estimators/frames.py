@@ -80,6 +80,7 @@ def as_table(X, preprocessing=None):
 
 
 def _of_series(frame, i, name, kind):
+    from pandas import CategoricalDtype
     from pandas.api import types
 
     series = frame.iloc[:, i]
@@ -93,6 +94,9 @@ def _of_series(frame, i, name, kind):
         raise ValueError(
             f"column {name!r} is {dtype}: preprocess='auto' expects numbers, categories or strings"
         )
+    if isinstance(dtype, CategoricalDtype):
+        words = _text([*series.cat.categories, None], kind)
+        return words[series.cat.codes.to_numpy()]  # -1 where missing: the last
     values = np.where(missing, None, series.astype(object).to_numpy())
     return _of_objects(values, kind) if dtype.name == "object" else _text(values, kind)
 
@@ -102,7 +106,7 @@ def _of_array(array, i, name, kind):
     if values.dtype.kind in "biuf":
         return values.astype(np.float64)
     if values.dtype.kind in "SU":
-        return _text(values, kind)
+        return _text(values.astype(object), kind)
     if values.dtype.kind == "O":
         return _of_objects(values, kind)
     raise ValueError(
@@ -119,14 +123,12 @@ def _of_objects(values, kind):
 
 def _text(values, kind):
     """As strings, numbers among them as `label` writes them; None where missing."""
-    return np.array([None if _is_missing(v) else _word(v, kind) for v in values], object)
-
-
-def _is_missing(value):
-    return value is None or is_pandas_na(value) or value != value
+    return np.array([v if type(v) is str else _word(v, kind) for v in values], object)
 
 
 def _word(value, kind):
+    if value is None or is_pandas_na(value) or value != value:
+        return None
     if isinstance(value, np.bool_):
         value = bool(value)
     is_number = isinstance(value, Real) and (kind == "numeric" or not isinstance(value, bool))
