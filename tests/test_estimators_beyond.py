@@ -13,10 +13,12 @@ from sklearn import neural_network as sk
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import log_loss
+from sklearn.metrics import get_scorer, log_loss
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import compute_sample_weight
 
 import backprop as bp
+from backprop.estimators import stopping
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -257,14 +259,14 @@ def test_an_eval_set_and_a_scoring(digits):
     X, y = digits
     held_out = X[400:], y[400:]
     options = {"early_stopping": True, "max_iter": 30, "random_state": 0}
-    for scoring in (None, "loss", "balanced_accuracy", lambda model, X, y: model.score(X, y)):
+    for scoring in (None, "neg_log_loss", "balanced_accuracy", accuracy):
         model = bp.MLPClassifier(scoring=scoring, **options)
         model.fit(X[:400], y[:400], eval_set=held_out)
         best = max(model.validation_scores_)
         assert model.best_validation_score_ == best
         # the best weights were put back: scored again they give the best score
-        assert model._score(*held_out) == pytest.approx(best, rel=1e-12)
-    log_p = np.log(model.predict_proba(held_out[0]))
+        again = get_scorer("accuracy" if scoring is None else scoring)
+        assert again(model, *held_out) == pytest.approx(best, rel=1e-12)
     model = bp.MLPClassifier(scoring="loss", **options).fit(X[:400], y[:400], eval_set=held_out)
     log_p = np.log(model.predict_proba(held_out[0]))
     loss = -log_p[np.arange(200), held_out[1]].mean()
@@ -279,6 +281,42 @@ def test_an_eval_set_and_a_scoring(digits):
         model.fit(X, y, eval_set=X)
     with pytest.raises(ValueError, match="early_stopping is False"):
         bp.MLPClassifier().fit(X, y, eval_set=held_out)
+
+
+@pytest.mark.parametrize("given", [None, "eval_set"])
+@pytest.mark.parametrize("scoring", [None, "loss", "roc_auc", "f1_macro"])
+def test_sparse_labels_are_scored_as_dense_ones(digits, scoring, given):
+    X, labels = digits[0], np.eye(10, dtype=int)[digits[1]]
+    options = {"early_stopping": True, "validation_fraction": 0.5, "max_iter": 3, "random_state": 0}
+    weights = [{0: 1.0, 1: 2.0}] * 10
+    found = []
+    for form in (np.array, sparse.csr_array, sparse.csc_matrix):
+        model = bp.MLPClassifier(scoring=scoring, class_weight=weights, **options)
+        Y = form(labels)
+        model.fit(X, Y, eval_set=given and (X, Y))
+        found.append(model.validation_scores_)
+        assert model.explain(X[:2], Y[:2]).cost > 0
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("scoring", ["loss", "f1_macro"])
+def test_what_a_score_needs_is_made_once(digits, monkeypatch, scoring):
+    """And not at each iteration, beside which it would take most of the time of small data."""
+    X, y = digits
+    made, binarized = [], []
+    scorer, transform = stopping.finite_scorer, LabelBinarizer.transform
+    monkeypatch.setattr(
+        stopping, "finite_scorer", lambda model: (made.append(model), scorer(model))[1]
+    )
+    monkeypatch.setattr(
+        LabelBinarizer, "transform", lambda self, y: (binarized.append(y), transform(self, y))[1]
+    )
+    model = bp.MLPClassifier(scoring=scoring, early_stopping=True, max_iter=4)
+    for given in (None, (X, y)):
+        model.fit(X, y, eval_set=given)
+        assert len(model.validation_scores_) == 4
+    assert len(made) == (0 if scoring == "loss" else 2)
+    assert len(binarized) == (3 if scoring == "loss" else 2)  # y twice, and the eval_set's
 
 
 def test_a_regressors_validation_loss():

@@ -24,6 +24,7 @@ class Fitting:
     eval_set: object  # (X, y, sample_weight) once it is checked
     weights: object = None  # for training: the user's times the classes'
     parts: tuple | None = None  # rows (trained on, held out), where preprocessing had to know
+    scorer: object = None  # (X, y, sample_weight), of early stopping
     bar: object = None  # of lbfgs
 
 
@@ -70,7 +71,7 @@ class Inputs:
     def _times_class_weight(self, weights, targets):
         if getattr(self, "class_weight", None) is None:
             return weights
-        labels = self._label_binarizer.inverse_transform(targets)
+        labels = dense(self._label_binarizer.inverse_transform(targets))
         balance = self._class_weights(labels)
         if not (balance.min() >= 0 and np.isfinite(balance).all()):
             raise ValueError(
@@ -170,19 +171,22 @@ class Inputs:
         if not is_classifier(self):
             y = check_array(y, dtype=np.float64, **options)
         else:
-            y = self._known_labels(check_array(y, dtype=None, **options))
+            y = check_array(y, dtype=None, accept_sparse=self._has_several_labels(), **options)
+            y = self._known_labels(dense(y))
         n_columns = 1 if y.ndim == 1 else y.shape[1]
-        one_label = is_classifier(self) and not self._label_binarizer.y_type_.startswith("multil")
+        one_label = is_classifier(self) and not self._has_several_labels()
         expected = 1 if one_label else self.n_outputs_
         if len(y) != n_samples or n_columns != expected:
             shape = (n_samples,) if expected == 1 else (n_samples, expected)
             raise ValueError(f"y has shape {y.shape}: expected {shape}")
         return y.ravel() if expected == 1 else y
 
+    def _has_several_labels(self):
+        return self._label_binarizer.y_type_.startswith("multilabel")
+
     def _known_labels(self, y):
         """y, typed as in the fit. Of an unknown label the binarizer would make another, or none."""
-        several = self._label_binarizer.y_type_.startswith("multilabel")
-        known = np.array([0, 1]) if several else self.classes_
+        known = np.array([0, 1]) if self._has_several_labels() else self.classes_
         unknown = np.argwhere(~np.isin(y, known))
         if len(unknown):
             place = tuple(unknown[0].tolist())
@@ -204,6 +208,11 @@ def checked_weights(name, weights, X):
     if weights.min() < 0:
         raise ValueError(f"{name} has values from {weights.min():g}: expected at least 0")
     return weights
+
+
+def dense(y):
+    """Several labels a row may be sparse, which not all scorers of scikit-learn's take."""
+    return y.toarray() if issparse(y) else y
 
 
 def as_row(x):

@@ -10,7 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
-from backprop.estimators.inputs import checked_weights, plain
+from backprop.estimators.inputs import checked_weights, dense, plain
 
 
 class Stopping:
@@ -32,18 +32,22 @@ class Stopping:
         return trained, held_out
 
     def _hold_out(self, X, y):
-        """(X, y, weights) of what is trained on, and (X, y, sample_weight) for early stopping."""
+        """(X, y, weights) of what is trained on, and (X, y, sample_weight) as `_score` takes it."""
         fitting = self._fitting
         if not self.early_stopping:
             return (X, y, fitting.weights), (None, None, None)
+        if self.scoring not in (None, "loss"):
+            fitting.scorer = finite_scorer(self)
         if fitting.eval_set is not None:
-            return (X, y, fitting.weights), fitting.eval_set
+            scored, labels, weights = fitting.eval_set
+            labels = self._targets(labels) if self.scoring == "loss" else labels
+            return (X, y, fitting.weights), (scored, labels, weights)
         is_binary = is_classifier(self) and self.n_outputs_ == 1
         parts = fitting.parts or self._split(len(y), y if is_binary else None, self._random_state)
         trained, held_out = parts
         labels = y[held_out]
-        if is_classifier(self):
-            labels = self._label_binarizer.inverse_transform(labels)
+        if is_classifier(self) and self.scoring != "loss":
+            labels = dense(self._label_binarizer.inverse_transform(labels))
         return (
             (X[trained], y[trained], at(fitting.weights, trained)),
             (X[held_out], labels, at(fitting.sample_weight, held_out)),
@@ -82,18 +86,12 @@ class Stopping:
         return X, y, None if weights is None else checked_weights("sample_weight", weights, X)
 
     def _score(self, X, y, sample_weight=None):
-        """What early stopping looks at, higher being better."""
+        """What early stopping looks at, higher being better. `y`: labels, for "loss" targets."""
         if self.scoring is None:
             return super()._score(X, y, sample_weight=sample_weight)
         if self.scoring == "loss":
-            engine = self._prediction_engine()
-            return -self._mean_loss(engine.mean_loss(X, self._targets(y), sample_weight))
-        scorer = check_scoring(self, self.scoring)
-        weights = {"sample_weight": sample_weight} if takes_weights(scorer) else {}
-        score = scorer(unchecked(self), X, y, **weights)
-        if not (isinstance(score, Real) and np.isfinite(score)):
-            raise ValueError(f"scoring={self.scoring!r} gave {score!r}: expected a finite number")
-        return score
+            return -self._mean_loss(self._prediction_engine().mean_loss(X, y, sample_weight))
+        return self._fitting.scorer(X, y, sample_weight)
 
     def _mean_loss(self, loss):
         """scikit-learn reports the squared error's mean over the outputs, the others' sum."""
@@ -117,6 +115,20 @@ def measured(model, eval_set):
 
 def at(weights, rows):
     return None if weights is None else weights[rows]
+
+
+def finite_scorer(model):
+    """``score(X, y, sample_weight)`` by ``model.scoring``: made once, called at each iteration."""
+    scorer, seen = check_scoring(model, model.scoring), unchecked(model)
+    is_weighted = takes_weights(scorer)
+
+    def score(X, y, sample_weight):
+        found = scorer(seen, X, y, **({"sample_weight": sample_weight} if is_weighted else {}))
+        if not (isinstance(found, Real) and np.isfinite(found)):
+            raise ValueError(f"scoring={model.scoring!r} gave {found!r}: expected a finite number")
+        return found
+
+    return score
 
 
 def takes_weights(scorer):
