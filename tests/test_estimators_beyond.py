@@ -319,6 +319,40 @@ def test_what_a_score_needs_is_made_once(digits, monkeypatch, scoring):
     assert len(binarized) == (3 if scoring == "loss" else 2)  # y twice, and the eval_set's
 
 
+LABELS = {
+    "two": lambda y: y > 4,
+    "words": lambda y: np.array(list("abcdefghij"))[y],
+    "objects": lambda y: np.array(list("abcdefghij"), object)[y],
+    "numbers": lambda y: y / 2.0 * 2,
+    "several": lambda y: np.c_[y > 4, y % 2 == 0].astype(int),
+    "several, sparse": lambda y: sparse.csr_array(np.c_[y > 4, y % 2 == 0].astype(int)),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_the_accuracy_of_early_stopping_is_scikit_learns(digits, monkeypatch, name):
+    """To the last bit, without the checks of labels that are known to be such."""
+    X, y = digits[0], LABELS[name](digits[1])
+    options = {"early_stopping": True, "max_iter": 20, "random_state": 0}
+    for weight in (None, 0.7 * (np.arange(len(X)) % 3)):
+        its = sk.MLPClassifier(**options).fit(X, y, weight).validation_scores_
+        with monkeypatch.context() as patched:
+            patched.setattr("sklearn.neural_network._multilayer_perceptron.accuracy_score", None)
+            assert bp.MLPClassifier(**options).fit(X, y, weight).validation_scores_ == its
+        assert len(set(its)) > 2
+
+
+@pytest.mark.parametrize("scoring", [None, "loss", "f1_macro"])
+def test_held_out_rows_that_weigh_nothing_are_refused(digits, scoring):
+    X, y = digits
+    model = bp.MLPClassifier(early_stopping=True, max_iter=1, random_state=0).fit(X, y)
+    weight = np.ones(len(X))
+    weight[model._split(len(X), None, state_after_weights(model, X))[1]] = 0
+    model.set_params(scoring=scoring)
+    with pytest.raises(ValueError, match="at least one non-zero number: those of the 60 rows"):
+        model.fit(X, y, weight)
+
+
 def test_a_regressors_validation_loss():
     X, y = load_diabetes(return_X_y=True)
     y = (y - y.mean()) / y.std()

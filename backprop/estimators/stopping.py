@@ -45,12 +45,18 @@ class Stopping:
         is_binary = is_classifier(self) and self.n_outputs_ == 1
         parts = fitting.parts or self._split(len(y), y if is_binary else None, self._random_state)
         trained, held_out = parts
+        weights = at(fitting.sample_weight, held_out)
+        if weights is not None and not weights.any():
+            raise ValueError(
+                "Sample weights must contain at least one non-zero number: those of the "
+                f"{len(held_out)} rows that are held out for early stopping are all 0"
+            )
         labels = y[held_out]
         if is_classifier(self) and self.scoring != "loss":
             labels = dense(self._label_binarizer.inverse_transform(labels))
         return (
             (X[trained], y[trained], at(fitting.weights, trained)),
-            (X[held_out], labels, at(fitting.sample_weight, held_out)),
+            (X[held_out], labels, weights),
         )
 
     def _start_comparing(self):
@@ -87,6 +93,8 @@ class Stopping:
 
     def _score(self, X, y, sample_weight=None):
         """What early stopping looks at, higher being better. `y`: labels, for "loss" targets."""
+        if self.scoring is None and is_classifier(self):
+            return self._score_with_function(X, y, sample_weight, accuracy)
         if self.scoring is None:
             return super()._score(X, y, sample_weight=sample_weight)
         if self.scoring == "loss":
@@ -115,6 +123,14 @@ def measured(model, eval_set):
 
 def at(weights, rows):
     return None if weights is None else weights[rows]
+
+
+def accuracy(y, found, sample_weight=None):
+    """As `accuracy_score` has it, of labels that are known to be such: without its checks."""
+    right = y == dense(found)
+    if right.ndim == 2:
+        right = right.all(axis=1)
+    return float(np.average(right, weights=sample_weight))
 
 
 def finite_scorer(model):
