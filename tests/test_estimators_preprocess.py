@@ -309,6 +309,18 @@ def test_infinity_is_refused_in_a_frame_as_in_an_array():
             model.predict(rows)
 
 
+@pytest.mark.parametrize("form", ["frame", "array"])
+def test_nothing_is_refused_as_scikit_learn_does(frame, form):
+    table, price = frame
+    model = fitted(table, price)
+    for empty, what in ((table.iloc[:0], "sample"), (table[[]], "feature")):
+        given = empty if form == "frame" else empty.to_numpy(dtype=object)
+        with pytest.raises(ValueError, match=rf"Found array with 0 {what}\(s\) \(shape="):
+            clone(model).fit(given, price[: len(given)])
+        with pytest.raises(ValueError, match=rf"Found array with 0 {what}\(s\) \(shape="):
+            model.predict(given)
+
+
 def test_one_row_of_a_frame_is_explained():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"b": rng.normal(size=60) > 0, "x": rng.normal(size=60)})

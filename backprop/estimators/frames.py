@@ -50,10 +50,16 @@ def precision(X):
 
 
 def checked(X):
-    """A DataFrame as it is, anything else as an array."""
+    """A DataFrame as it is, anything else as an array; neither is empty."""
     if issparse(X):  # standardised, nothing of it would be sparse
         raise ValueError("X is sparse: preprocess='auto' expects a DataFrame or a dense array")
     if is_frame(X):
+        for n, what in zip(X.shape, ("sample", "feature"), strict=True):
+            if n == 0:  # in the words that `check_array` has for an array
+                raise ValueError(
+                    f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is "
+                    "required by preprocess='auto'."
+                )
         return X
     if isinstance(X, list | tuple) and np.asarray(X).dtype.kind in "SU":
         X = np.array(X, object)  # in which the numbers beside a column of text are numbers
