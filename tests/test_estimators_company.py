@@ -119,7 +119,6 @@ import os, threading, time, warnings
 import numpy as np
 from joblib import parallel_config
 from scipy import sparse
-from scipy import sparse
 from sklearn.model_selection import cross_val_score
 import backprop as bp
 

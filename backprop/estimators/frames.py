@@ -43,9 +43,8 @@ def transformed(preprocessing, table, dtype):
 def precision(X):
     """float32 where all that is fractional in X is, else float64."""
     types = list(X.dtypes) if is_frame(X) else [getattr(X, "dtype", np.dtype(float))]
-    sizes = [
-        getattr(dtype, "itemsize", 8) for dtype in types if dtype.kind == "f"
-    ]  # pandas' sparse
+    # the types of pandas' sparse columns have no itemsize
+    sizes = [getattr(dtype, "itemsize", 8) for dtype in types if dtype.kind == "f"]
     return np.float32 if sizes and max(sizes) <= 4 else np.float64
 
 
