@@ -163,6 +163,21 @@ def test_objects_are_numbers_where_all_of_them_are():
     assert fitted(array).preprocessing_.input_names()[:3] == ["x0", "x0 is missing", "x1=1.5"]
 
 
+def test_numbers_among_objects_are_not_read_from_text(monkeypatch):
+    """Unless text is what was learned; and they are the numbers that would have been read."""
+    values = [1, None, 0.1, np.nan, -3.0, np.float32(0.1), np.int64(2**53 + 1), 1e-300]
+    X = np.array([[value, "x"] for value in values], dtype=object)
+    read = frames.as_numbers(frames._text(X[:, 0], None))
+    table = pd.DataFrame({"t": ["1", "x"] * 20, "n": [1.5, 2.5] * 20}, dtype=object)
+    preprocessing = fitted(table).preprocessing_
+    monkeypatch.setattr(frames, "_word", None)
+    np.testing.assert_array_equal(frames.as_table(X).column("x0"), read)
+    assert frames.as_table(table, preprocessing).column("n").dtype == np.float64
+    monkeypatch.undo()
+    numbers = table.assign(t=[1, 2] * 20).astype(object)
+    assert frames.as_table(numbers, preprocessing).column("t").tolist() == ["1", "2"] * 20
+
+
 @pytest.mark.parametrize(
     ("values", "kind"),
     [

@@ -15,6 +15,9 @@ from backprop.estimators.callers import warn
 from backprop.preprocessing import Preprocessing
 from backprop.tables import Table, as_numbers, label
 
+# What `object` mostly holds where it holds numbers, which then need not be read from text.
+NUMBERS = {float, int, np.float64, np.float32, np.int64, type(None)}
+
 
 def learned(table, rows, weights):
     """A `Preprocessing` fitted to some rows of the columns; those of weight 0 are not looked at."""
@@ -121,6 +124,8 @@ def _of_array(array, i, name, kind):
 
 def _of_objects(values, kind):
     """Numbers where all of them are, unless it has been learned what they are."""
+    if kind != "text" and NUMBERS.issuperset(map(type, values)):
+        return values.astype(np.float64)  # None as NaN
     text = _text(values, kind)
     numbers = as_numbers(text) if kind is None else None
     return text if numbers is None else numbers
