@@ -33,6 +33,29 @@ def test_nothing_is_wider_than_a_phone(open_page, networks, name):
             page.run("document.getElementById('all-digits').click()")
 
 
+def test_no_formula_has_a_scroll_bar_of_its_own_beside_it(open_page):
+    """Nor is the foot of one cut off instead, where it is only a little higher than its line."""
+    net = network((2, 2, 1), optimizer=bp.Adam(0.01, l2=0.1))
+    page = open_page(net.explain([[0.5, -1.0], [1.5, 0.25]], [1.0, 0.0]))
+    script = """
+        document.getElementById(`tab-${arguments[0]}`).click();
+        const all = [...document.querySelectorAll("#panel *")];
+        const scrolls = all.filter((one) => getComputedStyle(one).overflowX === "auto");
+        const bars = scrolls.filter((one) => getComputedStyle(one).overflowY !== "hidden");
+        const bottom = (one) => one.getBoundingClientRect().bottom;
+        const cut = scrolls.filter((one) =>
+          [...one.querySelectorAll("*")].some((inside) => bottom(inside) > bottom(one)));
+        const tooHigh = bars.filter((one) => one.scrollHeight > one.clientHeight);
+        return [scrolls.length, tooHigh.length, cut.length];
+    """
+    for width in (1280, 800):
+        page.show_as("light", width)
+        for tab in ("product", "loss", "batch", "update", "health"):
+            count, *wrong = page.run(script, tab)
+            assert count
+            assert wrong == [0, 0]
+
+
 def test_the_trial_is_in_sight_on_a_phone(open_page):
     """With the longest of numbers: a sign, six digits and a power of ten."""
     net = network((2, 2, 1))
