@@ -551,6 +551,17 @@ def test_names_keep_to_their_line():
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("form", ["to_text", "to_latex"])
+def test_no_zero_has_a_sign(form):
+    """−0 is what a silent relu makes of a negative derivative."""
+    net = bp.Network(1, [bp.Dense(1, "relu"), bp.Dense(1)], dtype="float64", seed=0)
+    net.layers[0].weights[...], net.layers[1].weights[...] = 1.0, -1.0
+    trace = net.explain([[-1.0], [2.0], [-3.0]], [[-1.0], [1.0], [-2.0]])
+    assert any(np.signbit(own) and own == 0 for own in trace.gradient(0, 0, 0).per_sample)
+    for shown in (getattr(trace, form)((0, 0, 0), 2), getattr(trace, form)()):
+        assert not re.search(r"[-−]0(?![\d.])", shown)
+
+
 def test_latex_compiles_and_fits_the_page(tmp_path):
     """Of an ordinary article, with numbers of many characters, many paths, outputs and samples."""
     bodies = []

@@ -58,7 +58,7 @@ def number(value):
     """Six digits; powers of ten as such."""
     if not np.isfinite(value):
         return {"inf": r"\infty", "-inf": r"-\infty"}.get(str(float(value)), r"\mathrm{NaN}")
-    digits, _, power = f"{value:.6g}".partition("e")
+    digits, _, power = f"{value + 0.0:.6g}".partition("e")  # −0 is 0
     return rf"{digits} \cdot 10^{{{int(power)}}}" if power else digits
 
 
