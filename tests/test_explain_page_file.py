@@ -28,7 +28,24 @@ def test_where_a_page_opens_is_looked_at(trace, tmp_path):
         ValueError, r"weight: \(0, 0\) was given, expected \(layer, source, unit\)", weight=(0, 0)
     )
     refused(ValueError, r"unit=2: expected an integer, from 0 to 1", weight=(0, 0, 2))
+    refused(ValueError, r"weight: 5 was given, expected \(layer, source, unit\)", weight=5)
+    refused(TypeError, r"title=5: expected a str, got int", title=5)
+    refused(TypeError, r"introduction=5: expected a str, got int", introduction=5)
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (lambda trace: trace, "traces is of type Trace"),
+        (lambda trace: trace.to_dict(), "traces is of type dict"),
+        (lambda trace: [trace, trace.to_dict()], "traces: number 1 is of type dict"),
+    ],
+    ids=["one trace", "a dict", "a dict among traces"],
+)
+def test_a_page_is_of_a_list_of_traces(trace, tmp_path, given, what):
+    with pytest.raises(TypeError, match=f"{what}: expected a list of Trace, as Network.explain"):
+        write_page(tmp_path / "page.html", given(trace))
 
 
 def test_names_and_the_introduction_are_text(open_page, trace):

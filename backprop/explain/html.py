@@ -12,6 +12,7 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -22,7 +23,6 @@ import numpy as np
 from backprop.validation import check_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from os import PathLike
 
     from backprop.explain.trace import Source, Trace
@@ -71,18 +71,39 @@ def write_page(
 
     Raises
     ------
+    TypeError
+        When ``traces`` holds anything but traces, or a text is none.
     ValueError
         When there is no trace, when they are not of one network, or when there is no such weight,
         sample or epoch.
     OSError
         When the file cannot be written.
     """
-    traces = list(traces)
-    if title is None and traces:
-        title = title_of(traces[-1])
+    traces = _check_traces(traces)
+    title = title_of(traces[-1]) if title is None else title
     opening = _opening(traces, weight, sample, epoch)
+    introduction = "" if introduction is None else introduction
     text = page([trace.to_dict() for trace in traces], title, introduction, opening)
     Path(path).write_text(text, encoding="utf-8")
+
+
+def _check_traces(traces):
+    """As a list; one trace alone is not a list of it."""
+    expected = "expected a list of Trace, as Network.explain returns"
+    if not isinstance(traces, Iterable) or isinstance(traces, str | dict):
+        raise TypeError(f"traces is of type {type(traces).__name__}: {expected}")
+    traces = list(traces)
+    for i, one in enumerate(traces):
+        if not hasattr(one, "to_dict"):
+            raise TypeError(f"traces: number {i} is of type {type(one).__name__}: {expected}")
+    if not traces:
+        raise ValueError("traces: the list is empty, expected at least one trace")
+    return traces
+
+
+def _check_text(argument, text):
+    if not isinstance(text, str):
+        raise TypeError(f"{argument}={text!r}: expected a str, got {type(text).__name__}")
 
 
 def _opening(traces, weight, sample, epoch):
@@ -97,7 +118,7 @@ def _opening(traces, weight, sample, epoch):
     if sample is not None:
         opening["sample"] = check_integer("sample", sample, 0, len(traces[at].x) - 1)
     if weight is not None:
-        if len(weight) != 3:
+        if not isinstance(weight, tuple | list) or len(weight) != 3:
             raise ValueError(f"weight: {weight!r} was given, expected (layer, source, unit)")
         found = traces[at].gradient(*weight)
         source = -1 if found.source == "bias" else found.source
@@ -116,7 +137,7 @@ def frame(text):
     return FRAME.format(html.escape(text), "Back-propagation, explained")
 
 
-def page(traces, title, introduction=None, opening=None):
+def page(traces, title, introduction="", opening=None):
     """The HTML of a page that shows traces of one network.
 
     Parameters
@@ -139,12 +160,13 @@ def page(traces, title, introduction=None, opening=None):
 
     Raises
     ------
+    TypeError
+        When title or introduction is no str.
     ValueError
-        When there is no trace, or when they are not of one network: other sizes,
-        activations, loss or names.
+        When they are not of one network: other sizes, activations, loss or names.
     """
-    if not traces:
-        raise ValueError("traces: the list is empty, expected at least one trace")
+    _check_text("title", title)
+    _check_text("introduction", introduction)
     _check_same_network(traces)
     parts = resources.files("backprop.explain") / "page"
     style = (parts / "style.css").read_text("utf-8")
@@ -155,7 +177,7 @@ def page(traces, title, introduction=None, opening=None):
     template = Template((parts / "template.html").read_text("utf-8"))
     return template.substitute(
         title=html.escape(title),
-        introduction=_paragraphs(introduction or ""),
+        introduction=_paragraphs(introduction),
         style=style,
         style_hash=_hash(style),
         script=script,
