@@ -174,6 +174,16 @@ def test_one_sample():
     assert net.explain([0.5, -1.0], [0.0, 0.5, 0.5]).y.tolist() == [[0, 0.5, 0.5]]
 
 
+def test_a_trace_is_found_among_others():
+    """Their arrays, compared one by one, would have no one answer."""
+    net = network_for((2, 2, 1), "sigmoid", "sigmoid", "squared_error")
+    X, y = [[0.5, -1.0], [1.0, 2.0]], [1.0, 0.0]
+    one, other = net.explain(X, y), net.explain(X, y)
+    assert [one, other].index(other) == 1
+    assert {one: "one", other: "other"}[other] == "other"
+    assert one.layers[0] != other.layers[0]
+
+
 def test_inputs_are_those_of_the_first_layer():
     layers = layers_of((2, 3, 1), "tanh", "identity")
     net = bp.Network(2, layers, dtype="float64", seed=0, input_offset=[1, 2], input_scale=0.5)

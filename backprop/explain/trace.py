@@ -28,7 +28,7 @@ FORMAT = "backprop trace 1"
 BIAS = "bias"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # of arrays == has no one answer
 class LayerTrace:
     """One layer of a trace; n samples, a row each.
 
@@ -78,7 +78,7 @@ class LayerTrace:
         return self.weights.shape[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # of arrays == has no one answer
 class Trace:
     """What `Network.explain` found on one batch of n samples.
 
