@@ -141,6 +141,7 @@ def _trace_of_rows(network, preprocessing, options):
         target.classes if classification else [target.name],
         list(range(first, last + 1)),
         target.smoothing if classification else 0.0,
+        None if classification else (target.mean, target.std),
     )
 
 

@@ -66,6 +66,29 @@ def test_explain_knows_a_tables_names(run):
     assert "layer 2, unit 1 (price)" in out
 
 
+def test_explain_says_what_scaled_numbers_stand_for(run):
+    """A table's target is learnt as (value − mean) / deviation; people know its own unit."""
+    rows = [f"{i % 7},{COLOURS[i % 3]},{1000 - 30 * i - i % 3}" for i in range(60)]
+    Path("t.csv").write_text("size,colour,price\n" + "\n".join(rows), encoding="utf-8")
+    run("train", "t.csv", "--target", "price", "--hidden", "3", "--epochs", "2", "--quiet")
+    net = bp.Network.load("model.safetensors")
+    mean, deviation = net.preprocessing.target.mean, net.preprocessing.target.std
+    out, _ = run("explain", "model.safetensors", "t.csv", "--row", "1:5", "--sample", "4")
+    scale = f"y = (price − {number(mean)}) / {number(deviation)}"
+    found = re.search(rf"{re.escape(scale)}; a stands for (\S+), y for (\S+)\n", out)
+    assert found[2] == "910"  # 1000 − 3 · 30
+    a = float(re.search(r"^  price +(\S+)", out, re.MULTILINE)[1].replace("−", "-"))
+    assert float(found[1].replace("−", "-")) == pytest.approx(a * deviation + mean, rel=1e-4)
+    latex, _ = run("explain", "model.safetensors", "t.csv", "--latex", "--row", "4")
+    assert f"here $a$ stands for ${found[1]}$, and $y$ for $910$.".replace("−", "-") in latex
+    shown = re.findall(r"^  x[₁₂₃₄] +(\S+) +(\S+)$", out, re.MULTILINE)
+    assert [name for name, _ in shown] == ["size", "colour=blue", "colour=green", "colour=red"]
+    assert [value for _, value in shown[1:]] == ["0", "0", "1"]
+    run("train", "--hidden", "3", "--epochs", "1", "--quiet")
+    out, _ = run("explain", "model.safetensors", "digits")
+    assert "scaled" not in out
+
+
 def test_explain_warns_of_the_rows_it_shows(run):
     rows = [f"{20 + i},{COLOURS[i % 3]},{2 * i + i % 3}" for i in range(30)]
     Path("t.csv").write_text("age,colour,price\n" + "\n".join(rows), encoding="utf-8")

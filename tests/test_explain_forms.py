@@ -551,6 +551,33 @@ def test_names_keep_to_their_line():
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_inputs_stand_beside_their_names():
+    net = bp.Network(14, [bp.Dense(2, "tanh"), bp.Dense(1)], dtype="float64", seed=0)
+    names = ["a long name", "b\nc", *(f"column {i}" for i in range(12))]
+    x = np.zeros(14)
+    x[[1, 13]] = -2.5, 0.125
+
+    def shown(x, **named):
+        body = net.explain(x, [1.0], **named).to_text()
+        return [line.split("  ") for line in body[body.index("a = f(z)") :].splitlines()[2:]]
+
+    def rows(x):
+        lines = shown(x, input_names=names)
+        return [[part.strip() for part in line if part.strip()] for line in lines]
+
+    assert rows(x)[:3] == [
+        ["x₂", "b\\nc", "−2.5"],
+        ["x₁₄", "column 11", "0.125"],
+        ["… (12 others are 0)"],
+    ]
+    many = rows(np.arange(14) - 1.0)
+    listed = [0, *range(3, 14)]
+    assert [row[1] for row in many[:12]] == [text.one_line(names[i]) for i in listed]
+    assert many[12] == ["… (2 smaller ones are not listed)"]
+    assert rows(np.zeros(14))[0] == ["… (14 others are 0)"]
+    assert shown(x)[0][1] == "x"
+
+
 @pytest.mark.parametrize("form", ["to_text", "to_latex"])
 def test_no_zero_has_a_sign(form):
     """−0 is what a silent relu makes of a negative derivative."""

@@ -365,6 +365,19 @@ def test_smoothed_targets_are_told(open_file, tmp_path, trace):
         assert ("The targets are smoothed by 0.1." in page.text()) == (smoothing > 0)
 
 
+@pytest.mark.parametrize("scale", [None, [-300.0, 20.0]])
+def test_scaled_targets_are_told_in_their_unit(open_file, tmp_path, trace, scale):
+    data = trace.to_dict()
+    assert data["outputs"]["scale"] is None
+    data["outputs"]["scale"] = scale
+    (tmp_path / "page.html").write_text(html.page([data], "Scaled"), "utf-8")
+    page = open_file(tmp_path / "page.html")
+    page.open_tab("loss")
+    s = sample_of(page)
+    expected = [-300, 20, trace.output[s, 0] * 20 - 300, trace.y[s, 0] * 20 - 300]
+    assert page.values("#scale") == pytest.approx(expected if scale else [], rel=1e-12)
+
+
 def test_each_sample_of_the_batch(open_page):
     net = network((2, 3, 1))
     X, y = batch((2, 3, 1), 4)

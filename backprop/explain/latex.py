@@ -106,7 +106,7 @@ def _loss(trace, sample):
             r"\text{, whose inner derivative is } -1"
         )
     name = f"% The cost of the batch, and the loss of sample {trace.indices[sample]}."
-    notes = [*_smoothing(trace), *_division_by_zero(trace, sample)]
+    notes = [*_smoothing(trace), *_scale(trace, sample), *_division_by_zero(trace, sample)]
     return [name, *_align(rows), *notes, *_outputs(trace, sample)]
 
 
@@ -114,6 +114,17 @@ def _smoothing(trace):
     if not trace.label_smoothing:
         return []
     return [f"The targets are smoothed by ${number(trace.label_smoothing)}$."]
+
+
+def _scale(trace, sample):
+    if trace.target_scale is None:
+        return []
+    mean, deviation = map(_signed, trace.target_scale)
+    a, y = (number(text.in_its_unit(trace, v[sample, 0])) for v in (trace.output, trace.y))
+    return [
+        rf"The targets are scaled: $y = (\mathrm{{value}} - {mean}) / {deviation}$;",
+        f"here $a$ stands for ${a}$, and $y$ for ${y}$.",
+    ]
 
 
 def _division_by_zero(trace, sample):

@@ -126,12 +126,28 @@ def _cost_lines(trace):
 
 def _forward_lines(trace, sample):
     lines = [_headline(f"Forward, sample {trace.indices[sample]}: z = x W + b, a = f(z)")]
-    lines.append(_line("x", trace.x[sample]))
+    lines += _input_lines(trace, sample)
     for i, layer in enumerate(trace.layers):
         lines.append(f"layer {i + 1}, {layer.activation}: {ACTIVATIONS[layer.activation][0]}")
         lines.append(_line("z", layer.z[sample]))
         lines.append(_line("a", layer.a[sample]))
     return lines
+
+
+def _input_lines(trace, sample):
+    """The inputs, with the names that they were given: of many the largest, and none that is 0."""
+    x, names = trace.x[sample], [one_line(name) for name in trace.input_names]
+    if names == [f"x{i + 1}" for i in range(len(x))]:
+        return [_line("x", x)]
+    shown = range(len(x))
+    if len(x) > MOST_ROWS:
+        largest = np.argsort(-np.abs(x), kind="stable")[:MOST_ROWS].tolist()
+        shown = sorted(i for i in largest if x[i] != 0)
+    width = max((len(names[i]) for i in shown), default=0)
+    rows = [f"  {symbol('x', 0, (i,)):<9} {names[i]:<{width}}  {number(x[i]):>12}" for i in shown]
+    hidden = len(x) - len(shown)
+    others = "smaller ones are not listed" if len(shown) == MOST_ROWS else "others are 0"
+    return [*rows, f"  … ({hidden} {others})"] if hidden else rows
 
 
 def _line(name, values):
@@ -143,6 +159,7 @@ def _loss_lines(trace, sample):
         _headline(f"The derivative of the loss, sample {trace.indices[sample]}: {trace.loss}"),
         f"{LOSSES[trace.loss]} = {number(trace.losses[sample])}",
         *_smoothing_lines(trace),
+        *_scale_lines(trace, sample),
     ]
     ways = {
         "squared_error": _squared_error,
@@ -150,6 +167,23 @@ def _loss_lines(trace, sample):
         "softmax_cross_entropy": _softmax_cross_entropy,
     }
     return [*lines, *ways[trace.loss](trace, sample)]
+
+
+def in_its_unit(trace, value):
+    """Of a scaled target, or of the output that is compared with it, what it stands for."""
+    mean, deviation = trace.target_scale
+    return float(value) * deviation + mean
+
+
+def _scale_lines(trace, sample):
+    if trace.target_scale is None:
+        return []
+    name, (mean, deviation) = one_line(trace.output_names[0]), trace.target_scale
+    a, y = (in_its_unit(trace, v[sample, 0]) for v in (trace.output, trace.y))
+    return [
+        f"targets scaled: y = ({name} − {_operand(mean)}) / {_operand(deviation)}; "
+        f"a stands for {number(a)}, y for {number(y)}"
+    ]
 
 
 def _smoothing_lines(trace):

@@ -109,6 +109,8 @@ class Trace:
         are counted from 1.
     label_smoothing : float
         By how much the labels in y were smoothed, 0 unless a model of ``backprop train`` says so.
+    target_scale : tuple (mean, deviation) or None
+        y is (value − mean) / deviation, where a model of ``backprop train`` says so: a regression.
     """
 
     dtype: str
@@ -129,6 +131,7 @@ class Trace:
     output_names: list[str]
     indices: list[int]
     label_smoothing: float
+    target_scale: tuple[float, float] | None
     _trial: trial.Trial
 
     def gradient(
@@ -215,6 +218,7 @@ class Trace:
                 "outputs": {
                     "names": self.output_names,
                     "label_smoothing": self.label_smoothing,
+                    "scale": self.target_scale,
                 },
                 "layers": [
                     _layer_dict(*parts) for parts in zip(self.layers, *trials, slopes, strict=True)
@@ -321,7 +325,15 @@ class Trace:
 
 
 def explain(
-    network, X, y, sample_weight, input_names, output_names, indices=None, label_smoothing=0.0
+    network,
+    X,
+    y,
+    sample_weight,
+    input_names,
+    output_names,
+    indices=None,
+    label_smoothing=0.0,
+    target_scale=None,
 ):
     """The Trace of one sample or one batch: what `Network.explain` does."""
     if np.ndim(X) == 1:
@@ -332,8 +344,14 @@ def explain(
     input_names = check_names("input_names", input_names, network.n_inputs, "x")
     output_names = check_names("output_names", output_names, network.n_outputs, "y")
     indices = list(range(len(X))) if indices is None else indices
-    names = {"input_names": input_names, "output_names": output_names, "indices": indices}
-    return _trace(network, X, y, sample_weight, names, label_smoothing)
+    given = {
+        "input_names": input_names,
+        "output_names": output_names,
+        "indices": indices,
+        "label_smoothing": label_smoothing,
+        "target_scale": target_scale,
+    }
+    return _trace(network, X, y, sample_weight, given)
 
 
 def _one_weight(sample_weight):
@@ -344,8 +362,11 @@ def _one_weight(sample_weight):
     return np.reshape(sample_weight, 1)
 
 
-def _trace(network, X, y, sample_weight, names, label_smoothing):
-    """Of a batch, from arrays that were checked; the network stays as it is."""
+def _trace(network, X, y, sample_weight, given):
+    """Of a batch, from arrays that were checked; the network stays as it is.
+
+    `given`: the parts of a Trace that are not worked out.
+    """
     twin = copy.deepcopy(network)  # whose buffers are written: steps, gradients, moments
     weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
     total = weights.sum()
@@ -374,9 +395,8 @@ def _trace(network, X, y, sample_weight, names, label_smoothing):
         losses=losses.astype(np.float64),
         shares=weights / total,
         layers=layers,
-        label_smoothing=label_smoothing,
         _trial=trial.Trial(network, X, y, sample_weight),
-        **names,
+        **given,
     )
 
 

@@ -83,6 +83,7 @@ class Trace {
     this.inputNames = raw.inputs.names;
     this.outputNames = raw.outputs.names;
     this.labelSmoothing = raw.outputs.label_smoothing ?? 0;
+    this.targetScale = raw.outputs.scale ?? null;
     this.layers = raw.layers.map(unpackLayer);
     this.samples = unpackSamples(raw.samples);
     this.last = this.layers.length - 1;

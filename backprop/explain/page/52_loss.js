@@ -9,8 +9,19 @@ function lossView() {
   return [
     h("h2", null, `The loss: ${trace.loss.replaceAll("_", " ")}`),
     h("p", { class: "lead" }, `Sample ${trace.samples.numbers[state.sample]}: loss `, number(trace.samples.loss.at(0, state.sample)), ".", trace.labelSmoothing ? ` The targets are smoothed by ${digits(trace.labelSmoothing)}.` : null),
+    trace.targetScale ? scaleNote(trace, state.sample) : null,
     view ? view(trace, state.sample) : null,
   ];
+}
+
+/** What a regression's output and target stand for, in the unit of the table's column. */
+function scaleNote(trace, sample) {
+  const [mean, deviation] = trace.targetScale;
+  const inItsUnit = (matrix) => number(matrix.at(sample, 0) * deviation + mean);
+  const { output, y } = trace.samples;
+  return h("p", { class: "note", id: "scale" },
+    `The target is scaled: y = (${trace.outputNames[0]} − `, term(mean), ") / ", number(deviation),
+    ". Here a stands for ", inItsUnit(output), " and y for ", inItsUnit(y), ".");
 }
 
 /** Of the outputs, those that the tables show. */
