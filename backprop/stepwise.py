@@ -99,7 +99,8 @@ class Stepwise:
         X, y, sample_weight
             As for ``train_step``; or one sample: X (n_inputs,) and its y.
         input_names, output_names : sequence of str, optional
-            For the forms that people read; x1, x2, … and y1, y2, … by default.
+            For the forms that people read. By default those of a data frame's columns, else x1, x2,
+            …; and label 0, label 1, … where y holds labels, else y1, y2, ….
 
         Returns
         -------

@@ -174,6 +174,25 @@ def test_one_sample():
     assert net.explain([0.5, -1.0], [0.0, 0.5, 0.5]).y.tolist() == [[0, 0.5, 0.5]]
 
 
+def test_names_by_default():
+    pandas = pytest.importorskip("pandas")
+    net = network_for((2, 3, 2), "tanh", "identity", "softmax_cross_entropy")
+    X = [[0.5, -1.0], [1.0, 2.0]]
+    table = pandas.DataFrame(X, columns=["left", "right"])
+    for shown in (net.explain(table, [0, 1]), net.explain(table.iloc[1], 1)):
+        assert shown.input_names == ["left", "right"]
+        assert shown.output_names == ["label 0", "label 1"]  # of which the first is output 1
+    assert net.explain(table, [0, 1], input_names=["a", "b"]).input_names == ["a", "b"]
+    for nameless in (X, np.array(X), pandas.DataFrame(X), X[0], pandas.Series(X[0])):
+        y = [1, 0] if np.ndim(nameless) == 2 else 1
+        assert net.explain(nameless, y).input_names == ["x1", "x2"]
+    rows = [[0.0, 1.0], [1.0, 0.0]]
+    assert net.explain(X, rows).output_names == ["y1", "y2"]
+    assert net.explain(X, [0, 1], output_names=["no", "yes"]).output_names == ["no", "yes"]
+    logits = network_for((2, 3, 1), "tanh", "identity", "sigmoid_cross_entropy")
+    assert logits.explain(X, [0, 1]).output_names == ["y1"]
+
+
 def test_a_trace_is_found_among_others():
     """Their arrays, compared one by one, would have no one answer."""
     net = network_for((2, 2, 1), "sigmoid", "sigmoid", "squared_error")

@@ -336,12 +336,16 @@ def explain(
     target_scale=None,
 ):
     """The Trace of one sample or one batch: what `Network.explain` does."""
+    if input_names is None:
+        input_names = _column_names(X)
     if np.ndim(X) == 1:
         X, y = np.asarray(X)[None], np.asarray(y)[None]
         if sample_weight is not None:
             sample_weight = _one_weight(sample_weight)
     X, y, sample_weight = network._check_samples(X, y, sample_weight)
     input_names = check_names("input_names", input_names, network.n_inputs, "x")
+    if output_names is None and _are_labels(y, network):
+        output_names = [f"label {k}" for k in range(network.n_outputs)]
     output_names = check_names("output_names", output_names, network.n_outputs, "y")
     indices = list(range(len(X))) if indices is None else indices
     given = {
@@ -352,6 +356,19 @@ def explain(
         "target_scale": target_scale,
     }
     return _trace(network, X, y, sample_weight, given)
+
+
+def _column_names(X):
+    """Of a data frame, or of a row of one, whose columns are called by text; else None."""
+    names = getattr(X, "columns" if np.ndim(X) == 2 else "index", None)
+    if names is None or callable(names):  # such as a list's index()
+        return None
+    names = list(names)
+    return names if all(isinstance(name, str) for name in names) else None
+
+
+def _are_labels(y, network):
+    return y.ndim == 1 and network.loss == "softmax_cross_entropy"
 
 
 def _one_weight(sample_weight):
@@ -449,7 +466,7 @@ def _cost(network, X, y, sample_weight):
 
 def _target_rows(y, network):
     """[n][n_outputs] in the network's dtype: labels become rows with a single 1."""
-    if y.ndim == 1 and network.loss == "softmax_cross_entropy":
+    if _are_labels(y, network):
         return np.eye(network.n_outputs, dtype=network.dtype)[y.astype(np.int64)]
     return y.reshape(len(y), network.n_outputs).astype(network.dtype)
 
