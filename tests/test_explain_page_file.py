@@ -90,6 +90,23 @@ def test_arrays_are_packed_exactly(trace):
             np.testing.assert_array_equal(numbers.reshape(array["shape"]), getattr(own, name))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_notebook_is_spared_a_page_that_it_could_hardly_hold(monkeypatch, dtype):
+    from backprop.explain import html, trace
+
+    net = network((40, 30, 2), optimizer=bp.Adam(0.01), dtype=dtype)
+    X, y = batch((40, 30, 2), 500)
+    found = net.explain(X, y)
+    size = html.estimated_size(found)
+    assert size == pytest.approx(len(found.to_html()) - len(small_trace().to_html()), rel=0.2)
+    assert found._repr_html_().startswith("<iframe")
+    monkeypatch.setattr(trace, "MOST_IN_A_NOTEBOOK", size - 1)
+    shown = found._repr_html_()
+    assert shown.startswith("<p>Trace(40-30-2, loss=&#x27;squared_error&#x27;, 500 samples")
+    assert f"its page would have {size / 1e6:.0f} MB" in shown
+    assert "<code>to_html(path)</code>" in shown
+
+
 def test_a_notebook_shows_it(open_file, tmp_path, trace):
     path = tmp_path / "notebook.html"
     path.write_text(f"<h1>Notebook</h1>{trace._repr_html_()}", "utf-8")

@@ -137,6 +137,24 @@ def frame(text):
     return FRAME.format(html.escape(text), "Back-propagation, explained")
 
 
+def estimated_size(trace):
+    """About how many bytes a page has: its arrays in base64, four letters for three bytes."""
+    n = trace.x.size + trace.y.size + trace.output.size
+    for layer in trace.layers:
+        per_sample = (layer.z, layer.a, layer.derivative, layer.da, layer.dz)
+        copies = 3 + len(layer.moments)  # the weights, their gradient and their step
+        n += sum(array.size for array in per_sample) + copies * layer.weights.size
+    return n * np.dtype(trace.dtype).itemsize * 4 / 3
+
+
+def excuse(trace, size):
+    """In a notebook, instead of a page that it could hardly hold."""
+    return (
+        f"<p>{html.escape(repr(trace))}: its page would have {size / 1e6:,.0f} MB. "
+        "<code>to_html(path)</code> writes it to a file; of fewer samples it is shown here.</p>"
+    )
+
+
 def page(traces, title, introduction="", opening=None):
     """The HTML of a page that shows traces of one network.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT = "backprop trace 1"
 BIAS = "bias"
+MOST_IN_A_NOTEBOOK = 3e7  # bytes; a notebook keeps all that it shows in its own file
 
 
 @dataclass(frozen=True, eq=False)  # of arrays == has no one answer
@@ -313,7 +314,8 @@ class Trace:
         return check_integer("sample", sample, 0, len(self.x) - 1)
 
     def _repr_html_(self) -> str:
-        return html.frame(self.to_html())
+        size = html.estimated_size(self)
+        return html.frame(self.to_html()) if size <= MOST_IN_A_NOTEBOOK else html.excuse(self, size)
 
     def __str__(self) -> str:
         return self.to_text()
