@@ -506,3 +506,29 @@ def test_numbers_that_are_not_finite(open_page):
     page.choose(1, "bias", 0)
     assert math.isnan(page.value("#gradient"))
     assert math.isnan(page.value("#relative-error"))
+
+
+def test_the_choice_of_the_sample_stays_in_its_place(open_page):
+    """To put thousands of samples into the page again takes a second, whatever was chosen."""
+    net = network((2, 2, 1))
+    X, y = batch((2, 2, 1), 5)
+    few, more, one = (net.explain(X[:n], y[:n]) for n in (3, 5, 1))
+    page = open_page(more, few, one, epoch=0, weight=(0, 1, 1), sample=4)
+    choice = page.find("#sample")
+    for tab in ("batch", "quiz", "loss", "product"):
+        page.open_tab(tab)
+        assert page.find("#sample") == choice
+        assert sample_of(page) == 4
+    page.choose(0, 0, 1)
+    page.run("document.getElementById('all-digits').click()")
+    assert page.find("#sample") == choice
+    slide = "const e = document.getElementById('epoch'); e.value = arguments[0]; "
+    slide += "e.dispatchEvent(new Event('input'))"
+    page.run(slide, 1)
+    assert [o.text for o in page.all("#sample option")] == ["1", "2", "3"]
+    assert sample_of(page) == 2
+    page.run(slide, 2)
+    assert page.all("#sample") == []
+    page.run(slide, 0)
+    assert page.find("#sample") == choice
+    assert len(page.all("#sample option")) == 5

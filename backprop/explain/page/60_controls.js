@@ -43,12 +43,20 @@ function drawEpoch() {
   redraw(document.getElementById("cost-line"), costLine());
 }
 
-function sampleControl() {
-  const { samples } = state.trace;
-  if (samples.count < 2) return null;
-  const options = samples.numbers.map((name, s) => h("option", { value: s, selected: s === state.sample }, String(name)));
-  const choice = h("select", { id: "sample", "data-key": "sample", onchange: (event) => selectSample(Number(event.target.value)) }, options);
+function sampleControl({ numbers }) {
+  const options = numbers.map((name, s) => h("option", { value: s }, String(name)));
+  const onchange = (event) => selectSample(Number(event.target.value));
+  const choice = h("select", { id: "sample", "data-key": "sample", onchange }, options);
   return h("div", { class: "control" }, h("label", { for: "sample" }, "Sample"), choice);
+}
+
+/** Made once a trace: samples may be thousands, and take long to be put into the page. */
+function drawSample() {
+  const place = document.getElementById("sample-control");
+  const { samples } = state.trace;
+  if (samples.count > 1) samples.control ??= sampleControl(samples);
+  if (place.firstChild !== (samples.control ?? null)) redraw(place, samples.control);
+  if (samples.control) document.getElementById("sample").value = String(state.sample);
 }
 
 function showControl() {
@@ -72,7 +80,8 @@ function factsElement() {
 function drawControls() {
   document.getElementById("summary").textContent = summaryText(state.trace);
   drawEpoch();
-  redraw(document.getElementById("controls"), sampleControl(), showControl(), factsElement());
+  drawSample();
+  redraw(document.getElementById("show-control"), showControl(), factsElement());
 }
 
 /** What the colours mean, and their scale; the sign is told by more than the colour. */
