@@ -27,7 +27,7 @@ def test_the_keyboard_alone(open_page, trace):
         seen.append(page.find("#panel h2").text)
     assert len(set(seen)) == 6  # the four weights and two biases of the first layer
     page.keys(Keys.END)
-    assert page.find("#panel h2").text == "Y1"
+    assert page.find("#panel h2").text == "Output y1"
     tab_to(page, "tab")
     page.keys(Keys.ARROW_RIGHT)
     assert page.find("#tab-steps").get_attribute("aria-selected") == "true"
@@ -45,6 +45,30 @@ def test_the_keyboard_alone(open_page, trace):
     focused = page.browser.switch_to.active_element
     assert focused.get_attribute("class").split()[0] in ("option", "again")
     assert focused.get_attribute("aria-disabled") is None
+
+
+def test_a_link_of_the_numbers_hands_the_focus_to_what_it_opens(open_page, deep):
+    """Left on nothing, the keyboard and a screen reader would begin anew at the top."""
+    page = open_page(deep)
+    page.show_as("light", 1280, 500)
+    heading = "return document.querySelector('#panel h2').getBoundingClientRect().top"
+
+    def follow(key):
+        link = page.find(f'#panel [data-key="{key}"]')
+        page.run("arguments[0].focus(); arguments[0].scrollIntoView()", link)
+        page.keys(Keys.ENTER)
+        assert page.browser.switch_to.active_element.get_attribute("id") == "panel"
+        assert 0 <= page.run(heading) < 500
+
+    page.run("""document.querySelector('.unit[data-item="unit 1 1"]').focus()""")
+    assert page.find("#panel h2").text == "Layer 2, unit 2"
+    follow("from 2")
+    assert page.find("#panel h2").text == "Weight from layer 1, unit 3 to layer 2, unit 2"
+    follow("open batch")
+    assert page.find("#panel h2").text == "The batch"
+    page.find('#panel [data-key="sample 1"]').send_keys(Keys.ENTER)  # which is still there
+    focused = page.browser.switch_to.active_element
+    assert focused.get_attribute("data-key") == "sample 1"
 
 
 def test_the_arrow_keys_after_a_click_on_the_steps(open_page, trace):

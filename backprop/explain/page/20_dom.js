@@ -86,11 +86,22 @@ function button(key, label, onclick, properties) {
   return h("button", { type: "button", "data-key": key, onclick, ...properties }, label);
 }
 
-/** Replaces what an element holds; the focus stays on the element with the same key. */
+/** Replaces what an element holds; the focus stays on the element with the same key, else on the whole. */
 function redraw(element, ...children) {
-  const key = element.contains(document.activeElement) && document.activeElement.dataset.key;
+  const focused = document.activeElement;
+  const hasFocus = focused !== element && element.contains(focused);
   element.replaceChildren(...children.flat(Infinity).filter(Boolean));
-  if (key) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  if (!hasFocus) return;
+  const { key } = focused.dataset;
+  const successor = key && element.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (successor) successor.focus({ preventScroll: true });
+  else if (element.tabIndex >= 0) focusWhole(element);
+}
+
+/** Where a link led to something else: to its start, in case that was scrolled out of sight. */
+function focusWhole(element) {
+  if (element.getBoundingClientRect().top < 0) element.scrollIntoView({ block: "start" });
+  element.focus({ preventScroll: true });
 }
 
 function announce(text) {

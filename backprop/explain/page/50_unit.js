@@ -50,12 +50,13 @@ function passedBack(trace, layer, unit, sample) {
 function unitProduct(trace, { layer, unit }) {
   const { sample } = state;
   const own = trace.layers[layer];
-  const heading = h("h2", null, capital(trace.unitName(layer, unit)));
+  const isOutput = layer === trace.last;
+  const name = trace.unitName(layer, unit);
+  const heading = h("h2", null, isOutput ? `Output ${name}` : capital(name));
   const column = Array.from({ length: own.inputs }, (_, from) => parameterAt(shownPart(layer), { from, to: unit }));
   const picture = layer === 0 ? pictureOf(column, `The unit’s ${state.show}s, as the picture they look at`) : null;
   const da = own.da.at(sample, unit);
   const derivative = own.derivative.at(sample, unit);
-  const isOutput = layer === trace.last;
   return [
     heading,
     picture,
