@@ -9,13 +9,13 @@ Keys = keys.Keys
 
 def go_to(page, source, unit):
     """By the fields of the window, which count from 1."""
-    for name, wanted in (("from unit", source), ("to unit", unit)):
+    for name, wanted in (("from", source), ("to", unit)):
         page.find(f'[data-key="{name}"]').send_keys(Keys.CONTROL, "a")
         page.find(f'[data-key="{name}"]').send_keys(str(wanted), Keys.ENTER)
 
 
 def place_of(page):
-    names = ("from unit", "to unit")
+    names = ("from", "to")
     return tuple(int(page.find(f'[data-key="{name}"]').get_attribute("value")) for name in names)
 
 
@@ -24,6 +24,7 @@ def test_a_wide_network_is_drawn_as_heat_maps(open_page, wide):
     assert len(page.all("canvas")) == 2
     go_to(page, 300, 77)
     assert page.value("#gradient") == wide.gradient(0, 299, 76).gradient
+    assert [one.text for one in page.all(".fields label")] == ["from input", "to unit"]
     page.run("arguments[0].focus()", page.find('[role="gridcell"][tabindex="0"]'))
     for source, unit, key in [
         (300, 76, Keys.ARROW_RIGHT),

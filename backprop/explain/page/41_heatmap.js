@@ -85,9 +85,9 @@ class HeatMaps {
       frame.style.top = `${(100 * rows[0]) / units}%`;
       frame.style.height = `${(100 * rows.length) / units}%`;
     });
-    const field = (label, value, most, choose) =>
+    const field = (key, label, value, most, choose) =>
       h("label", null, `${label} `, h("input", {
-        type: "number", min: 1, max: most, value: value + 1, "data-key": label,
+        type: "number", min: 1, max: most, value: value + 1, "data-key": key,
         onchange: (event) => choose(Math.min(most, Math.max(1, Math.round(Number(event.target.value)) || 1)) - 1),
       }));
     const choose = (change) => select({ kind: "parameter", layer, from, to, ...change });
@@ -97,8 +97,8 @@ class HeatMaps {
       h(
         "div",
         { class: "fields" },
-        field("from unit", from, inputs, (unit) => choose({ from: unit })),
-        field("to unit", to, units, (unit) => choose({ to: unit })),
+        field("from", layer === 0 ? "from input" : "from unit", from, inputs, (unit) => choose({ from: unit })),
+        field("to", "to unit", to, units, (unit) => choose({ to: unit })),
         button("bias", "Its bias", () => choose({ from: BIAS }), { class: "quiet" }),
         button("unit", "The unit itself", () => select({ kind: "unit", layer, unit: to }), { class: "quiet" }),
       ),
