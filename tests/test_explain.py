@@ -403,6 +403,19 @@ def test_diagnostics():
     assert "large step" in kinds(net.explain(X, y))
 
 
+@pytest.mark.parametrize(("n", "kind"), [(3, "silent"), (20, "dead")])
+def test_a_layer_that_gives_nothing_is_found_once(n, kind):
+    """That its gradient, and those below, are 0 times the next one's follows from it."""
+    X, y, _ = batch_for((3, 1, 1), "squared_error", n)
+    net = network_for((3, 4, 4, 4, 1), "relu", "identity", "squared_error", optimizer=bp.SGD(0.0))
+    net.layers[1].bias[:] = -1000
+    (found,) = net.explain(X, y).diagnostics
+    assert (found["kind"], found["layer"]) == (kind, 1)
+    net.layers[3].weights *= 1e-3  # what vanishes above it is found nevertheless
+    found = [(one["kind"], one["layer"]) for one in net.explain(X, y).diagnostics]
+    assert found == [(kind, 1), ("vanishing", 2)]
+
+
 @pytest.mark.parametrize("hidden", ["identity", "relu", "tanh", "sigmoid"])
 def test_relu_is_advised_only_in_place_of_what_damps(hidden):
     X, y, _ = batch_for((3, 1, 1), "squared_error", 20)

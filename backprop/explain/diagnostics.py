@@ -143,6 +143,10 @@ def _inputs(trace):
     ]
 
 
+def _is_silent(layer):
+    return layer.activation == "relu" and bool((layer.a == 0).all())
+
+
 def _silent_units(trace, i, layer):
     if layer.activation != "relu":
         return []
@@ -206,12 +210,14 @@ def _between_layers(trace):
     sizes = [slope.size for slope in slopes]
     if not np.isfinite(sizes).all():
         return []
-    found = []
-    for i, slope in enumerate(slopes):
-        if slope.ratio is not None:
+    # A silent layer stops all from it on down, and has a finding of its own.
+    first = max((i + 1 for i, layer in enumerate(trace.layers) if _is_silent(layer)), default=0)
+    found, last = [], len(sizes) - 1
+    for i in range(first, last):
+        if slopes[i].ratio is not None:
             found += _ratio(trace, i, i + 1, NEIGHBOURS_RATIO, sizes)
-    if not found and len(sizes) > 2 and sizes[-1] > 0:
-        found = _ratio(trace, 0, len(sizes) - 1, RATIO, sizes)
+    if not found and last - first > 1 and sizes[last] > 0:
+        found = _ratio(trace, first, last, RATIO, sizes)
     return found
 
 
