@@ -71,6 +71,7 @@ typedef struct {
     void *weights;           /* IN OUT */
     void *moment1;           /* IN OUT velocity or first moment; NULL for plain SGD */
     void *moment2;           /* IN OUT second moment; NULL but for Adam */
+    int parameters_are_far;  /* these three are more than the caches hold, and come from memory */
     bp_lookahead *lookahead; /* of the calling thread, or NULL; what an Adam update takes with it */
     void *panel;             /* scratch of the calling thread: bp_kernels.panel_bytes() */
 } bp_multiply;

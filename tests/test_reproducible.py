@@ -92,6 +92,18 @@ def test_threads_and_shapes(activation, units):
         assert digest(trained(activation=activation, units=units, n_threads=n_threads)) == expected
 
 
+def test_threads_and_more_parameters_than_the_caches_hold():
+    """A small batch's update then goes through them in lower strips."""
+    layers = [bp.Dense(900, "tanh"), bp.Dense(5)]
+    X = np.random.default_rng(0).normal(size=(24, 1000))
+    found = set()
+    for n_threads in (1, 2, 3):
+        net = bp.Network(1000, layers, seed=1, n_threads=n_threads)
+        net.fit(X, X[:, :5], epochs=2, batch_size=9)
+        found.add(b"".join(layer.weights.tobytes() for layer in net.layers))
+    assert len(found) == 1
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_gives_others():
     assert digest(trained()) == digest(trained())
     X, y = data("softmax_cross_entropy")

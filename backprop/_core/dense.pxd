@@ -47,6 +47,7 @@ cdef struct Run:
     int n_threads
     bint with_blas
     bint fuse_update
+    bint parameters_are_far  # with the moments more than the caches hold
     bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
     int64_t steps           # of the optimizer, counted by every thread alike
     double power_1          # beta_1 and beta_2 to the power of steps, of Adam

@@ -110,6 +110,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     job.step = &run.step
     job.decayed = layer.n_in
     job.weights, job.moment1, job.moment2 = layer.parameters, layer.moment1, layer.moment2
+    job.parameters_are_far = run.parameters_are_far
     job.lookahead = &run.lookahead
     multiply(&job, run, b_is_n_major=run.with_blas)
 

@@ -79,6 +79,7 @@ cdef extern from "backprop.h" nogil:
         void *weights
         void *moment1
         void *moment2
+        int parameters_are_far
         bp_lookahead *lookahead
         void *panel
 

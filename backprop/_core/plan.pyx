@@ -26,6 +26,9 @@ cnp.import_array()
 # out.
 cdef int64_t CACHE_SET_BYTES = 4096
 
+# Of parameters with their two moments, that the caches keep from one step to the next.
+cdef int64_t NEAR_PARAMETER_BYTES = 10 << 20
+
 cdef enum:
     TURNS = 2
 
@@ -107,6 +110,7 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
                     bint with_blas, bint training):
     """Raises MemoryError where the arena cannot be had."""
     cdef Plan plan = Plan.__new__(Plan)
+    cdef int64_t parameter_bytes = 0
     cdef int i
     plan.layers = <Layer *>calloc(n_layers, sizeof(Layer))
     if plan.layers == NULL:
@@ -123,6 +127,8 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
     for i in range(n_layers):
         plan.sample_ld = max(plan.sample_ld, row_stride(layers[i].n_out + 1, kernels.itemsize))
         plan.scratch_bytes = max(plan.scratch_bytes, scratch_bytes(kernels, &layers[i], with_blas))
+        parameter_bytes += 3 * (layers[i].n_in + 1) * layers[i].ldw * <int64_t>kernels.itemsize
+    plan.run.parameters_are_far = parameter_bytes > NEAR_PARAMETER_BYTES
     check_room(plan)
     plan.arena = zeros(plan.lay_out(NULL))
     plan.lay_out(address(plan.arena))

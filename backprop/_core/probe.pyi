@@ -22,6 +22,7 @@ class Product:
         step: dict[str, Any] | None = None,
         moment1: _Array | None = None,
         moment2: _Array | None = None,
+        parameters_are_far: bool = False,
         instruction_set: str | None = None,
     ) -> None: ...
     def units(self) -> int: ...

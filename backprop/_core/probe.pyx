@@ -90,7 +90,7 @@ cdef class Product:
     cdef object arrays
 
     def __init__(self, a, b, c, *, bint a_is_k_major=False, epilogue="store", activation="identity", activations=None,
-                 step=None, moment1=None, moment2=None, instruction_set=None):
+                 step=None, moment1=None, moment2=None, bint parameters_are_far=False, instruction_set=None):
         self.kernels = kernels_for(a.dtype, instruction_set)
         itemsize = a.dtype.itemsize
         if any(x is not None and x.strides != c.strides for x in (activations, moment1, moment2)):
@@ -113,6 +113,7 @@ cdef class Product:
         self.job.weights = address(c)
         self.job.moment1 = address(moment1) if moment1 is not None else NULL
         self.job.moment2 = address(moment2) if moment2 is not None else NULL
+        self.job.parameters_are_far = parameters_are_far
 
     def units(self):
         return self.kernels.multiply_units(&self.job)

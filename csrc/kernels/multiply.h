@@ -5,7 +5,7 @@
  *     transposed or repacked for its own sake.
  * (b) Every element of C is one chain of multiply-adds in ascending k that starts at 0: its bits depend on
  *     neither the tile, nor the vector width, nor the number of threads, nor the columns beside it.
- * (c) A unit of work is one strip of tile_rows rows by a block of columns, whose part of B stays in the
+ * (c) A unit of work is one strip of rows by a block of columns, whose part of B stays in the
  *     second-level cache while all strips pass over it. Only where k is very long are the sums made in
  *     stretches, between which they rest in C. The gradient that an update spends at once has nowhere to
  *     rest: there one stretch is all of k, the batch.
@@ -13,6 +13,8 @@
  *     loads of B as a high one. So do blocks, by one tile.
  * (e) A strip of k-major A lies in as many places as k is long. No processor foresees that, so each strip's
  *     tiles fetch the next strip, a line for each k.
+ * (f) Where an update's parameters come from memory, and a small batch leaves it little else to do, strips are half
+ *     as high: of weights and moments six rows each are as many as the processor foresees.
  */
 
 #include "kernels/tile.h"
@@ -29,6 +31,9 @@
 #define PACK_BYTES (TILE_ROWS < 12 ? BLOCK_BYTES : 0)
 #define LEAST_PACKED_BYTES (16 * 1024)
 #define PACK_STRIPS 32
+/* (f): of k, and of rows. */
+#define SHORT_CHAIN 32
+#define LOW_ROWS (TILE_ROWS < 12 ? TILE_ROWS : TILE_ROWS / 2)
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -36,7 +41,13 @@ static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 #define GRADIENT_TILES (2 * TILE_ROWS * TILE_COLUMNS)
 static size_t panel_bytes(void) { return GRADIENT_TILES * sizeof(real) + PACK_BYTES; }
 
-static int64_t strip_count(int64_t rows) { return divide_up(rows, TILE_ROWS); }
+static int64_t strip_rows(const bp_multiply *job)
+{
+    return job->epilogue == BP_UPDATE && job->parameters_are_far && job->k <= SHORT_CHAIN ? LOW_ROWS
+                                                                                          : TILE_ROWS;
+}
+
+static int64_t strip_count(const bp_multiply *job) { return divide_up(job->m, strip_rows(job)); }
 
 static int64_t stretch_count(const bp_multiply *job)
 {
@@ -64,7 +75,7 @@ static int64_t block_count(const bp_multiply *job)
 
 static int64_t multiply_units(const bp_multiply *job)
 {
-    return job->n ? strip_count(job->m) * block_count(job) : 0;
+    return job->n ? strip_count(job) * block_count(job) : 0;
 }
 
 /* Where strip i of the rows begins: they differ by at most one row. */
@@ -202,7 +213,7 @@ static void update_strip(const bp_multiply *job, const strip *s, update_state *s
 static void multiply_block(const bp_multiply *job, int64_t first, int64_t last, int64_t column,
                            int64_t columns, update_state *state)
 {
-    const int64_t strips = strip_count(job->m), stretches = stretch_count(job);
+    const int64_t strips = strip_count(job), stretches = stretch_count(job);
     for (int64_t stretch = 0; stretch < stretches; ++stretch) {
         strip s = {.column = column, .columns = columns};
         s.k = stretches == 1 ? 0 : stretch * job->k / stretches;
@@ -222,7 +233,7 @@ static void multiply_block(const bp_multiply *job, int64_t first, int64_t last, 
 
 static void multiply(const bp_multiply *job, int64_t first, int64_t last)
 {
-    const int64_t strips = strip_count(job->m), width = block_columns(job);
+    const int64_t strips = strip_count(job), width = block_columns(job);
     update_state state;
     if (job->epilogue == BP_UPDATE)
         begin_update(job, &state);

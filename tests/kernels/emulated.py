@@ -187,6 +187,7 @@ class Product:
         step=None,
         moment1=None,
         moment2=None,
+        parameters_are_far=False,
     ):
         self.driver, self.dtype = driver, a.dtype
         panel_bytes = driver.ask(INFO, a.dtype)[0] >> 24
@@ -197,9 +198,10 @@ class Product:
         self.shape = (*c.shape, len(b), lda, a_is_k_major, ldb, ldc)
         self.kind = (EPILOGUES.index(epilogue), ACTIVATIONS[activation])
         self.optimizer, self.constants = OPTIMIZERS[step["optimizer"]], constants(step)
+        self.is_far = parameters_are_far
 
     def ask(self, kernel, first, last):
-        integers = (*self.shape, *self.kind, first, last, self.optimizer)
+        integers = (*self.shape, *self.kind, first, last, self.optimizer, self.is_far)
         return self.driver.ask(kernel, self.dtype, integers, self.constants, self.arrays)[0]
 
     def units(self):

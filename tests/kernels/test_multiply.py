@@ -280,8 +280,9 @@ def test_update_is_the_reference_update(dtype, isa, name):
         assert rows == 0 or (w[:rows] != values[1][:rows]).all()
 
 
+@pytest.mark.parametrize("is_far", [False, True])
 @pytest.mark.parametrize("name", STEPS)
-def test_update_epilogue_is_the_update_with_the_product(dtype, isa, name):
+def test_update_epilogue_is_the_update_with_the_product(dtype, isa, name, is_far):
     _, rows, _ = probe.tile_shape(dtype, isa)
     for m, n, k in ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100), HIGH):
         plain, gradient = multiply(m, n, k, dtype, isa)
@@ -302,12 +303,41 @@ def test_update_epilogue_is_the_update_with_the_product(dtype, isa, name):
         a, b = operands(m, n, k, dtype)
         given = dict(zip(("moment1", "moment2"), moments[:n_moments], strict=False))
         job = probe.Product(
-            a, b, weights, epilogue="update", step=STEPS[name], instruction_set=isa, **given
+            a,
+            b,
+            weights,
+            epilogue="update",
+            step=STEPS[name],
+            parameters_are_far=is_far,
+            instruction_set=isa,
+            **given,
         )
         job.run()
         for block, exact in zip(blocks, expected, strict=True):
             np.testing.assert_array_equal(block.view, exact)
             block.assert_untouched_outside()
+
+
+def test_strips_are_lower_where_parameters_are_far_and_the_batch_is_small(dtype, isa):
+    """Where a tile is high enough for two of them."""
+    _, rows, _ = probe.tile_shape(dtype, isa)
+
+    def units(k, is_far):
+        a, b = operands(120, 32, k, dtype)
+        weights, moment1, moment2 = (np.zeros((120, 32), dtype) for _ in range(3))
+        given = {"step": STEPS["adam"], "moment1": moment1, "moment2": moment2}
+        return probe.Product(
+            a,
+            b,
+            weights,
+            epilogue="update",
+            parameters_are_far=is_far,
+            instruction_set=isa,
+            **given,
+        ).units()
+
+    assert units(33, True) == units(33, False) == units(32, False) == 120 // rows
+    assert units(32, True) == (20 if rows == 12 else 120 // rows)
 
 
 # ---- one rule, the same bits ------------------------------------------------------------------

@@ -9,8 +9,22 @@
 
 #include "backprop.h"
 
-enum { INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS, PROBABILITIES, SUM, UNIFORM,
-       SUM_OF_SQUARES, IS_FINITE };
+enum {
+    INFO,
+    MULTIPLY,
+    UNITS,
+    APPLY,
+    EVALUATE,
+    UPDATE,
+    GATHER,
+    TRANSPOSE,
+    LOSS,
+    PROBABILITIES,
+    SUM,
+    UNIFORM,
+    SUM_OF_SQUARES,
+    IS_FINITE
+};
 enum { MOST = 16, GUARD = 0xA5, GUARD_BYTES = 256 };
 
 typedef struct {
@@ -86,8 +100,8 @@ static bp_step step_of(const int64_t *i, const double *r)
                      .l2 = r[5]};
 }
 
-/* integers: m n k lda a_is_k_major ldb ldc epilogue activation first last optimizer; arrays: a b c activations
- * moment1 moment2 panel */
+/* integers: m n k lda a_is_k_major ldb ldc epilogue activation first last optimizer parameters_are_far; arrays: a b
+ * c activations moment1 moment2 panel */
 static int64_t multiply(const bp_kernels *k, const request *q)
 {
     const bp_step step = step_of(q->i + 11, q->r);
@@ -110,6 +124,7 @@ static int64_t multiply(const bp_kernels *k, const request *q)
         .weights = q->array[2],
         .moment1 = q->array[4],
         .moment2 = q->array[5],
+        .parameters_are_far = (int)q->i[12],
         .panel = q->array[6],
     };
     if (q->kernel == MULTIPLY)
