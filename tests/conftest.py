@@ -286,3 +286,12 @@ def wide():
     net = bp.Network(784, layers, loss="softmax_cross_entropy", seed=0)
     X = np.random.default_rng(0).uniform(size=(32, 784)).astype("float32")
     return net.explain(X, np.arange(32) % 10)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """600 of scikit-learn's images, scaled, and their labels."""
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    return X[:600] / 16, y[:600]

@@ -89,9 +89,8 @@ def _check_activation(model):
     if isinstance(model.activation, str):
         return
     widths = np.size(model.hidden_layer_sizes)
-    names = (
-        model.activation if np.iterable(model.activation) else [None]
-    )  # an array of 0 dimensions
+    # what is no list is an array of 0 dimensions
+    names = model.activation if np.iterable(model.activation) else [None]
     known = [isinstance(name, str) and name in ACTIVATIONS for name in names]
     if not all(known) or len(known) != widths:
         raise ValueError(
