@@ -1,0 +1,76 @@
+"""Hashes of weights after training, over every choice a network has: `python tests/golden.py` writes them anew.
+
+A change of a hash is a change of the bits that a seed gives: it needs a line in CHANGELOG.md.
+"""
+
+import hashlib
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+
+import backprop as bp
+
+FILE = Path(__file__).with_name("golden_weights.json")
+
+DTYPES = ("float32", "float64")
+ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
+LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
+OPTIMIZERS = {
+    "sgd": lambda: bp.SGD(0.05),
+    "sgd, l2": lambda: bp.SGD(0.05, l2=0.1),
+    "momentum": lambda: bp.SGD(0.05, momentum=0.9),
+    "nesterov, l2": lambda: bp.SGD(0.05, momentum=0.8, nesterov=True, l2=0.01),
+    "adam": lambda: bp.Adam(0.01),
+    "adam, l2": lambda: bp.Adam(0.01, 0.8, 0.99, 1e-6, l2=0.1),
+    "adam, epsilon_hat": lambda: bp.Adam(0.01, epsilon_hat=True),
+}
+THREADS = (1, 2, 3)
+
+
+def data(loss):
+    """137 rows of 23 numbers: no multiple of a vector or of the batch; with targets for the loss."""
+    random = np.random.default_rng(5)
+    X = random.normal(size=(137, 23)).round(3)
+    targets = {
+        "squared_error": lambda: X[:, :3] * X[:, 3:6],
+        "sigmoid_cross_entropy": lambda: (X[:, :3] > X[:, 3:6]).astype(float),
+        "softmax_cross_entropy": lambda: X[:, :3].argmax(axis=1),
+    }
+    return X, targets[loss]()
+
+
+def train(dtype, activation, loss, optimizer, n_threads):
+    """A network after three epochs, the weights of the samples included."""
+    X, y = data(loss)
+    layers = [bp.Dense(31, activation), bp.Dense(17, activation), bp.Dense(3)]
+    net = bp.Network(
+        23, layers, loss, OPTIMIZERS[optimizer](), dtype=dtype, seed=7, n_threads=n_threads
+    )
+    weight = np.linspace(0.5, 2, len(X))
+    net.fit(X, y, epochs=3, batch_size=32, sample_weight=weight)
+    return net
+
+
+def fingerprint(net):
+    """SHA-256 of all weights and biases, first layer first."""
+    found = hashlib.sha256()
+    for layer in net.layers:
+        found.update(np.ascontiguousarray(layer.weights).tobytes())
+        found.update(layer.bias.tobytes())
+    return found.hexdigest()
+
+
+def choices():
+    return itertools.product(DTYPES, ACTIVATIONS, LOSSES, OPTIMIZERS)
+
+
+def key(*choice):
+    return " / ".join(choice)
+
+
+if __name__ == "__main__":
+    hashes = {key(*choice): fingerprint(train(*choice, 1)) for choice in choices()}
+    FILE.write_text(json.dumps(hashes, indent=1) + "\n")
+    print(f"{len(hashes)} hashes in {FILE}")
