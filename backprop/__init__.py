@@ -13,6 +13,7 @@ from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
+    from backprop.catalogue.optimizers import SGD, Adam
     from backprop.config import show_config
     from backprop.estimators import MLPClassifier as MLPClassifier
     from backprop.estimators import MLPRegressor as MLPRegressor
@@ -20,14 +21,13 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
     from backprop.history import History
     from backprop.layers import Dense
     from backprop.network import Network
-    from backprop.optimizers import SGD, Adam
 
 _ESTIMATORS = "backprop.estimators"
 _HOME = {
     "Network": "backprop.network",
     "Dense": "backprop.layers",
-    "SGD": "backprop.optimizers",
-    "Adam": "backprop.optimizers",
+    "SGD": "backprop.catalogue.optimizers",
+    "Adam": "backprop.catalogue.optimizers",
     "History": "backprop.history",
     "show_config": "backprop.config",
     "MLPClassifier": _ESTIMATORS,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backprop.activations import ACTIVATIONS
-from backprop.validation import check_array, check_integer, check_name
+from backprop.catalogue import records
+from backprop.catalogue.activations import ACTIVATIONS, ALIASES, Activation
+from backprop.validation import MAX_SIZE, check_array, check_integer
 
 if TYPE_CHECKING:
     from typing import Any
@@ -22,8 +24,8 @@ class Dense:
     ----------
     units : int
         Number of outputs, at least 1.
-    activation : {"identity", "sigmoid", "tanh", "relu"}, default "identity"
-        f; the formulas are in ``backprop.activations``.
+    activation : str or Activation, default "identity"
+        f: the name of one of ``backprop.catalogue.activations.ACTIVATIONS``, or that entry.
 
     Raises
     ------
@@ -32,11 +34,17 @@ class Dense:
     """
 
     units: int
-    activation: str = "identity"
+    activation: str | Activation = "identity"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", check_integer("units", self.units, 1))
-        check_name("activation", self.activation, ACTIVATIONS)
+        found = records.find("activation", self.activation, ACTIVATIONS, ALIASES)
+        object.__setattr__(self, "activation", found.label)
+
+    @property
+    def function(self) -> Activation:
+        """The activation's entry in the catalogue."""
+        return records.find("activation", self.activation, ACTIVATIONS)
 
 
 class Layer:
@@ -61,6 +69,11 @@ class Layer:
         return self._spec.activation
 
     @property
+    def function(self) -> Activation:
+        """The activation's entry in the catalogue: formula, numpy value, derivative."""
+        return self._spec.function
+
+    @property
     def weights(self) -> NDArray[Any]:
         """(n_in, units) view of the weights; assigning copies the values into it."""
         return self._weights
@@ -81,6 +94,22 @@ class Layer:
     def __repr__(self) -> str:
         n_in, units = self._weights.shape
         return f"Layer({n_in} -> {units}, {self.activation!r})"
+
+
+def check_layers(layers):
+    """A tuple of at least one Dense."""
+    if isinstance(layers, Dense):
+        layers = [layers]
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers={layers!r}: expected a list of bp.Dense(units, activation)")
+    specs = tuple(layers)
+    if not specs:
+        raise ValueError("layers is empty: expected at least one bp.Dense")
+    for i, spec in enumerate(specs):
+        if not isinstance(spec, Dense):
+            raise TypeError(f"layers[{i}]={spec!r}: expected bp.Dense(units, activation)")
+        check_integer(f"layers[{i}].units", spec.units, 1, MAX_SIZE)
+    return specs
 
 
 def _same_shape(name, values, shape):

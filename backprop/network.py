@@ -8,13 +8,12 @@ import numpy as np
 
 from backprop._core import kernels
 from backprop._core.network import Core
+from backprop.catalogue.losses import find_loss
+from backprop.catalogue.optimizers import Adam, Optimizer
 from backprop.config import available_threads
 from backprop.history import History
-from backprop.layers import Layer
-from backprop.losses import CROSS_ENTROPIES
-from backprop.optimizers import SGD, Adam
+from backprop.layers import Layer, check_layers
 from backprop.progress import progress_bar
-from backprop.scores import R2, Accuracy
 from backprop.stepwise import Gradient, Stepwise
 from backprop.validation import (
     MAX_COUNT,
@@ -25,8 +24,6 @@ from backprop.validation import (
     check_input_transform,
     check_inputs,
     check_integer,
-    check_layers,
-    check_loss,
     check_name,
     check_sample_weight,
     check_seed,
@@ -43,6 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from backprop.catalogue.losses import Loss
     from backprop.layers import Dense
 
     Callback = Callable[["Network", History], object]
@@ -66,8 +64,8 @@ class Network(Stepwise):
     layers : sequence of Dense
         From the first hidden layer to the last, whose units are the outputs.
     loss : {"squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"}
-        What is minimised; formulas in ``backprop.losses``. The cross-entropies take logits: the
-        last layer is "identity".
+        What is minimised; formulas in ``backprop.catalogue.losses``. The cross-entropies take
+        logits: the last layer is "identity".
     optimizer : SGD or Adam, default Adam()
         How weights follow their gradients.
     dtype : {"float32", "float64"}
@@ -103,7 +101,7 @@ class Network(Stepwise):
         n_inputs: int,
         layers: Sequence[Dense] | Dense,
         loss: str = "squared_error",
-        optimizer: SGD | Adam | None = None,
+        optimizer: Optimizer | None = None,
         dtype: DTypeLike = "float32",
         seed: int | None = None,
         n_threads: int | None = None,
@@ -113,7 +111,7 @@ class Network(Stepwise):
     ) -> None:
         self._n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
         self._specs = check_layers(layers)
-        self._loss = check_loss(loss, self._specs)
+        self._loss = find_loss(loss, self._specs[-1].units, self._specs[-1].function)
         self._dtype = check_dtype(dtype)
         self._seed = check_seed(seed)
         self._n_threads = check_threads(n_threads)
@@ -123,8 +121,8 @@ class Network(Stepwise):
         self._core = Core(
             self.n_inputs,
             [spec.units for spec in self._specs],
-            [spec.activation for spec in self._specs],
-            self.loss,
+            [spec.function.name for spec in self._specs],
+            self._loss.name,
             self.dtype,
             self.seed,
             self.n_threads or 0,
@@ -154,6 +152,11 @@ class Network(Stepwise):
     @property
     def loss(self) -> str:
         """Name of the loss."""
+        return self._loss.label
+
+    @property
+    def loss_function(self) -> Loss:
+        """The loss's entry in the catalogue: formula, numpy value, derivative, target, score."""
         return self._loss
 
     @property
@@ -197,7 +200,7 @@ class Network(Stepwise):
         return sum(layer.weights.size + layer.bias.size for layer in self.layers)
 
     @property
-    def optimizer(self) -> SGD | Adam:
+    def optimizer(self) -> Optimizer:
         """SGD or Adam.
 
         Another of the same kind keeps the moments; another kind starts with moments of 0.
@@ -205,8 +208,8 @@ class Network(Stepwise):
         return self._optimizer
 
     @optimizer.setter
-    def optimizer(self, value: SGD | Adam) -> None:
-        if not isinstance(value, SGD | Adam):
+    def optimizer(self, value: Optimizer) -> None:
+        if not isinstance(value, Optimizer):
             raise TypeError(f"optimizer={value!r}: expected bp.SGD(…) or bp.Adam(…)")
         tiny = float(np.finfo(self.dtype).tiny)
         if getattr(value, "epsilon", 1) < tiny:
@@ -244,13 +247,7 @@ class Network(Stepwise):
 
         ``{}`` for plain SGD, "velocity" with momentum, "moment1" and "moment2" for Adam.
         """
-        blocks = {
-            "sgd": {},
-            "momentum": {"velocity": "moment1"},
-            "nesterov": {"velocity": "moment1"},
-            "adam": {"moment1": "moment1", "moment2": "moment2"},
-        }[self.optimizer.kind]
-        return {name: self._core.views(block) for name, block in blocks.items()}
+        return {name: self._core.moment_views(i) for i, name in enumerate(self.optimizer.moments)}
 
     def fit(
         self,
@@ -369,7 +366,7 @@ class Network(Stepwise):
         if not self._core.takes(X):  # which spares a loop of small predictions the checks
             X = check_inputs("X", X, self.n_inputs, allow_empty=True)
         logits = check_flag("logits", logits)
-        return self._core.predict(X, self.loss in CROSS_ENTROPIES and not logits, not logits)
+        return self._core.predict(X, not logits, not logits)
 
     def evaluate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -387,7 +384,7 @@ class Network(Stepwise):
         return self._score(*self._check_samples(X, y, sample_weight))
 
     def _score(self, X, y, sample_weight):
-        score = R2() if self.loss == "squared_error" else Accuracy(self.loss)
+        score = self._loss.score()
         total_loss = total_weight = 0.0
         for start in range(0, len(X), EVALUATED_ROWS):
             rows = slice(start, start + EVALUATED_ROWS)
@@ -457,7 +454,7 @@ class Network(Stepwise):
 
     def _check_samples(self, X, y, sample_weight, prefix=""):
         X = check_inputs(f"{prefix}X", X, self.n_inputs)
-        y = check_targets(f"{prefix}y", y, self.loss, len(X), self.n_outputs)
+        y = check_targets(f"{prefix}y", y, self._loss, len(X), self.n_outputs)
         name = f"{prefix}sample_weight"
         return X, y, check_sample_weight(sample_weight, len(X), self.dtype, name)
 

@@ -31,7 +31,9 @@ two cross-entropies contain their sigmoid or softmax: they take logits, the last
 identity with f' = 1, and the difference is taken in the loss, where nothing is divided by zero.
 With the squared error and a sigmoid nothing cancels: dz = (a - y) a (1 - a) / n.
 
-This module is what the fast network is tested against; nothing else in the library imports it.
+f and f', each L and its derivative, and the rules of an optimizer's step stand in the catalogue, in
+plain numpy too: `backprop/catalogue`. This module is what the fast network is tested against;
+nothing else in the library imports it.
 """
 
 import secrets
@@ -41,8 +43,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backprop.catalogue.activations import Activation
+from backprop.catalogue.initializers import INITIALIZERS
+from backprop.catalogue.losses import find_loss
+from backprop.catalogue.optimizers import Adam
 from backprop.history import History
-from backprop.optimizers import Adam
 
 # ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
 
@@ -87,123 +92,21 @@ def shuffle(state, count):
 
 
 def initial_weights(seed, layer, n_in, n_out, activation, dtype):
-    """Uniform on ±limit: He et al. (2015) for relu, Glorot and Bengio (2010) otherwise."""
-    limit = np.sqrt(6 / n_in) if activation == "relu" else np.sqrt(6 / (n_in + n_out))
+    """Uniform on ±limit, as the scheme that suits the activation has it."""
+    limit = INITIALIZERS[activation.initial_weights].limit(n_in, n_out)
     u = uniform(stream(seed, WEIGHTS, layer), n_in * n_out)
     return ((2 * u - 1) * limit).reshape(n_in, n_out).astype(dtype)
 
 
-# ---- Activations: a = f(z), and f'(z) written in terms of a, so that z need not be kept ---------
-
-
-def identity(z):
-    return z
-
-
-def d_identity(a):
-    return np.ones_like(a)
-
-
-def sigmoid(z):
-    e = np.exp(-np.abs(z))  # of a number that is never positive: cannot overflow
-    return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
-
-
-def d_sigmoid(a):
-    return a * (1 - a)
-
-
-def tanh(z):
-    return np.tanh(z)
-
-
-def d_tanh(a):
-    return 1 - a * a
-
-
-def relu(z):
-    return np.maximum(z, 0)  # NaN stays NaN
-
-
-def d_relu(a):
-    return (a > 0).astype(a.dtype)  # at z = 0, where there is no derivative, 0 is used
-
-
-class Activation(NamedTuple):
-    value: callable  # z -> a
-    derivative: callable  # a -> f'(z)
-
-
-ACTIVATIONS = {
-    "identity": Activation(identity, d_identity),
-    "sigmoid": Activation(sigmoid, d_sigmoid),
-    "tanh": Activation(tanh, d_tanh),
-    "relu": Activation(relu, d_relu),
-}
-
-
-# ---- Losses: L(a, y) [n] and dL/da [n][k], from the last layer's output a [n][k] ----------------
-
-
-def squared_error(a, y):
-    return 0.5 * np.sum((a - y) ** 2, axis=1, dtype=np.float64)
-
-
-def d_squared_error(a, y):
-    return a - y
-
-
-def sigmoid_cross_entropy(a, y):
-    """-y log p - (1 - y) log(1 - p) with p = sigmoid(a), rearranged so that no log sees a 0."""
-    losses = np.maximum(a, 0) - a * y + np.log1p(np.exp(-np.abs(a)))
-    return np.sum(losses, axis=1, dtype=np.float64)
-
-
-def d_sigmoid_cross_entropy(a, y):
-    return sigmoid(a) - y
-
-
-def below_highest(a):
-    """Logits minus the highest of their row: softmax stays the same, and exp cannot overflow."""
-    with np.errstate(over="ignore"):  # the difference of two finite numbers may be out of range
-        return np.maximum(a - a.max(axis=1, keepdims=True), np.finfo(a.dtype).min)
-
-
-def softmax(a):
-    e = np.exp(below_highest(a))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def softmax_cross_entropy(a, y):
-    """-sum over j of y_j log p_j with p = softmax(a), and log p_j = a_j - log sum exp(a)."""
-    a = below_highest(a)
-    log_sum = np.log(np.exp(a).sum(axis=1, keepdims=True))
-    return np.sum(y * (log_sum - a), axis=1, dtype=np.float64)
-
-
-def d_softmax_cross_entropy(a, y):
-    return softmax(a) * y.sum(axis=1, keepdims=True) - y  # softmax(a) - y where y sums to 1
-
-
-class Loss(NamedTuple):
-    value: callable  # (a, y) -> L, float64
-    derivative: callable  # (a, y) -> dL/da
-    prediction: callable  # a -> what predict returns
-
-
-LOSSES = {
-    "squared_error": Loss(squared_error, d_squared_error, identity),
-    "sigmoid_cross_entropy": Loss(sigmoid_cross_entropy, d_sigmoid_cross_entropy, sigmoid),
-    "softmax_cross_entropy": Loss(softmax_cross_entropy, d_softmax_cross_entropy, softmax),
-}
+# ---- The cost of a batch -----------------------------------------------------------------------
 
 
 def cost_and_derivative(loss, a, y, sample_weight):
     """C = sum of w L / sum of w over the batch, and da = dC/da; both 0 where every w is 0."""
     total = sample_weight.sum(dtype=np.float64)
     share = sample_weight.astype(np.float64) / (total if total > 0 else np.inf)
-    cost = float(LOSSES[loss].value(a, y) @ share)
-    return cost, LOSSES[loss].derivative(a, y) * share[:, None].astype(a.dtype)
+    cost = float(loss.value(a, y, *loss.settings.values()) @ share)
+    return cost, loss.derivative(a, y, *loss.settings.values()) * share[:, None].astype(a.dtype)
 
 
 def sum_of_squares(weights):
@@ -219,64 +122,19 @@ def sum_of_squares(weights):
 
 
 def dense_forward(x, weights, bias, activation):
-    """a [n][n_out] = f(x [n][n_in] weights [n_in][n_out] + bias [n_out])."""
+    """z = x [n][n_in] weights [n_in][n_out] + bias [n_out], and a = f(z), both [n][n_out]."""
     z = x @ weights + bias
-    return ACTIVATIONS[activation].value(z)
+    return z, activation.value(z, *activation.settings.values())
 
 
-def dense_backward(da, x, a, weights, activation):
+def dense_backward(da, x, z, a, weights, activation):
     """From da = dC/da to (dx, d_weights, d_bias), given what `dense_forward` took and returned."""
-    dz = da * ACTIVATIONS[activation].derivative(a)  # here the two derivatives meet
+    # here the two derivatives meet
+    dz = da * activation.derivative(z, a, *activation.settings.values())
     d_weights = x.T @ dz
     d_bias = dz.sum(axis=0)
     dx = dz @ weights.T
     return dx, d_weights, d_bias
-
-
-# ---- Optimizers: one step, in place, on an array w with gradient g ------------------------------
-
-
-def sgd_update(w, g, learning_rate):
-    w -= learning_rate * g
-
-
-def momentum_update(w, g, velocity, learning_rate, momentum, nesterov=False):
-    """Sutskever et al. (2013): the velocity is a decaying sum of the steps taken so far."""
-    velocity *= momentum
-    velocity -= learning_rate * g
-    w += momentum * velocity - learning_rate * g if nesterov else velocity
-
-
-def adam_update(
-    w, g, moment1, moment2, step, learning_rate, beta_1, beta_2, epsilon, epsilon_hat=False
-):
-    """Kingma and Ba (2015), Algorithm 1; `step` counts from 1."""
-    moment1[...] = beta_1 * moment1 + (1 - beta_1) * g
-    moment2[...] = beta_2 * moment2 + (1 - beta_2) * g * g
-    mean = moment1 / (1 - beta_1**step)  # the moments start at 0: undo their pull towards it
-    mean_square = moment2 / (1 - beta_2**step)
-    if epsilon_hat:  # epsilon is added before the correction, so that it is corrected too
-        epsilon = epsilon / np.sqrt(1 - beta_2**step)
-    w -= learning_rate * mean / (np.sqrt(mean_square) + epsilon)
-
-
-def moment_names(optimizer):
-    """Names of the arrays an optimizer keeps for each parameter."""
-    if hasattr(optimizer, "beta_1"):
-        return ("moment1", "moment2")
-    return ("velocity",) if optimizer.momentum else ()
-
-
-def optimizer_update(optimizer, w, g, moments, step):
-    """One step of an `Adam` or `SGD`, with its moments in the order of `moment_names`."""
-    o = optimizer
-    if hasattr(o, "beta_1"):
-        rates = (o.learning_rate, o.beta_1, o.beta_2, o.epsilon, o.epsilon_hat)
-        adam_update(w, g, *moments, step, *rates)
-    elif o.momentum:
-        momentum_update(w, g, *moments, o.learning_rate, o.momentum, o.nesterov)
-    else:
-        sgd_update(w, g, o.learning_rate)
 
 
 # ---- From the user's arrays to a batch ----------------------------------------------------------
@@ -304,7 +162,7 @@ def one_hot(labels, n_classes, dtype="float32"):
 def targets(y, loss, n_outputs, dtype):
     """y as a new [n][n_outputs] array of the network's dtype."""
     y = np.asarray(y)
-    if y.ndim == 1 and loss == "softmax_cross_entropy":
+    if y.ndim == 1 and loss.target.is_class:
         return one_hot(y, n_outputs, dtype)
     if y.ndim == 1:
         y = y[:, None]
@@ -318,11 +176,11 @@ def targets(y, loss, n_outputs, dtype):
 
 @dataclass
 class Layer:
-    """Parameters of one layer and the name of its activation."""
+    """Parameters of one layer and its activation."""
 
     weights: np.ndarray  # [n_in][n_out]
     bias: np.ndarray  # [n_out]
-    activation: str
+    activation: Activation
 
     @property
     def units(self):
@@ -356,12 +214,9 @@ class Network:
         input_offset=None,
         input_scale=None,
     ):
-        if loss not in LOSSES:
-            raise ValueError(f"loss: {loss!r} is unknown, expected one of {sorted(LOSSES)}")
-        if loss != "squared_error" and layers[-1].activation != "identity":
-            raise ValueError(f"layers: {loss} takes logits, so the last layer must be 'identity'")
+        self._loss = find_loss(loss, layers[-1].units, layers[-1].function)
+        self.loss = self._loss.label
         self.n_inputs, self.n_outputs = n_inputs, layers[-1].units
-        self.loss = loss
         self.optimizer = Adam() if optimizer is None else optimizer
         self.dtype = np.dtype(dtype)
         self.seed = secrets.randbits(63) if seed is None else seed
@@ -374,33 +229,33 @@ class Network:
         self.layers = []
         n_in = n_inputs
         for i, dense in enumerate(layers):
-            weights = initial_weights(self.seed, i, n_in, dense.units, dense.activation, self.dtype)
+            weights = initial_weights(self.seed, i, n_in, dense.units, dense.function, self.dtype)
             bias = np.zeros(dense.units, self.dtype)
-            self.layers.append(Layer(weights, bias, dense.activation))
+            self.layers.append(Layer(weights, bias, dense.function))
             n_in = dense.units
         self._moments = {
             name: [(np.zeros_like(at.weights), np.zeros_like(at.bias)) for at in self.layers]
-            for name in moment_names(self.optimizer)
+            for name in self.optimizer.moments
         }
-        self._activations = None  # of the last `forward`: the inputs, then each layer's output
+        self._passed = None  # what the last `forward` has kept
         self._gradients = None  # of the last `backward`
 
     # -- the chain rule, there and back --
 
     def _forward(self, x):
-        """Every layer's x, in order, and the last one's output."""
-        activations = [x]
+        """(x, z, a) of every layer, in order: a is the x of the next, the last one the output."""
+        passed = []
         for layer in self.layers:
-            x = dense_forward(x, layer.weights, layer.bias, layer.activation)
-            activations.append(x)
-        return activations
+            z, a = dense_forward(x, layer.weights, layer.bias, layer.activation)
+            passed.append((x, z, a))
+            x = a
+        return passed
 
-    def _backward(self, activations, da):
+    def _backward(self, passed, da):
         """From dC/da of the last layer to dC/dx of the first, and every layer's gradient."""
         gradients = []
-        for i in reversed(range(len(self.layers))):
-            x, a, layer = activations[i], activations[i + 1], self.layers[i]
-            da, d_weights, d_bias = dense_backward(da, x, a, layer.weights, layer.activation)
+        for layer, (x, z, a) in zip(reversed(self.layers), reversed(passed), strict=True):
+            da, d_weights, d_bias = dense_backward(da, x, z, a, layer.weights, layer.activation)
             gradients.insert(0, Gradient(d_weights, d_bias))
         return da, gradients
 
@@ -413,14 +268,14 @@ class Network:
                 own, g = [both[part] for both in moments], gradient[part]
                 if part == 0 and self.optimizer.l2:  # weights, not biases
                     g = g + w.dtype.type(self.optimizer.l2 * scale) * w
-                optimizer_update(self.optimizer, w, g, own, self.steps)
+                self.optimizer.update(w, g, own, self.steps)
 
     def loss_and_gradients(self, X, y, sample_weight=None):
         """Cost of a batch, and its gradient with respect to every layer's parameters."""
         y, sample_weight = self._targets(X, y, sample_weight)
-        activations = self._forward(self._gather(X))
-        cost, da = cost_and_derivative(self.loss, activations[-1], y, sample_weight)
-        _, gradients = self._backward(activations, da)
+        passed = self._forward(self._gather(X))
+        cost, da = cost_and_derivative(self._loss, passed[-1][-1], y, sample_weight)
+        _, gradients = self._backward(passed, da)
         return cost, gradients
 
     def train_step(self, X, y, sample_weight=None):
@@ -488,32 +343,30 @@ class Network:
 
     def predict(self, X, logits=False):
         """Output [n][n_outputs], with the cross-entropies probabilities; `logits`: the last z."""
-        activations, last = self._forward(self._gather(X)), self.layers[-1]
-        if logits:
-            return dense_forward(activations[-2], last.weights, last.bias, "identity")
-        return LOSSES[self.loss].prediction(activations[-1])
+        _, z, a = self._forward(self._gather(X))[-1]
+        return z if logits else self._loss.link(a)
 
     def evaluate(self, X, y, sample_weight=None):
-        """{"loss", "accuracy"} for the cross-entropies, {"loss", "r2"} for the squared error."""
+        """{"loss", "accuracy"} where the target is a class or yes or no, else {"loss", "r2"}."""
         y, sample_weight = self._targets(X, y, sample_weight)
-        a = self._forward(self._gather(X))[-1]
-        cost, _ = cost_and_derivative(self.loss, a, y, sample_weight)
-        if self.loss == "squared_error":
-            return {"loss": cost, "r2": r2(a, y, sample_weight)}
-        return {"loss": cost, "accuracy": accuracy(self.loss, a, y, sample_weight)}
+        _, _, a = self._forward(self._gather(X))[-1]
+        cost, _ = cost_and_derivative(self._loss, a, y, sample_weight)
+        if self._loss.target.is_categorical:
+            return {"loss": cost, "accuracy": accuracy(self._loss, a, y, sample_weight)}
+        return {"loss": cost, "r2": r2(a, y, sample_weight)}
 
     # -- a loss of one's own --
 
     def forward(self, X):
         """Output [n][n_outputs] of the last layer; what was computed is kept for `backward`."""
-        self._activations = self._forward(self._gather(X))
-        return self._activations[-1].copy()
+        self._passed = self._forward(self._gather(X))
+        return self._passed[-1][-1].copy()
 
     def backward(self, d_out):
         """From dL/d(output of `forward`) to dL/dX, for X as given; keeps the gradients."""
-        if self._activations is None:
+        if self._passed is None:
             raise RuntimeError("backward: call forward first")
-        dx, self._gradients = self._backward(self._activations, np.asarray(d_out, self.dtype))
+        dx, self._gradients = self._backward(self._passed, np.asarray(d_out, self.dtype))
         return gather(dx, scale=self.input_scale, dtype=self.dtype)
 
     def gradients(self):
@@ -544,7 +397,7 @@ class Network:
         return gather(X, offset=self.input_offset, scale=self.input_scale, dtype=self.dtype)
 
     def _targets(self, X, y, sample_weight):
-        y = targets(y, self.loss, self.n_outputs, self.dtype)
+        y = targets(y, self._loss, self.n_outputs, self.dtype)
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
         if not len(X) == len(y) == len(weight):
             raise ValueError(f"X, y, sample_weight: {len(X)}, {len(y)}, {len(weight)} rows")
@@ -561,8 +414,8 @@ def finite(loss, X):
 
 
 def accuracy(loss, a, y, sample_weight):
-    """Share of the samples whose class (softmax), or whose every yes or no (sigmoid), is right."""
-    if loss == "softmax_cross_entropy":
+    """Share of the samples whose class, or whose every yes or no, is right."""
+    if loss.target.is_class:
         right = a.argmax(axis=1) == y.argmax(axis=1)
     else:
         right = ((a > 0) == (y > 0.5)).all(axis=1)

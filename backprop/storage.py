@@ -221,7 +221,7 @@ def _tensors(network):
 
 
 def _load(file, n_threads):
-    from backprop.preprocessing import Preprocessing
+    from backprop.tabular.preprocessing import Preprocessing
 
     description = _description(file)
     try:

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from backprop.losses import CROSS_ENTROPIES, LOSSES
-
 MAX_SIZE = 2**31 - 1 - 64  # BLAS counts in 32 bits; 64 leaves room to round up
 MAX_COUNT = 2**62  # of steps and epochs; the core counts on in 64 bits
 MAX_THREADS = 1024
@@ -25,15 +23,27 @@ GATHERED_TYPES = "?bBhHiIlLqQfd"
 INTEGER_TYPES = "bBhHiIlLqQ"
 
 
-def check_name(argument, value, names):
+def check_name(argument, value, names, aliases=None):
     """One of `names`, or a ValueError that says which is nearest."""
     if isinstance(value, str) and value in names:
         return value
+    expected = ", ".join(map(repr, names))
+    raise ValueError(
+        f"{argument}={value!r}: expected one of {expected}{name_hint(value, names, aliases)}"
+    )
+
+
+def name_hint(value, names, aliases=None):
+    """The words that follow a complaint: which name is nearest, or none.
+
+    `aliases`: {what others call it: its name here}.
+    """
     import difflib  # here, because only an error needs it: a tenth of what `import` takes
 
-    near = difflib.get_close_matches(str(value).lower(), list(names), n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{argument}={value!r}: expected one of {', '.join(map(repr, names))}{hint}")
+    given, others = str(value).lower(), dict(aliases or {})
+    near = [given] if given in others else []
+    near = near or difflib.get_close_matches(given, [*names, *others], n=1, cutoff=0.4)
+    return f"; did you mean {others.get(near[0], near[0])!r}?" if near else ""
 
 
 def check_names(argument, names, count, letter):
@@ -178,30 +188,42 @@ def check_targets(argument, values, loss, n_rows, n_outputs):
         raise ValueError(
             f"{argument} has shape {array.shape}: expected {n_rows} rows, as many as X"
         )
-    if loss == "softmax_cross_entropy":
-        return _class_targets(argument, array, n_outputs)
+    return loss.target.check(argument, array, n_outputs, loss.name)
+
+
+def check_number_targets(argument, array, n_outputs, loss):
+    """Finite numbers, (n,) for one output or (n, n_outputs)."""
     if array.ndim == 1:
         if n_outputs != 1:
             raise ValueError(
-                f"{argument} has shape {array.shape}: expected ({n_rows}, {n_outputs}) for {loss}"
+                f"{argument} has shape {array.shape}: expected ({len(array)}, {n_outputs}) "
+                f"for {loss}"
             )
         array = array.reshape(-1, 1)
     if array.ndim != 2 or array.shape[1] != n_outputs:
-        raise ValueError(f"{argument} has shape {array.shape}: expected ({n_rows}, {n_outputs})")
+        raise ValueError(
+            f"{argument} has shape {array.shape}: expected ({len(array)}, {n_outputs})"
+        )
     _check_finite(argument, array)
-    if loss == "sigmoid_cross_entropy" and array.size and (array.min() < 0 or array.max() > 1):
+    return array
+
+
+def check_yes_or_no_targets(argument, array, n_outputs, loss):
+    """0, 1 or a probability between them, (n,) for one output or (n, n_outputs)."""
+    array = check_number_targets(argument, array, n_outputs, loss)
+    if array.size and (array.min() < 0 or array.max() > 1):
         raise ValueError(
             f"{argument} has values from {array.min()} to {array.max()}: "
-            "sigmoid_cross_entropy expects 0, 1 or a probability between them"
+            f"{loss} expects 0, 1 or a probability between them"
         )
     return array
 
 
-def _class_targets(argument, array, n_outputs):
+def check_class_targets(argument, array, n_outputs, loss):
     """Labels in 0..k-1, or rows of probabilities."""
     if n_outputs < 2:
         raise ValueError(
-            "softmax_cross_entropy needs a last layer of 2 units or more: with one the probability "
+            f"{loss} needs a last layer of 2 units or more: with one the probability "
             "is always 1 (sigmoid_cross_entropy is the loss for one yes-or-no output)"
         )
     if array.ndim == 1:
@@ -223,22 +245,22 @@ def _class_targets(argument, array, n_outputs):
         )
     _check_finite(argument, array)
     if array.size:
-        _check_distributions(argument, array)
+        _check_distributions(argument, array, loss)
     return array
 
 
-def _check_distributions(argument, array):
+def _check_distributions(argument, array, loss):
     if array.min() < 0:
         place = np.unravel_index(array.argmin(), array.shape)
         raise ValueError(
             f"{_at(argument, place)} is {array[place]}: expected probabilities, at least 0, for "
-            "softmax_cross_entropy"
+            f"{loss}"
         )
     sums = array.sum(axis=1, dtype=np.float64)
     row = int(np.abs(sums - 1).argmax())
     if abs(sums[row] - 1) > 1e-3:
         raise ValueError(
-            f"{argument}: expected rows of probabilities that sum to 1 for softmax_cross_entropy; "
+            f"{argument}: expected rows of probabilities that sum to 1 for {loss}; "
             f"row {row} sums to {sums[row]:g}"
         )
 
@@ -368,40 +390,6 @@ def check_callbacks(callbacks):
     if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := tuple(callbacks))):
         raise TypeError(f"callbacks={callbacks!r}: expected a list of callables")
     return callbacks
-
-
-def check_layers(layers):
-    """A tuple of at least one Dense."""
-    from backprop.layers import Dense  # which imports this module
-
-    if isinstance(layers, Dense):
-        layers = [layers]
-    if not isinstance(layers, Iterable):
-        raise TypeError(f"layers={layers!r}: expected a list of bp.Dense(units, activation)")
-    specs = tuple(layers)
-    if not specs:
-        raise ValueError("layers is empty: expected at least one bp.Dense")
-    for i, spec in enumerate(specs):
-        if not isinstance(spec, Dense):
-            raise TypeError(f"layers[{i}]={spec!r}: expected bp.Dense(units, activation)")
-        check_integer(f"layers[{i}].units", spec.units, 1, MAX_SIZE)
-    return specs
-
-
-def check_loss(loss, specs):
-    """The name of a loss that fits the last layer."""
-    check_name("loss", loss, LOSSES)
-    if loss in CROSS_ENTROPIES and specs[-1].activation != "identity":
-        raise ValueError(
-            f"loss={loss!r} takes logits: expected 'identity' as the last layer's activation, "
-            f"got {specs[-1].activation!r} (predict gives probabilities all the same)"
-        )
-    if loss == "softmax_cross_entropy" and specs[-1].units < 2:
-        raise ValueError(
-            "loss='softmax_cross_entropy' needs a last layer of 2 units or more; "
-            "with one yes-or-no output use 'sigmoid_cross_entropy'"
-        )
-    return loss
 
 
 def check_threads(n_threads):

@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from worker import load, pin
 
 import backprop as bp
-from backprop.tables import read
+from backprop.tabular.tables import read
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("BACKPROP_DATA", HERE.parent.parent / "shared" / "data"))

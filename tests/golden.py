@@ -1,4 +1,4 @@
-"""Hashes of weights after training, over every choice a network has: `python tests/golden.py` writes them anew.
+"""Hashes of weights after training, over every choice; `python tests/golden.py` writes them anew.
 
 A change of a hash is a change of the bits that a seed gives: it needs a line in CHANGELOG.md.
 """
@@ -30,7 +30,7 @@ THREADS = (1, 2, 3)
 
 
 def data(loss):
-    """137 rows of 23 numbers: no multiple of a vector or of the batch; with targets for the loss."""
+    """137 rows, no multiple of a vector or of the batch, of 23 numbers; and the loss's targets."""
     random = np.random.default_rng(5)
     X = random.normal(size=(137, 23)).round(3)
     targets = {

@@ -13,9 +13,9 @@ import pytest
 
 import backprop as bp
 from backprop import storage
-from backprop.commands import split
+from backprop.cli.commands import split
 from backprop.datasets import load_digits
-from backprop.tables import read
+from backprop.tabular.tables import read
 
 COLOURS = ("red", "green", "blue")
 
@@ -404,7 +404,7 @@ def test_ctrl_c_elsewhere(run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("backprop.commands.load_digits", interrupt)
+    monkeypatch.setattr("backprop.cli.commands.load_digits", interrupt)
     assert run("train", code=130).err == "backprop: interrupted\n"
 
 

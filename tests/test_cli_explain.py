@@ -8,7 +8,7 @@ import pytest
 
 import backprop as bp
 from backprop.datasets import load_digits
-from backprop.explain.text import number
+from backprop.explain.forms.text import number
 
 COLOURS = ("red", "green", "blue")
 

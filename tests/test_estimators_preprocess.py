@@ -76,8 +76,8 @@ def test_a_frame_with_categories_and_gaps(frame):
 
 
 def test_it_is_the_preprocessing_of_backprop_train(frame, tmp_path):
-    from backprop.preprocessing import Preprocessing
-    from backprop.tables import read
+    from backprop.tabular.preprocessing import Preprocessing
+    from backprop.tabular.tables import read
 
     table, price = frame
     table.assign(price=price, new=table["new"].astype(float)).to_csv(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import backprop as bp
 from backprop import reference
 from backprop.explain import Trace, write_page
-from backprop.explain.text import number
+from backprop.explain.forms.text import number
 
 SIZES = {"2-2-1": (2, 2, 1), "3-4-3-2": (3, 4, 3, 2)}
 LAST = {  # the activations that a loss allows in the last layer

@@ -22,7 +22,7 @@ from formulas import (
 
 import backprop as bp
 from backprop import reference
-from backprop.explain import latex, text
+from backprop.explain.forms import latex, text
 
 LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
 

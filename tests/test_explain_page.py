@@ -8,7 +8,7 @@ import pytest
 from explained import NAME, RAISED, batch, network, parameters, sample_of, small_trace
 
 import backprop as bp
-from backprop.explain import html
+from backprop.explain.forms import html
 
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 SIZES = {

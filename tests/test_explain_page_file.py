@@ -92,7 +92,8 @@ def test_arrays_are_packed_exactly(trace):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_notebook_is_spared_a_page_that_it_could_hardly_hold(monkeypatch, dtype):
-    from backprop.explain import html, trace
+    from backprop.explain import trace
+    from backprop.explain.forms import html
 
     net = network((40, 30, 2), optimizer=bp.Adam(0.01), dtype=dtype)
     X, y = batch((40, 30, 2), 500)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from backprop.columns import ClassTarget, ValueTarget, present
-from backprop.preprocessing import Preprocessing, choose_task
-from backprop.tables import Table, TableError, read
+from backprop.tabular.columns import ClassTarget, ValueTarget, present
+from backprop.tabular.preprocessing import Preprocessing, choose_task
+from backprop.tabular.tables import Table, TableError, read
 
 
 def table(**columns):
@@ -319,7 +319,7 @@ def test_statistics_in_chunks_are_those_of_the_whole(monkeypatch):
     y = np.arange(101.0)
     rows = np.arange(0, 101, 2)
     whole = Preprocessing().fit_array(X, y, rows)
-    monkeypatch.setattr("backprop.preprocessing._ELEMENTS_PER_CHUNK", 7)
+    monkeypatch.setattr("backprop.tabular.preprocessing._ELEMENTS_PER_CHUNK", 7)
     pieces = Preprocessing().fit_array(X, y, rows)
     np.testing.assert_allclose(pieces.input_offset, whole.input_offset, rtol=1e-14)
     np.testing.assert_allclose(pieces.input_scale, whole.input_scale, rtol=1e-14)

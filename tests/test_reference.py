@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from backprop import reference as ref
+from backprop.catalogue.optimizers import SGD, Adam
 from backprop.layers import Dense
-from backprop.optimizers import SGD, Adam
 
 OPTIMIZERS = [SGD(0.1), SGD(0.05, momentum=0.9), SGD(0.05, 0.9, nesterov=True), Adam(0.01)]
 CROSS_ENTROPIES = ["sigmoid_cross_entropy", "softmax_cross_entropy"]

@@ -17,9 +17,9 @@ from safetensors.numpy import load_file, save_file
 
 import backprop as bp
 from backprop import storage
-from backprop.preprocessing import Preprocessing
 from backprop.storage import ModelFileError, load, save
-from backprop.tables import Table
+from backprop.tabular.preprocessing import Preprocessing
+from backprop.tabular.tables import Table
 
 OPTIMIZERS = [
     bp.SGD(0.1),

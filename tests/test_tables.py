@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backprop.tables import MISSING, Arrays, Table, TableError, label, read
+from backprop.tabular.tables import MISSING, Arrays, Table, TableError, label, read
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_first_line_that_may_be_data_is_pointed_out(write):
 
 
 def test_text_that_begins_after_a_million_numbers_keeps_its_first_values(write, monkeypatch):
-    monkeypatch.setattr("backprop.tables._CELLS_PER_PIECE", 4)
+    monkeypatch.setattr("backprop.tabular.tables._CELLS_PER_PIECE", 4)
     rows = "".join(f"0{i},{i}\n" for i in range(9))
     assert columns(write(f"code,n\n{rows}A9,9\n")) == {
         "code": [*(f"0{i}" for i in range(9)), "A9"],

@@ -169,6 +169,10 @@ cdef class Core:
             start += (n_in + 1) * ldw
         return found
 
+    def moment_views(self, int which):
+        """The same of the optimizer's moments, counted from 0."""
+        return self.views(("moment1", "moment2")[which])
+
     def plan_threads(self, int64_t batch):
         """How many threads a training step of so many samples is shared out to."""
         return self._threads(batch)

@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
 from sklearn.utils.validation import check_is_fitted
 
+from backprop.catalogue.optimizers import SGD
 from backprop.estimators import convert
 from backprop.estimators.blas import blas_threads
 from backprop.estimators.engine import Key, make_engine
@@ -22,7 +23,6 @@ from backprop.estimators.numerics import OUTPUTS, sparse_outputs
 from backprop.estimators.parameters import check_options
 from backprop.estimators.stopping import Stopping
 from backprop.estimators.training import Training
-from backprop.optimizers import SGD
 
 EXPECTED = {  # what is called and overridden, and its parameters
     "_fit_stochastic": "self X y sample_weight activations deltas coef_grads intercept_grads "

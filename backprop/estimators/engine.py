@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from backprop.catalogue.optimizers import SGD
 from backprop.estimators.numerics import ACTIVATIONS, OUTPUTS, first_layer, loss_slope, losses_of
 from backprop.layers import Dense
 from backprop.network import Network
-from backprop.optimizers import SGD
 from backprop.stepwise import Gradient
 
 LOSSES = {

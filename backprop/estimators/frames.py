@@ -12,8 +12,8 @@ from sklearn.utils import check_array
 from sklearn.utils._missing import is_pandas_na
 
 from backprop.estimators.callers import warn
-from backprop.preprocessing import Preprocessing
-from backprop.tables import Table, as_numbers, label
+from backprop.tabular.preprocessing import Preprocessing
+from backprop.tabular.tables import Table, as_numbers, label
 
 # What `object` mostly holds where it holds numbers, which then need not be read from text.
 NUMBERS = {float, int, np.float64, np.float32, np.int64, type(None)}

@@ -8,9 +8,9 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from backprop.catalogue.optimizers import SGD, Adam
 from backprop.estimators.blas import blas_threads
 from backprop.estimators.callers import warn
-from backprop.optimizers import SGD, Adam
 
 BELOW_1 = 1 - 2.0**-53  # scikit-learn allows a momentum of 1, which SGD does not
 

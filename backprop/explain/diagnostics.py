@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backprop.explain import text
+from backprop.explain.forms import text
 
 FEW_SAMPLES = 10  # on fewer, silence says little about a unit
 SATURATED = 0.05  # a derivative below this share of its largest value (0.25 and 1)

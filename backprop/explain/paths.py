@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from backprop.explain import text, trial, update
+from backprop.explain import trial, update
+from backprop.explain.forms import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

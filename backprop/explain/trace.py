@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backprop.explain import diagnostics, html, latex, paths, text, trial, update
+from backprop.explain import diagnostics, paths, trial, update
+from backprop.explain.forms import html, latex, text
 from backprop.stepwise import Gradient
-from backprop.tables import count
+from backprop.tabular.tables import count
 from backprop.validation import check_integer, check_names
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from backprop.optimizers import SGD, Adam
+    from backprop.catalogue.optimizers import SGD, Adam
 
     Source = int | Literal["bias"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from backprop import storage
-from backprop.columns import ClassTarget, ValueTarget, present
 from backprop.datasets import load_digits
-from backprop.preprocessing import Preprocessing, choose_task
-from backprop.tables import Arrays, TableError, count, read
+from backprop.tabular.columns import ClassTarget, ValueTarget, present
+from backprop.tabular.preprocessing import Preprocessing, choose_task
+from backprop.tabular.tables import Arrays, TableError, count, read
 
 _FEW_ROWS = 10_000
 _SAMPLES_TO_SEE = 1_000_000  # by the end of the default number of epochs, within bounds

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from backprop.tables import TableError, as_numbers, count, first_not_number, label, labels
+from backprop.tabular.tables import TableError, as_numbers, count, first_not_number, label, labels
 from backprop.validation import check_flag, check_integer, check_real
 
 LARGEST = 1e100

@@ -4,7 +4,7 @@ import numpy as np
 
 from backprop.explain import trial, update
 from backprop.explain.update import RAISED
-from backprop.tables import count
+from backprop.tabular.tables import count
 
 MOST_NUMBERS = 12  # in a line
 MOST_ROWS = 12  # of a table

@@ -19,7 +19,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from backprop.columns import (
+from backprop.tabular.columns import (
     LARGEST,
     ClassTarget,
     DroppedColumn,
@@ -34,7 +34,7 @@ from backprop.columns import (
     numbers_of,
     present,
 )
-from backprop.tables import TableError, as_numbers, first_not_number, label
+from backprop.tabular.tables import TableError, as_numbers, first_not_number, label
 from backprop.validation import check_integer
 
 _ELEMENTS_PER_CHUNK = 1 << 20

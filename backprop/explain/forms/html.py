@@ -186,7 +186,7 @@ def page(traces, title, introduction="", opening=None):
     _check_text("title", title)
     _check_text("introduction", introduction)
     _check_same_network(traces)
-    parts = resources.files("backprop.explain") / "page"
+    parts = resources.files("backprop.explain.forms") / "page"
     style = (parts / "style.css").read_text("utf-8")
     scripts = sorted((p for p in parts.iterdir() if p.name.endswith(".js")), key=lambda p: p.name)
     # Without comments, which are a tenth of the page of a small network.

@@ -3,28 +3,39 @@
 import numpy as np
 
 
-class Accuracy:
-    """The share of rows whose every label is right: its most probable class, or each yes or no."""
+class _Share:
+    """The share of the rows, by weight, whose prediction is right."""
 
     name = "accuracy"
 
-    def __init__(self, loss):
-        self._loss = loss
+    def __init__(self):
         self._right = self._all = 0.0
 
-    def add(self, logits, y, weight):
+    def add(self, out, y, weight):
         """A block of rows; weight (n,), or None for 1 each."""
-        if self._loss == "softmax_cross_entropy":
-            right = logits.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
-        else:
-            right = ((logits > 0) == (y > 0.5)).all(axis=1)
         weight = _weights(weight, len(y))
-        self._right += weight[right].sum()
+        self._right += weight[self._is_right(out, y)].sum()
         self._all += weight.sum()
 
     def value(self):
         """Of all blocks."""
         return float(self._right / self._all)
+
+
+class ClassAccuracy(_Share):
+    """The share of rows whose most probable class is right; y: labels, or rows of probabilities."""
+
+    @staticmethod
+    def _is_right(logits, y):
+        return logits.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
+
+
+class LabelAccuracy(_Share):
+    """The share of rows whose every yes or no is right."""
+
+    @staticmethod
+    def _is_right(logits, y):
+        return ((logits > 0) == (y > 0.5)).all(axis=1)
 
 
 class R2:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from backprop.explain import text, update
+from backprop.explain import update
+from backprop.explain.forms import text
 
 LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
 LOSSES = {

@@ -1,19 +1,8 @@
-"""The command line: `backprop train`, `predict`, `explain`, `info` and `config`. What they do is
-in `commands`.
-
-Every error of the user's is one line on stderr and exit code 2; Ctrl-C is exit code 130.
-"""
+"""What each command takes: the arguments of `backprop`, and their help."""
 
 import argparse
-import os
-import sys
 
 from backprop._version import __version__
-
-_INTERRUPTED = (
-    130  # 128 + SIGINT and 128 + SIGPIPE: what a shell reports of a program that the signal ended
-)
-_BROKEN_PIPE = 141
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,46 +15,13 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"backprop: error: {message} (see {self.prog} --help)\n")
 
 
-def main(argv=None):
-    """Run the command line `argv` (default: the program's own) and return the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a console that lacks "×" gets \xd7, not a traceback
-            stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(argv)
-    try:
-        from backprop import commands
-
-        code = getattr(commands, options.command)(options)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # The reader has gone (`backprop predict … | head`); the flush at exit must not complain
-        # about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
-    except KeyboardInterrupt:
-        print("backprop: interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except (ValueError, OSError, ArithmeticError, MemoryError, ImportError) as error:
-        print(f"backprop: error: {_describe(error)}", file=sys.stderr)
-        return 2
-
-
-def _describe(error):
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.strerror}: {str(error.filename)!r}"
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, FloatingPointError):
-        return text.replace("learning_rate", "--learning-rate")
-    return f"out of memory: {text}" if isinstance(error, MemoryError) else text
-
-
-def _parser():
-    parser = _Parser(
+def parser():
+    """Of the whole command line."""
+    whole = _Parser(
         prog="backprop", description="Train dense neural networks on the CPU and predict with them."
     )
-    parser.add_argument("--version", action="version", version=f"backprop {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    whole.add_argument("--version", action="version", version=f"backprop {__version__}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_train(commands)
     _add_predict(commands)
     _add_explain(commands)
@@ -77,7 +33,7 @@ def _parser():
     )
     text = "show the instruction set, the BLAS and the threads that are used"
     commands.add_parser("config", help=text, description=text.capitalize() + ".")
-    return parser
+    return whole
 
 
 def _add_train(commands):

@@ -1,0 +1,185 @@
+"""Losses: what each is, for people and for every part of the library that asks.
+
+An entry here and a row in csrc/kernels/losses.h make a loss. a is the output of the last layer, y
+the target, both with k outputs. The cost of a batch is the mean of its samples' losses, weighted by
+the sample weights: Σ w loss / Σ w.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from backprop.catalogue.activations import ACTIVATIONS
+from backprop.catalogue.records import Entry, Parameter, find, table_of
+from backprop.catalogue.scores import R2, ClassAccuracy, LabelAccuracy
+from backprop.catalogue.targets import CLASSES, NUMBERS, YES_OR_NO, Target
+
+
+@dataclass(frozen=True, repr=False)
+class Loss(Entry):
+    """A sample's loss ℓ(a, y), its derivative with respect to a, and what ``predict`` makes of a.
+
+    Attributes
+    ----------
+    name : str
+    formula, derivative_formula, prediction_formula : str
+        As people read them.
+    source : str
+    value : callable
+        (a [n][k], y [n][k], *values) -> losses [n] of float64.
+    derivative : callable
+        (a, y, *values) -> ∂ℓ/∂a [n][k].
+    link : callable
+        a -> what ``predict`` returns.
+    target : Target
+        What y may be.
+    score : type
+        Which score goes with it; see ``backprop.catalogue.scores``.
+    takes_logits : bool
+        Whether a are logits: the last layer's activation is then "identity".
+    least_outputs : int
+        Units that the last layer has at least.
+    too_few : str
+        What to use instead where it has fewer.
+    parameters : tuple of Parameter
+    values : tuple of float
+        Of the parameters; () for their defaults.
+    """
+
+    name: str
+    formula: str
+    derivative_formula: str
+    prediction_formula: str
+    source: str
+    value: Callable[..., np.ndarray]
+    derivative: Callable[..., np.ndarray]
+    link: Callable[[np.ndarray], np.ndarray]
+    target: Target
+    score: type
+    takes_logits: bool = False
+    least_outputs: int = 1
+    too_few: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    values: tuple[float, ...] = ()
+
+
+_identity = ACTIVATIONS["identity"].value
+_sigmoid = ACTIVATIONS["sigmoid"].value
+
+
+def _squared_error(a, y):
+    return 0.5 * np.sum((a - y) ** 2, axis=1, dtype=np.float64)
+
+
+def _d_squared_error(a, y):
+    return a - y
+
+
+def _sigmoid_cross_entropy(a, y):
+    """-y log p - (1 - y) log(1 - p) with p = sigmoid(a), rearranged so that no log sees a 0."""
+    losses = np.maximum(a, 0) - a * y + np.log1p(np.exp(-np.abs(a)))
+    return np.sum(losses, axis=1, dtype=np.float64)
+
+
+def _d_sigmoid_cross_entropy(a, y):
+    return _sigmoid(a) - y
+
+
+def _below_highest(a):
+    """Logits minus the highest of their row: softmax stays the same, and exp cannot overflow."""
+    with np.errstate(over="ignore"):  # the difference of two finite numbers may be out of range
+        return np.maximum(a - a.max(axis=1, keepdims=True), np.finfo(a.dtype).min)
+
+
+def softmax(a):
+    """exp(a) / Σ exp(a), row by row."""
+    e = np.exp(_below_highest(a))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def _softmax_cross_entropy(a, y):
+    """-sum over j of y_j log p_j with p = softmax(a), and log p_j = a_j - log sum exp(a)."""
+    a = _below_highest(a)
+    log_sum = np.log(np.exp(a).sum(axis=1, keepdims=True))
+    return np.sum(y * (log_sum - a), axis=1, dtype=np.float64)
+
+
+def _d_softmax_cross_entropy(a, y):
+    return softmax(a) * y.sum(axis=1, keepdims=True) - y  # softmax(a) - y where y sums to 1
+
+
+LOSSES = table_of(
+    Loss(
+        name="squared_error",
+        formula="½ Σ (a - y)²",
+        derivative_formula="a - y",
+        prediction_formula="a",
+        source="Legendre 1805",
+        value=_squared_error,
+        derivative=_d_squared_error,
+        link=_identity,
+        target=NUMBERS,
+        score=R2,
+    ),
+    Loss(
+        name="sigmoid_cross_entropy",
+        formula="Σ max(a, 0) - a y + log(1 + exp(-|a|))",
+        derivative_formula="sigmoid(a) - y",
+        prediction_formula="sigmoid(a)",
+        source="Bridle 1990; the stable form is the same function",
+        value=_sigmoid_cross_entropy,
+        derivative=_d_sigmoid_cross_entropy,
+        link=_sigmoid,
+        target=YES_OR_NO,
+        score=LabelAccuracy,
+        takes_logits=True,
+    ),
+    Loss(
+        name="softmax_cross_entropy",
+        formula="Σ y (log Σ exp(a) - a)",
+        derivative_formula="softmax(a) Σ y - y",
+        prediction_formula="softmax(a)",
+        source="Bridle 1990",
+        value=_softmax_cross_entropy,
+        derivative=_d_softmax_cross_entropy,
+        link=softmax,
+        target=CLASSES,
+        score=ClassAccuracy,
+        takes_logits=True,
+        least_outputs=2,
+        too_few="with one yes-or-no output use 'sigmoid_cross_entropy'",
+    ),
+)
+
+ALIASES = {
+    "mse": "squared_error",
+    "mean_squared_error": "squared_error",
+    "l2": "squared_error",
+    "binary_crossentropy": "sigmoid_cross_entropy",
+    "binary_cross_entropy": "sigmoid_cross_entropy",
+    "bce": "sigmoid_cross_entropy",
+    "log_loss": "softmax_cross_entropy",
+    "crossentropy": "softmax_cross_entropy",
+    "cross_entropy": "softmax_cross_entropy",
+    "categorical_crossentropy": "softmax_cross_entropy",
+    "sparse_categorical_crossentropy": "softmax_cross_entropy",
+}
+
+
+def find_loss(loss, n_outputs, last_activation):
+    """The entry of that name, if it fits the last layer; ValueError otherwise."""
+    found = find("loss", loss, LOSSES, ALIASES)
+    if found.takes_logits and last_activation is not ACTIVATIONS["identity"]:
+        raise ValueError(
+            f"loss={found.name!r} takes logits: expected 'identity' as the last layer's "
+            f"activation, got {last_activation.label!r} (predict gives probabilities all the same)"
+        )
+    if n_outputs < found.least_outputs:
+        raise ValueError(
+            f"loss={found.name!r} needs a last layer of {found.least_outputs} units or more; "
+            f"{found.too_few}"
+        )
+    return found

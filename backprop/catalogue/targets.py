@@ -1,0 +1,36 @@
+"""What the targets of a loss may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backprop import validation
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of target.
+
+    Attributes
+    ----------
+    name : str
+        What one is, for people.
+    is_class : bool
+        Whether it is one class of several, so that y may hold integer labels (n,).
+    is_categorical : bool
+        Whether it is classes or yes-or-no answers, rather than amounts.
+    check : callable
+        (argument, array, n_outputs, loss's name) -> array as the core takes it: integer labels (n,)
+        or (n, n_outputs). Raises ValueError or TypeError.
+    """
+
+    name: str
+    is_class: bool
+    is_categorical: bool
+    check: Callable
+
+
+NUMBERS = Target("numbers", False, False, validation.check_number_targets)
+YES_OR_NO = Target("yes or no", False, True, validation.check_yes_or_no_targets)
+CLASSES = Target("one of several classes", True, True, validation.check_class_targets)
