@@ -13,7 +13,7 @@ from backprop.catalogue.activations import ACTIVATIONS as CATALOGUE
 from backprop.catalogue.losses import LOSSES, column
 from backprop.catalogue.targets import NUMBERS
 
-BLOCK = 2**16  # numbers that an activation is worked out of at a time: they stay in the cache
+BLOCK = 2**15  # numbers that an activation is worked out of at a time: they stay in the cache
 
 
 class Output(NamedTuple):
