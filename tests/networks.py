@@ -44,10 +44,11 @@ def last_activation(loss, activation):
 
 
 def every_optimizer(**chosen):
-    """{name: optimizer}: those chosen, and the others of the catalogue with a rate of 0.01."""
+    """{name: optimizer}: those chosen; and of classes of which none is, all variants."""
     kinds = {type(optimizer) for optimizer in chosen.values()}
     others = [kind for kind in optimizers.OPTIMIZERS.values() if kind not in kinds]
-    return {**chosen, **{kind.__name__.lower(): kind(0.01) for kind in others}}
+    made = [kind(0.01, **given) for kind in others for given in ({}, *kind.variants)]
+    return {**chosen, **{str(optimizer): optimizer for optimizer in made}}
 
 
 OPTIMIZERS = every_optimizer(

@@ -38,6 +38,7 @@ class Optimizer(Hinted):
 
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr"}  # {field: symbol in the rules}
     suggested: ClassVar[dict[str, float]] = {}  # what `backprop train` sets beyond the defaults
+    variants: ClassVar[tuple[dict[str, float], ...]] = ()  # settings that make other rules
     keyword_aliases: ClassVar[dict[str, str]] = {
         "lr": "learning_rate",
         "rate": "learning_rate",
@@ -129,6 +130,7 @@ class SGD(Optimizer):
     l2: float = 0.0
 
     suggested: ClassVar[dict[str, float]] = {"momentum": 0.9, "nesterov": True}
+    variants: ClassVar[tuple[dict[str, float], ...]] = ({"momentum": 0.9}, suggested)
 
     def __post_init__(self) -> None:
         _set(
@@ -236,6 +238,7 @@ class Adam(Optimizer):
         "beta_2": "beta_2",
         "epsilon": "epsilon",
     }
+    variants: ClassVar[tuple[dict[str, float], ...]] = ({"epsilon_hat": True},)
     kind: ClassVar[str] = "adam"
     title: ClassVar[str] = "Adam"
     moments: ClassVar[dict[str, str]] = {"moment1": "m", "moment2": "v"}
