@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from backprop.catalogue import records
 from backprop.catalogue.activations import ACTIVATIONS, ALIASES, Activation
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(records.Hinted):
     """A dense layer: a = f(x W + b), W of shape (n_in, units), b of shape (units,).
 
     Parameters
@@ -36,6 +36,15 @@ class Dense:
 
     units: int
     activation: str | Activation = "identity"
+
+    keyword_aliases: ClassVar[dict[str, str]] = {
+        "n_units": "units",
+        "size": "units",
+        "n_outputs": "units",
+        "out_features": "units",
+        "function": "activation",
+        "nonlinearity": "activation",
+    }
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", check_integer("units", self.units, 1))

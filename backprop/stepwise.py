@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from backprop.catalogue.records import Hinted
 from backprop.validation import MAX_SIZE, check_inputs, check_integer, check_matrix
 
 if TYPE_CHECKING:
@@ -28,8 +29,22 @@ class Gradient(NamedTuple):
     bias: NDArray[Any]
 
 
-class Stepwise:
+class Stepwise(Hinted):
     """A part of `Network`."""
+
+    keyword_aliases: ClassVar[dict[str, str]] = {
+        "learning_rate": "optimizer",
+        "lr": "optimizer",
+        "momentum": "optimizer",
+        "l2": "optimizer",
+        "weight_decay": "optimizer",
+        "solver": "optimizer",
+        "activation": "layers",
+        "hidden_layer_sizes": "layers",
+        "random_state": "seed",
+        "threads": "n_threads",
+        "n_jobs": "n_threads",
+    }
 
     def train_step(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

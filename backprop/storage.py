@@ -16,7 +16,8 @@ D. Before a network is built, the shapes that the description claims are compare
 
 Layout: ``layers.<i>.weights`` [in][out], ``layers.<i>.bias`` [out],
 ``optimizer.<moment>.<i>.weights`` and ``.bias``, ``input_offset`` [in], ``input_scale`` [in]; the
-metadata entry ``backprop`` is the JSON.
+metadata entry ``backprop`` is the JSON. There an activation or a loss is its name; or, with other
+values of its parameters than the defaults, {"name": …, <parameter>: …}.
 """
 
 import json
@@ -28,6 +29,10 @@ from pathlib import Path
 
 import numpy as np
 
+from backprop.catalogue.activations import ACTIVATIONS
+from backprop.catalogue.losses import LOSSES
+from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.records import described
 from backprop.layers import Dense
 from backprop.validation import MAX_SEED, check_integer, check_path
 
@@ -63,9 +68,10 @@ def save(network, path, preprocessing=None):
         "format_version": FORMAT_VERSION,
         "n_inputs": network.n_inputs,
         "layers": [
-            {"units": layer.units, "activation": layer.activation} for layer in network.layers
+            {"units": layer.units, "activation": layer.function.description}
+            for layer in network.layers
         ],
-        "loss": network.loss,
+        "loss": network.loss_function.description,
         "optimizer": {"name": type(network.optimizer).__name__, **asdict(network.optimizer)},
         "dtype": np.dtype(network.dtype).name,
         "seed": network.seed,
@@ -294,8 +300,11 @@ def _build(file, description, n_threads):
     names = file.keys()
     network = Network(
         description["n_inputs"],
-        [Dense(layer["units"], layer["activation"]) for layer in description["layers"]],
-        loss=description["loss"],
+        [
+            Dense(layer["units"], described("activation", layer["activation"], ACTIVATIONS))
+            for layer in description["layers"]
+        ],
+        loss=described("loss", description["loss"], LOSSES),
         optimizer=_optimizer(description["optimizer"]),
         dtype=description["dtype"],
         seed=check_integer("seed", description["seed"], 0, MAX_SEED),  # None would draw one
@@ -311,19 +320,16 @@ def _build(file, description, n_threads):
 def _optimizer(description):
     """The optimizer described; every one of its numbers has to be there, since a default might not
     be what the training had."""
-    from backprop import SGD, Adam
-
-    optimizers = {optimizer.__name__: optimizer for optimizer in (SGD, Adam)}
     values = dict(description)
     name = values.pop("name")
-    if name not in optimizers:
+    if name not in OPTIMIZERS:
         raise ModelFileError(
-            f"the optimizer {name!r} is unknown, expected one of {', '.join(optimizers)}"
+            f"the optimizer {name!r} is unknown, expected one of {', '.join(OPTIMIZERS)}"
         )
-    missing = [field.name for field in fields(optimizers[name]) if field.name not in values]
+    missing = [field.name for field in fields(OPTIMIZERS[name]) if field.name not in values]
     if missing:
         raise ModelFileError(f"the optimizer lacks {missing[0]!r}")
-    return optimizers[name](**values)
+    return OPTIMIZERS[name](**values)
 
 
 def _check_preprocessing(network, preprocessing):

@@ -112,8 +112,11 @@ def check_dtype(dtype):
     return found
 
 
-def check_array(argument, values):
-    """An ndarray of a type that the core converts from, without a copy where it is one already."""
+def check_array(argument, values, instead=None):
+    """An ndarray of a type that the core converts from, without a copy where it is one already.
+
+    `instead`: what to do with text, where not `.astype`.
+    """
     _check_no_mask(argument, values)
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
         raise TypeError(
@@ -128,16 +131,19 @@ def check_array(argument, values):
     except Exception as error:  # __array__ is the object's own, and may raise anything
         raise ValueError(f"{argument} cannot be made an array of numbers: {error}") from error
     if array.dtype.char not in GATHERED_TYPES:
-        raise TypeError(
-            f"{argument} has dtype {array.dtype}{_culprit(values)}: expected float32, float64, "
-            f"bool or integers ({argument}.astype('float32'))"
-        )
+        advice = f"float32, float64, bool or integers ({argument}.astype('float32'))"
+        advice = instead if instead is not None and _is_text(array) else advice
+        raise TypeError(f"{argument} has dtype {array.dtype}{_culprit(values)}: expected {advice}")
     if not array.dtype.isnative:
         raise TypeError(
             f"{argument} has dtype {array.dtype}, of the other byte order: "
             f"expected {argument}.astype('{array.dtype.newbyteorder('=')}')"
         )
     return array
+
+
+def _is_text(array):
+    return array.dtype.kind in "UST" or any(isinstance(value, str) for value in array.flat)
 
 
 def _check_no_mask(argument, values):
@@ -183,7 +189,9 @@ def check_inputs(argument, values, n_inputs, *, allow_empty=False):
 
 def check_targets(argument, values, loss, n_rows, n_outputs):
     """y as the core takes it: integer labels (n,), or targets (n, n_outputs)."""
-    array = check_array(argument, values)
+    labels = f"np.unique({argument}, return_inverse=True)[1]"
+    text = f"numbers; labels are to be integers from 0 to k - 1, as {labels} makes them"
+    array = check_array(argument, values, text)
     if array.ndim == 0 or len(array) != n_rows:
         raise ValueError(
             f"{argument} has shape {array.shape}: expected {n_rows} rows, as many as X"

@@ -2,18 +2,21 @@
 
 import re
 
+import networks
 import numpy as np
 
 import backprop as bp
 
 OPTIMIZERS = [
-    bp.SGD(0.1),
-    bp.SGD(0.1, 0.9),
-    bp.SGD(0.1, 0.9, nesterov=True),
-    bp.SGD(0.1, 0.9, nesterov=True, l2=0.4),
-    bp.Adam(0.02),
-    bp.Adam(0.02, l2=0.4),
-    bp.Adam(0.02, l2=0.4, epsilon=1e-3, epsilon_hat=True),
+    *networks.every_optimizer(
+        sgd=bp.SGD(0.1),
+        momentum=bp.SGD(0.1, 0.9),
+        nesterov=bp.SGD(0.1, 0.9, nesterov=True),
+        nesterov_l2=bp.SGD(0.1, 0.9, nesterov=True, l2=0.4),
+        adam=bp.Adam(0.02),
+        adam_l2=bp.Adam(0.02, l2=0.4),
+        epsilon_hat=bp.Adam(0.02, l2=0.4, epsilon=1e-3, epsilon_hat=True),
+    ).values()
 ]
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 FUNCTIONS = {"√": np.sqrt, "log": np.log, "tanh": np.tanh, "Σ": lambda values: np.sum(values, 0)}
@@ -26,11 +29,8 @@ def trained(loss="squared_error", optimizer=None, sizes=(3, 4, 3), hidden="tanh"
     options = {} if optimizer is None else {"optimizer": optimizer}
     net = bp.Network(sizes[0], layers, loss=loss, dtype="float64", seed=2, **options)
     rng = np.random.default_rng(3)
-    X, y = rng.normal(size=(n, sizes[0])), rng.normal(size=(n, sizes[-1]))
-    if loss == "softmax_cross_entropy":
-        y = rng.dirichlet(np.ones(sizes[-1]), size=n)
-    elif loss == "sigmoid_cross_entropy":
-        y = rng.uniform(size=y.shape)
+    X = rng.normal(size=(n, sizes[0]))
+    y = networks.soft_targets(loss, rng.normal(size=(n, sizes[-1])))
     net.fit(X, y, epochs=3, batch_size=n)
     return net, X, y, rng.uniform(0.5, 2, n)
 

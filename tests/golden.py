@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 import backprop as bp
+from backprop.catalogue import activations as catalogue
+from backprop.catalogue import losses, optimizers
 
 FILE = Path(__file__).with_name("golden_weights.json")
 
@@ -64,6 +66,13 @@ def fingerprint(net):
 
 def choices():
     return itertools.product(DTYPES, ACTIVATIONS, LOSSES, OPTIMIZERS)
+
+
+def missing():
+    """Entries of the catalogue that none of the choices has."""
+    kinds = {type(make()).__name__ for make in OPTIMIZERS.values()}
+    entries = [*catalogue.ACTIVATIONS, *losses.LOSSES, *optimizers.OPTIMIZERS]
+    return [name for name in entries if name not in {*ACTIVATIONS, *LOSSES, *kinds}]
 
 
 def key(*choice):

@@ -1,16 +1,62 @@
-"""A small network of each kind, data for it, and what training changes of it."""
+"""What the tests train: a choice of every optimizer, targets of every loss, small networks.
+
+Activations, losses and optimizers are read from the catalogue, so that a new entry is tested too. A
+new kind of target needs a line in `TARGETS` and `SOFT_TARGETS`.
+"""
 
 import numpy as np
 
 import backprop as bp
+from backprop.catalogue import activations, losses, optimizers
+from backprop.catalogue.targets import CLASSES, NUMBERS, YES_OR_NO
 
-LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
-OPTIMIZERS = {
-    "sgd": bp.SGD(0.05),
-    "momentum": bp.SGD(0.02, momentum=0.9),
-    "nesterov": bp.SGD(0.02, momentum=0.9, nesterov=True),
-    "adam": bp.Adam(0.01),
+ACTIVATIONS = tuple(activations.ACTIVATIONS)
+LOSSES = tuple(losses.LOSSES)
+LOSSES_OF_NUMBERS = tuple(n for n in LOSSES if losses.LOSSES[n].target is NUMBERS)
+CATEGORICAL = tuple(n for n in LOSSES if losses.LOSSES[n].target.is_categorical)
+
+# numbers [n][k] -> y, as people give it, and as rows of k numbers between
+TARGETS = {
+    NUMBERS: lambda z: z,
+    YES_OR_NO: lambda z: z > 0,
+    CLASSES: lambda z: z.argmax(axis=1),
 }
+SOFT_TARGETS = {
+    NUMBERS: lambda z: z,
+    YES_OR_NO: lambda z: 1 / (1 + np.exp(-z)),
+    CLASSES: losses.softmax,
+}
+
+
+def targets(loss, z):
+    """y for a loss, which follows the numbers z [n][k]."""
+    return TARGETS[losses.LOSSES[loss].target](z)
+
+
+def soft_targets(loss, z):
+    """The same as rows of k numbers: probabilities where the target is a class or yes or no."""
+    return SOFT_TARGETS[losses.LOSSES[loss].target](z)
+
+
+def last_activation(loss, activation):
+    """Of the last layer: this one where the loss allows it."""
+    return "identity" if losses.LOSSES[loss].takes_logits else activation
+
+
+def every_optimizer(**chosen):
+    """{name: optimizer}: those chosen; and of classes of which none is, all variants."""
+    kinds = {type(optimizer) for optimizer in chosen.values()}
+    others = [kind for kind in optimizers.OPTIMIZERS.values() if kind not in kinds]
+    made = [kind(0.01, **given) for kind in others for given in ({}, *kind.variants)]
+    return {**chosen, **{str(optimizer): optimizer for optimizer in made}}
+
+
+OPTIMIZERS = every_optimizer(
+    sgd=bp.SGD(0.05),
+    momentum=bp.SGD(0.02, momentum=0.9),
+    nesterov=bp.SGD(0.02, momentum=0.9, nesterov=True),
+    adam=bp.Adam(0.01),
+)
 
 
 def make(loss="softmax_cross_entropy", optimizer="adam", seed=3, **options):
@@ -21,10 +67,7 @@ def make(loss="softmax_cross_entropy", optimizer="adam", seed=3, **options):
 def data(loss="softmax_cross_entropy", n=50):
     rng = np.random.default_rng(1)
     X = rng.normal(size=(n, 6))
-    y = X @ rng.normal(size=(6, 4))
-    if loss == "squared_error":
-        return X, y
-    return X, (y > 0) if loss == "sigmoid_cross_entropy" else y.argmax(axis=1)
+    return X, targets(loss, X @ rng.normal(size=(6, 4)))
 
 
 def snapshot(network):

@@ -16,6 +16,11 @@ def _fused_multiply_add():
         pytest.skip("baseline x86-64 rounds products and sums separately: other bits")
 
 
+def test_every_entry_of_the_catalogue_is_among_the_choices():
+    missing = golden.missing()
+    assert not missing, f"tests/golden.py lacks {missing}: add them there, and write hashes anew"
+
+
 def test_every_choice_has_a_hash():
     assert set(HASHES) == {golden.key(*choice) for choice in golden.choices()}
 

@@ -4,8 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
+from networks import LOSSES, targets
 
 import backprop as bp
+from backprop.catalogue.losses import LOSSES as CATALOGUE
 
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 CODES = "?bBhHiIlLqQfd"  # numpy has two names for some sizes of integer
@@ -106,9 +108,7 @@ def test_dtypes_of_labels(code):
 
 
 @pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize(
-    "loss", ["squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"]
-)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_dtypes_of_targets(loss, code):
     X, y = whole_numbers()
     y = np.eye(3)[y]
@@ -155,13 +155,11 @@ def test_memory_maps(tmp_path, order):
     assert before == ((tmp_path / "x").read_bytes(), (tmp_path / "y").read_bytes())
 
 
-@pytest.mark.parametrize(
-    "loss", ["squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"]
-)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_nothing_of_the_users_is_modified(loss):
     """Read-only arrays are taken by every method, and writable ones come back as they were."""
     X, y = whole_numbers()
-    y = y if loss == "softmax_cross_entropy" else np.eye(3)[y]
+    y = targets(loss, np.eye(3)[y])
     X, w, offset, scale = X * 0.01, np.arange(37.0), np.arange(5.0), np.full(5, 0.5)
     arrays = (X, y, w, offset, scale)
     before = [array.tobytes() for array in arrays]
@@ -208,7 +206,9 @@ def test_labels_are_one_hot_rows(dtype):
     assert_same(everything(X, y, **options), everything(X, np.eye(3)[y], **options))
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "sigmoid_cross_entropy"])
+@pytest.mark.parametrize(
+    "loss", [name for name, loss in CATALOGUE.items() if loss.least_outputs == 1]
+)
 def test_one_target_may_be_a_vector_or_a_column(loss):
     X, y = whole_numbers()
     y = y > 1
@@ -227,13 +227,11 @@ def test_weights_of_one_are_no_weights():
     assert_same(everything(X, y, sample_weight=np.ones(37)), everything(X, y))
 
 
-@pytest.mark.parametrize(
-    "loss", ["squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"]
-)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_weight_is_a_number_of_repetitions_and_0_is_absence(loss):
     X, y = whole_numbers()
     X, w = X * 0.01, np.arange(37) % 4
-    y = y if loss == "softmax_cross_entropy" else np.eye(3)[y]
+    y = targets(loss, np.eye(3)[y])
     net = make(loss)
     cost, gradients = net.loss_and_gradients(X, y, w)
     repeated, expected = net.loss_and_gradients(X.repeat(w, 0), y.repeat(w, 0))

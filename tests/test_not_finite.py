@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from networks import OPTIMIZERS
 
 import backprop as bp
 
@@ -28,7 +29,7 @@ def rows():
     return X, y
 
 
-@pytest.mark.parametrize("optimizer", [bp.SGD(0.1), bp.SGD(0.1, momentum=0.9), bp.Adam()])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values())
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_fit_leaves_the_network_as_the_step_before(rows, n_threads, optimizer):
     X, y = rows

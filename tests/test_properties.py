@@ -4,22 +4,30 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from networks import (
+    ACTIVATIONS,
+    LOSSES,
+    every_optimizer,
+    last_activation,
+    soft_targets,
+    targets,
+)
 
 import backprop as bp
 from backprop import reference
 from backprop._core import probe
+from backprop.catalogue import activations
+from backprop.catalogue.losses import LOSSES as CATALOGUE
 
 examples = settings(derandomize=True)  # the same every time
 
 SOURCES = "?bBhHiIlLqQfd"
-ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
-LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
-OPTIMIZERS = (
-    bp.SGD(0.05),
-    bp.SGD(0.02, momentum=0.9),
-    bp.SGD(0.02, momentum=0.9, nesterov=True),
-    bp.Adam(0.003),
-)
+OPTIMIZERS = every_optimizer(
+    sgd=bp.SGD(0.05),
+    momentum=bp.SGD(0.02, momentum=0.9),
+    nesterov=bp.SGD(0.02, momentum=0.9, nesterov=True),
+    adam=bp.Adam(0.003),
+).values()
 
 
 @st.composite
@@ -42,13 +50,13 @@ def networks(draw, losses=LOSSES):
     loss = draw(st.sampled_from(losses))
     units = st.integers(1, 40)
     hidden = draw(st.lists(st.builds(bp.Dense, units, st.sampled_from(ACTIVATIONS)), max_size=3))
-    last = draw(st.integers(2 if loss == "softmax_cross_entropy" else 1, 20))
-    activation = draw(st.sampled_from(ACTIVATIONS)) if loss == "squared_error" else "identity"
+    last = draw(st.integers(CATALOGUE[loss].least_outputs, 20))
+    activation = last_activation(loss, draw(st.sampled_from(ACTIVATIONS)))
     return {
         "n_inputs": draw(st.integers(1, 40)),
         "layers": [*hidden, bp.Dense(last, activation)],
         "loss": loss,
-        "optimizer": draw(st.sampled_from(OPTIMIZERS)),
+        "optimizer": draw(st.sampled_from(list(OPTIMIZERS))),
         "seed": draw(st.integers(0, 2**64 - 1)),
     }
 
@@ -58,11 +66,8 @@ def data(arguments, n, seed):
     rng = np.random.default_rng(seed)
     n_outputs = arguments["layers"][-1].units
     X = rng.normal(size=(n, arguments["n_inputs"]))
-    y = {
-        "squared_error": lambda: rng.normal(size=(n, n_outputs)),
-        "sigmoid_cross_entropy": lambda: rng.random((n, n_outputs)),
-        "softmax_cross_entropy": lambda: rng.integers(0, n_outputs, n),
-    }[arguments["loss"]]()
+    of_loss = targets if rng.random() < 0.5 else soft_targets
+    y = of_loss(arguments["loss"], rng.normal(size=(n, n_outputs)))
     weights = rng.choice([0, 0.5, 1, 2], n)
     weights[0] = 1
     return X, y, weights
@@ -176,7 +181,7 @@ def test_any_array_is_taken_and_none_is_modified(source, seed, dtype):
 @examples
 @given(
     values=hnp.arrays(np.float64, st.integers(0, 70), elements=st.floats(allow_nan=True)),
-    name=st.sampled_from(["sigmoid", "tanh", "relu", "identity"]),
+    name=st.sampled_from(ACTIVATIONS),
     dtype=st.sampled_from(["float32", "float64"]),
 )
 def test_activations_of_any_number(values, name, dtype):
@@ -184,7 +189,7 @@ def test_activations_of_any_number(values, name, dtype):
         values = values.astype(dtype)
     found = probe.apply(name, values)
     with np.errstate(over="ignore"):
-        exact = reference.ACTIVATIONS[name].value(values.astype(np.longdouble))
+        exact = activations.ACTIVATIONS[name].value(values.astype(np.longdouble))
     np.testing.assert_allclose(
         found, exact.astype(dtype), rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).tiny
     )

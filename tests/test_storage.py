@@ -1,5 +1,6 @@
 """Model files: training continues as if never interrupted, and no file is left half-written."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -12,21 +13,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import LOSSES, every_optimizer
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import backprop as bp
 from backprop import storage
+from backprop.catalogue import activations, losses, records
 from backprop.storage import ModelFileError, load, save
 from backprop.tabular.preprocessing import Preprocessing
 from backprop.tabular.tables import Table
 
-OPTIMIZERS = [
-    bp.SGD(0.1),
-    bp.SGD(0.1, momentum=0.9),
-    bp.SGD(0.1, momentum=0.9, nesterov=True),
-    bp.Adam(0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-7),
-]
+OPTIMIZERS = every_optimizer(
+    sgd=bp.SGD(0.1),
+    momentum=bp.SGD(0.1, momentum=0.9),
+    nesterov=bp.SGD(0.1, momentum=0.9, nesterov=True),
+    adam=bp.Adam(0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-7),
+).values()
 ADAM = {"name": "Adam", **asdict(bp.Adam())}
 SGD = {"name": "SGD", **asdict(bp.SGD())}
 X = np.random.default_rng(0).normal(size=(50, 3))
@@ -112,13 +115,82 @@ def test_everything_comes_back(path):
     assert_same(after, before)
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "sigmoid_cross_entropy"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_other_losses_and_a_drawn_seed(path, loss):
     before = bp.Network(3, [bp.Dense(2)], loss=loss)
     before.save(path)
     after = bp.Network.load(path)
     assert (after.loss, after.seed) == (loss, before.seed)
+    assert after.loss_function is before.loss_function
     np.testing.assert_array_equal(after.predict(X), before.predict(X))
+
+
+def with_parameters(monkeypatch, table, name):
+    """The first entry that has parameters; one that has none is given one until there is such."""
+    for entry in table.values():
+        if entry.parameters:
+            return entry
+    scale = records.Parameter("scale", 1.0, "of nothing", above=True)
+    monkeypatch.setitem(table, name, dataclasses.replace(table[name], parameters=(scale,)))
+    return table[name]
+
+
+def with_other_values(entry):
+    """None of its parameters as by default."""
+    middle = {
+        p.name: p.default + 0.5 if p.below is None else (p.default + p.below) / 2
+        for p in entry.parameters
+    }
+    return entry(**middle)
+
+
+@pytest.fixture
+def shaped(monkeypatch):
+    """A network whose first activation and whose loss have values of their own."""
+    activation = with_parameters(monkeypatch, activations.ACTIVATIONS, "tanh")
+    loss = with_parameters(monkeypatch, losses.LOSSES, "squared_error")
+    layers = [bp.Dense(5, with_other_values(activation)), bp.Dense(4, activation), bp.Dense(4)]
+    return bp.Network(3, layers, loss=with_other_values(loss), seed=7)
+
+
+def assert_same_entries(found, shaped):
+    assert found.loss_function == shaped.loss_function
+    assert found.loss == shaped.loss != found.loss_function.name
+    assert [at.function for at in found.layers] == [at.function for at in shaped.layers]
+    assert [at.activation for at in found.layers] == [at.activation for at in shaped.layers]
+    assert found.layers[1].activation == found.layers[0].function.name
+    np.testing.assert_array_equal(found.layers[0].weights, shaped.layers[0].weights)
+
+
+def test_parameters_of_activations_and_losses_come_back(path, shaped):
+    shaped.save(path)
+    with safe_open(path, "numpy") as file:
+        description = json.loads(file.metadata()["backprop"])
+    loss = shaped.loss_function
+    assert description["loss"] == {"name": loss.name, **loss.settings}
+    own, plain, last = (at["activation"] for at in description["layers"])
+    assert own == {"name": plain, **shaped.layers[0].function.settings}
+    assert (plain, last) == (shaped.layers[1].activation, "identity")
+    assert_same_entries(bp.Network.load(path), shaped)
+
+
+def test_parameters_of_activations_and_losses_are_pickled(shaped):
+    assert_same_entries(pickle.loads(pickle.dumps(shaped)), shaped)
+    assert_same_entries(deepcopy(shaped), shaped)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"loss": {"name": "square"}}, "did you mean 'squared_error'"),
+        ({"loss": {"scale": 1}}, "the description lacks 'name'"),
+        ({"loss": {"name": "squared_error", "size": 1}}, "squared_error(size=…)"),
+        ({"loss": ["squared_error"]}, "loss=['squared_error']"),
+    ],
+)
+def test_a_damaged_description_of_an_entry(path, rewrite, change, expected):
+    rewrite(change_description=lambda description: description.update(change))
+    assert expected in complaint(path)
 
 
 def test_the_largest_seed_and_numbers_of_numpy(path):

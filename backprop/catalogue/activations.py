@@ -38,7 +38,7 @@ class Activation(Entry):
     is_silent_below : float or None
         The z below which a and f' are both 0: such a unit can fall silent for good.
     scikit_learn : str or None
-        What scikit-learn calls it.
+        What scikit-learn calls it, all of whose slopes a alone gives: ``derivative(None, a)``.
     parameters : tuple of Parameter
     values : tuple of float
         Of the parameters; () for their defaults.
@@ -136,4 +136,12 @@ ACTIVATIONS = table_of(
     ),
 )
 
-ALIASES = {"linear": "identity", "none": "identity", "logistic": "sigmoid"}
+ALIASES = {
+    "linear": "identity",
+    "none": "identity",
+    "logistic": "sigmoid",
+    "expit": "sigmoid",
+    "hyperbolic_tangent": "tanh",
+    "rectifier": "relu",
+    "rectified_linear": "relu",
+}

@@ -33,7 +33,9 @@ class Loss(Entry):
     derivative : callable
         (a, y, *values) -> ∂ℓ/∂a [n][k].
     link : callable
-        a -> what ``predict`` returns.
+        a -> p, what ``predict`` returns.
+    link_derivative : callable
+        (p, k) -> ∂p[:, k] / ∂a [n][outputs].
     target : Target
         What y may be.
     score : type
@@ -44,6 +46,8 @@ class Loss(Entry):
         Units that the last layer has at least.
     too_few : str
         What to use instead where it has fewer.
+    scikit_learn : str or None
+        What scikit-learn calls the activation behind its logits.
     parameters : tuple of Parameter
     values : tuple of float
         Of the parameters; () for their defaults.
@@ -57,17 +61,38 @@ class Loss(Entry):
     value: Callable[..., np.ndarray]
     derivative: Callable[..., np.ndarray]
     link: Callable[[np.ndarray], np.ndarray]
+    link_derivative: Callable[[np.ndarray, int], np.ndarray]
     target: Target
     score: type
     takes_logits: bool = False
     least_outputs: int = 1
     too_few: str = ""
+    scikit_learn: str | None = None
     parameters: tuple[Parameter, ...] = ()
     values: tuple[float, ...] = ()
 
 
 _identity = ACTIVATIONS["identity"].value
 _sigmoid = ACTIVATIONS["sigmoid"].value
+
+
+def column(values, k):
+    """Zeros shaped like `values`, but for its column k."""
+    alone = np.zeros_like(values)
+    alone[:, k] = values[:, k]
+    return alone
+
+
+def _d_identity_link(p, k):
+    return column(np.ones_like(p), k)
+
+
+def _d_sigmoid_link(p, k):
+    return column(p * (1 - p), k)
+
+
+def _d_softmax(p, k):
+    return column(p, k) - p * p[:, [k]]
 
 
 def _squared_error(a, y):
@@ -121,8 +146,10 @@ LOSSES = table_of(
         value=_squared_error,
         derivative=_d_squared_error,
         link=_identity,
+        link_derivative=_d_identity_link,
         target=NUMBERS,
         score=R2,
+        scikit_learn="identity",
     ),
     Loss(
         name="sigmoid_cross_entropy",
@@ -133,9 +160,11 @@ LOSSES = table_of(
         value=_sigmoid_cross_entropy,
         derivative=_d_sigmoid_cross_entropy,
         link=_sigmoid,
+        link_derivative=_d_sigmoid_link,
         target=YES_OR_NO,
         score=LabelAccuracy,
         takes_logits=True,
+        scikit_learn="logistic",
     ),
     Loss(
         name="softmax_cross_entropy",
@@ -146,11 +175,13 @@ LOSSES = table_of(
         value=_softmax_cross_entropy,
         derivative=_d_softmax_cross_entropy,
         link=softmax,
+        link_derivative=_d_softmax,
         target=CLASSES,
         score=ClassAccuracy,
         takes_logits=True,
         least_outputs=2,
         too_few="with one yes-or-no output use 'sigmoid_cross_entropy'",
+        scikit_learn="softmax",
     ),
 )
 
@@ -158,15 +189,29 @@ ALIASES = {
     "mse": "squared_error",
     "mean_squared_error": "squared_error",
     "l2": "squared_error",
+    "mse_loss": "squared_error",
+    "least_squares": "squared_error",
     "binary_crossentropy": "sigmoid_cross_entropy",
     "binary_cross_entropy": "sigmoid_cross_entropy",
+    "binary_cross_entropy_with_logits": "sigmoid_cross_entropy",
     "bce": "sigmoid_cross_entropy",
+    "bce_with_logits": "sigmoid_cross_entropy",
+    "logistic": "sigmoid_cross_entropy",
     "log_loss": "softmax_cross_entropy",
     "crossentropy": "softmax_cross_entropy",
     "cross_entropy": "softmax_cross_entropy",
+    "nll": "softmax_cross_entropy",
+    "nll_loss": "softmax_cross_entropy",
+    "softmax": "softmax_cross_entropy",
+    "categorical_cross_entropy": "softmax_cross_entropy",
     "categorical_crossentropy": "softmax_cross_entropy",
     "sparse_categorical_crossentropy": "softmax_cross_entropy",
 }
+
+
+def usual_loss(target):
+    """The first entry for this kind of target."""
+    return next(loss for loss in LOSSES.values() if loss.target is target)
 
 
 def find_loss(loss, n_outputs, last_activation):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, NamedTuple
 
 from backprop.catalogue.formula import Formula
+from backprop.catalogue.records import Hinted
 from backprop.validation import check_flag, check_real
 
 
@@ -25,7 +26,7 @@ class Rule(NamedTuple):
 SHARED = ("learning_rate", "l2")  # fields of every optimizer, which the core knows by name
 
 
-class Optimizer:
+class Optimizer(Hinted):
     """What all optimizers share: a step is a list of rules, applied to every parameter alike.
 
     ``rules`` assign, in their order, to the symbols of ``moments`` and at last to ``w``; they read
@@ -36,6 +37,26 @@ class Optimizer:
     l2: float
 
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr"}  # {field: symbol in the rules}
+    suggested: ClassVar[dict[str, float]] = {}  # what `backprop train` sets beyond the defaults
+    variants: ClassVar[tuple[dict[str, float], ...]] = ()  # settings that make other rules
+    keyword_aliases: ClassVar[dict[str, str]] = {
+        "lr": "learning_rate",
+        "rate": "learning_rate",
+        "step_size": "learning_rate",
+        "eta": "learning_rate",
+        "weight_decay": "l2",
+        "decay": "l2",
+        "alpha": "l2",
+        "lambda_": "l2",
+        "mu": "momentum",
+        "nesterovs_momentum": "nesterov",
+        "beta1": "beta_1",
+        "betas": "beta_1",
+        "b1": "beta_1",
+        "beta2": "beta_2",
+        "b2": "beta_2",
+        "eps": "epsilon",
+    }
 
     @property
     def kind(self) -> str:
@@ -107,6 +128,9 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
     l2: float = 0.0
+
+    suggested: ClassVar[dict[str, float]] = {"momentum": 0.9, "nesterov": True}
+    variants: ClassVar[tuple[dict[str, float], ...]] = ({"momentum": 0.9}, suggested)
 
     def __post_init__(self) -> None:
         _set(
@@ -214,6 +238,7 @@ class Adam(Optimizer):
         "beta_2": "beta_2",
         "epsilon": "epsilon",
     }
+    variants: ClassVar[tuple[dict[str, float], ...]] = ({"epsilon_hat": True},)
     kind: ClassVar[str] = "adam"
     title: ClassVar[str] = "Adam"
     moments: ClassVar[dict[str, str]] = {"moment1": "m", "moment2": "v"}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from backprop.validation import check_real, name_hint
+
+TAKES_ANY_KEYWORD = 0x08  # CO_VARKEYWORDS of a function's code
+TABLES = {}  # {class of record: its table}, in which what comes back from a pickle is found
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,14 @@ class Entry:
         defaults = tuple(parameter.default for parameter in self.parameters)
         return self.name if self.values in ((), defaults) else self
 
+    @property
+    def description(self):
+        """What JSON can hold of it: the name, or {"name": …, parameter: value}."""
+        return self.name if self.label == self.name else {"name": self.name, **self.settings}
+
+    def __reduce__(self):  # by name: an entry's functions and formulas do not pickle
+        return _restored, (type(self), self.name, self.values)
+
     def __repr__(self):
         values = ", ".join(f"{name}={value:g}" for name, value in self.settings.items())
         return f"{self.name}({values})" if values else self.name
@@ -73,6 +85,40 @@ def find(argument, value, table, aliases=None):
     raise ValueError(f"{argument}={value!r}: expected one of {names}{hint}")
 
 
+def described(argument, description, table):
+    """The entry of which this is the `description`."""
+    if not isinstance(description, dict):
+        return find(argument, description, table)
+    settings = dict(description)
+    return find(argument, settings.pop("name"), table)(**settings)
+
+
 def table_of(*entries):
     """{name: entry}, in the order given."""
-    return {entry.name: entry for entry in entries}
+    table = {entry.name: entry for entry in entries}
+    TABLES[type(entries[0])] = table
+    return table
+
+
+def _restored(kind, name, values):
+    return replace(TABLES[kind][name], values=values)
+
+
+class Hinted:
+    """A base of what people construct: an unknown keyword argument is told which one is meant."""
+
+    keyword_aliases: ClassVar[dict[str, str]] = {}  # {what others call it: the argument}
+
+    def __new__(cls, *arguments, **named):
+        """Check the names before `__init__` is called with them."""
+        code = getattr(cls.__init__, "__code__", None)
+        if named and code is not None and not code.co_flags & TAKES_ANY_KEYWORD:
+            known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+            aliases = {a: name for a, name in cls.keyword_aliases.items() if name in known}
+            for name in named:
+                if name not in known:
+                    raise TypeError(
+                        f"{cls.__name__}({name}=…): there is no such argument, expected "
+                        f"{', '.join(known)}{name_hint(name, known, aliases)}"
+                    )
+        return super().__new__(cls)

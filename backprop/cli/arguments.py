@@ -15,6 +15,51 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"backprop: error: {message} (see {self.prog} --help)\n")
 
 
+class _Later:
+    """Words from the catalogue, looked up when they are needed.
+
+    numpy, which it loads, takes most of the time of `backprop --help`.
+    """
+
+    def __init__(self, words):
+        self._words = words
+
+    def __iter__(self):
+        return iter(self._words())
+
+    def __contains__(self, word):
+        return word in self._words()
+
+    def __str__(self):
+        return ", ".join(self._words())
+
+
+def optimizers():
+    """{name on the command line: class}."""
+    from backprop.catalogue.optimizers import OPTIMIZERS
+
+    return {name.lower(): kind for name, kind in OPTIMIZERS.items()}
+
+
+def _activations():
+    from backprop.catalogue.activations import ACTIVATIONS
+
+    return list(ACTIVATIONS)
+
+
+def _rates():
+    return [f"{kind.learning_rate:g} for {name}" for name, kind in optimizers().items()]
+
+
+def _suggested():
+    given = [(name, kind.suggested) for name, kind in optimizers().items() if kind.suggested]
+    return [f"{name} with {_settings(values)}" for name, values in given]
+
+
+def _settings(values):
+    return " and ".join(f"{name}={value}" for name, value in values.items())
+
+
 def parser():
     """Of the whole command line."""
     whole = _Parser(
@@ -91,22 +136,26 @@ def _add_layers(add):
     )
     add(
         "--activation",
-        choices=("relu", "tanh", "sigmoid", "identity"),
+        choices=_Later(_activations),
         default="relu",
-        help="default: relu",
+        metavar="NAME",
+        help="%(choices)s; default: %(default)s",
     )
 
 
 def _add_steps(add):
     add("--epochs", type=_size, metavar="N", help="default: 10 to 60, fewer the more rows")
     add("--batch-size", type=_positive, metavar="N", help="default: 32 below 10,000 rows, else 128")
-    add(
+    optimizer = add(
         "--optimizer",
-        choices=("adam", "sgd"),
+        choices=_Later(optimizers),
         default="adam",
-        help="default: adam; sgd has Nesterov momentum 0.9",
+        metavar="NAME",
+        help="%(choices)s; default: %(default)s; %(suggested)s",
     )
-    add("--learning-rate", type=_rate, metavar="RATE", help="default: 0.001 for adam, 0.01 for sgd")
+    optimizer.suggested = _Later(_suggested)
+    rate = add("--learning-rate", type=_rate, metavar="RATE", help="default: %(rates)s")
+    rate.rates = _Later(_rates)
     add(
         "--label-smoothing",
         type=_fraction,

@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from backprop import storage
+from backprop.catalogue.losses import usual_loss
+from backprop.catalogue.targets import CLASSES, NUMBERS
+from backprop.cli.arguments import optimizers
 from backprop.datasets import load_digits
 from backprop.tabular.columns import ClassTarget, ValueTarget, present
 from backprop.tabular.preprocessing import Preprocessing, choose_task
@@ -328,19 +331,17 @@ def _row_line(there, training, held_out):
 
 def _network(problem, options):
     """The network that the options describe, not trained, and what to call its `fit` with."""
-    from backprop import SGD, Adam, Dense, Network
+    from backprop import Dense, Network
 
     preprocessing, n = problem.preprocessing, len(problem.X)
-    if options.optimizer == "adam":
-        optimizer = Adam(options.learning_rate or 1e-3)
-    else:
-        optimizer = SGD(options.learning_rate or 1e-2, momentum=0.9, nesterov=True)
+    kind = optimizers()[options.optimizer]
+    rate = options.learning_rate or kind.learning_rate
     target = preprocessing.target
     network = Network(
         preprocessing.n_inputs,
         [*(Dense(units, options.activation) for units in options.hidden), Dense(target.n_outputs)],
-        loss="softmax_cross_entropy" if target.kind == "classification" else "squared_error",
-        optimizer=optimizer,
+        loss=usual_loss(CLASSES if target.kind == "classification" else NUMBERS),
+        optimizer=kind(rate, **kind.suggested),
         dtype=options.dtype,
         seed=options.seed,
         n_threads=options.threads,
@@ -407,9 +408,10 @@ def _plain_preprocessing(network, path):
     """For a model that Network.save wrote: numbers in, class numbers or a number out."""
     plain = Preprocessing()
     plain.n_inputs, plain.sample_shape = network.n_inputs, (network.n_inputs,)
-    if network.loss == "softmax_cross_entropy":
+    target = network.loss_function.target
+    if target.is_class:
         plain.target = ClassTarget("class", tuple(map(str, range(network.n_outputs))), numeric=True)
-    elif network.loss == "squared_error" and network.n_outputs == 1:
+    elif not target.is_categorical and network.n_outputs == 1:
         plain.target = ValueTarget("value", 0.0, 1.0)
     else:
         raise ValueError(

@@ -98,13 +98,14 @@ class CoreEstimator(Training, Stopping, Inputs):
         vars(self).pop("_measured", None)
 
     def _init_coef(self, fan_in, fan_out, dtype):
-        """scikit-learn's, whose bound is smaller for "logistic", by the layer's own activation."""
+        """scikit-learn's, whose bound depends on the activation, by the layer's own."""
         names = [self.activation] if isinstance(self.activation, str) else self.activation
         name = names[min(len(self.coefs_), len(names) - 1)] if len(names) else None
-        bound = np.sqrt((2.0 if name == "logistic" else 6.0) / (fan_in + fan_out))
-        weights = self._random_state.uniform(-bound, bound, (fan_in, fan_out))
-        bias = self._random_state.uniform(-bound, bound, fan_out)
-        return weights.astype(dtype, copy=False), bias.astype(dtype, copy=False)
+        given, self.activation = self.activation, name
+        try:
+            return super()._init_coef(fan_in, fan_out, dtype)
+        finally:
+            self.activation = given
 
     def _key(self, is_sparse):
         """What today's parameters and coefs_ ask of an engine."""
@@ -225,7 +226,7 @@ class CoreEstimator(Training, Stopping, Inputs):
             For a label that training did not have, and for the Poisson loss.
         """
         check_is_fitted(self)
-        if self.out_activation_ == "exp":
+        if OUTPUTS[self.out_activation_].core_loss is None:
             raise ValueError("explain has no Poisson loss")
         if np.ndim(X) == 1:
             X = as_row(X)

@@ -6,9 +6,11 @@ from sklearn.neural_network import MLPClassifier as _MLPClassifier
 from sklearn.utils._param_validation import StrOptions
 
 from backprop.estimators.base import CoreEstimator
+from backprop.estimators.convert import counterpart
 from backprop.estimators.parameters import CLASS_WEIGHT, CONSTRAINTS, DOCUMENTATION
 
 
+@counterpart
 class MLPClassifier(CoreEstimator, _MLPClassifier):
     __doc__ = DOCUMENTATION.format(name="MLPClassifier", score="accuracy", more=CLASS_WEIGHT)
 

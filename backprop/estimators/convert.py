@@ -3,7 +3,7 @@
 import copy
 
 import numpy as np
-from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from backprop.estimators.stopping import measured
 
@@ -18,6 +18,18 @@ OWN = (
     "loss",
     "preprocessing_",
 )
+# scikit-learn's names of the moments, and the core's
+MOMENTS = {
+    AdamOptimizer: {"ms": "moment1", "vs": "moment2"},
+    SGDOptimizer: {"velocities": "velocity"},
+}
+KINDS = {}  # {scikit-learn's class: ours}; each of ours enters itself by `counterpart`
+
+
+def counterpart(ours):
+    """A decorator of our classes: `from_sklearn` makes them of scikit-learn's."""
+    KINDS[sklearn_kind(ours)] = ours
+    return ours
 
 
 def from_sklearn(estimator):
@@ -38,17 +50,13 @@ def from_sklearn(estimator):
     TypeError
         For anything else; for a subclass of theirs, too, whose own methods would be lost.
     """
-    from backprop.estimators.classifier import MLPClassifier
-    from backprop.estimators.regressor import MLPRegressor
-
-    kinds = {sklearn_kind(ours): ours for ours in (MLPClassifier, MLPRegressor)}
-    if type(estimator) not in kinds:
-        is_more = isinstance(estimator, tuple(kinds))
+    if type(estimator) not in KINDS:
+        is_more = isinstance(estimator, tuple(KINDS))
         raise TypeError(
             f"estimator is a {type(estimator).__name__}: expected scikit-learn's MLPClassifier or "
             f"MLPRegressor{', and no subclass, whose own methods would be lost' if is_more else ''}"
         )
-    new = kinds[type(estimator)](**estimator.get_params(deep=False))
+    new = KINDS[type(estimator)](**estimator.get_params(deep=False))
     hand_over(estimator, new)
     if hasattr(new, "coefs_"):
         new._fitted_sparse, new.preprocessing_ = False, None
@@ -105,25 +113,22 @@ def take_moments(new, engine, optimizer):
     """Into the engine of one of ours."""
     new._optimizer = copy.copy(optimizer)
     engine.optimizer = new._core_optimizer()
+    names = MOMENTS[type(optimizer)]
+    engine.set_moments({ours: pairs(getattr(optimizer, its)) for its, ours in names.items()})
     if isinstance(optimizer, AdamOptimizer):
-        engine.set_moments({"moment1": pairs(optimizer.ms), "moment2": pairs(optimizer.vs)})
         engine.steps = optimizer.t
-    else:
-        engine.set_moments({"velocity": pairs(optimizer.velocities)})
-    for name in ("ms", "vs", "velocities"):
-        if hasattr(optimizer, name):
-            setattr(new._optimizer, name, [])
+    for name in names:
+        setattr(new._optimizer, name, [])
 
 
 def with_moments(optimizer, engine):
     """An optimizer of scikit-learn's with those of the engine."""
     new, moments = copy.copy(optimizer), engine.moments()
+    for its, ours in MOMENTS[type(optimizer)].items():
+        # a momentum of 0 keeps none, where scikit-learn has an array for them
+        setattr(new, its, flat(moments.get(ours) or zeros_like(engine.layers)))
     if isinstance(optimizer, AdamOptimizer):
-        new.ms, new.vs = flat(moments["moment1"]), flat(moments["moment2"])
         new.t = engine.steps
-    else:  # a momentum of 0 has none, and scikit-learn an array for them
-        kept = moments.get("velocity")
-        new.velocities = flat(kept) if kept else flat(zeros_like(engine.layers))
     return new
 
 

@@ -1,8 +1,8 @@
 """The networks behind an estimator: one for dense inputs, or a sparse first layer and the rest.
 
 Losses are named by the activation that scikit-learn puts behind the last layer: "softmax",
-"logistic", "identity", "exp". A loss that the core has is trained there, an epoch a call; "exp"
-(Poisson) and sparse inputs take the core's forward, backward and update, a batch a call.
+"logistic", "identity", "exp". A loss that the core has is trained there, an epoch a call; for the
+others (Poisson) and sparse inputs a batch a call goes through its forward, backward and update.
 """
 
 from dataclasses import replace
@@ -11,19 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from backprop.catalogue.losses import usual_loss
 from backprop.catalogue.optimizers import SGD
+from backprop.catalogue.targets import NUMBERS
 from backprop.estimators.numerics import ACTIVATIONS, OUTPUTS, first_layer, loss_slope, losses_of
 from backprop.layers import Dense
 from backprop.network import Network
 from backprop.stepwise import Gradient
-
-LOSSES = {
-    "softmax": "softmax_cross_entropy",
-    "logistic": "sigmoid_cross_entropy",
-    "identity": "squared_error",
-    "exp": "squared_error",  # of which only forward and backward are used
-}
-CORE_NAMES = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 
 class Key(NamedTuple):
@@ -34,6 +28,11 @@ class Key(NamedTuple):
     activations: tuple  # of the hidden layers, by scikit-learn's names
     out_activation: str
     dtype: np.dtype
+
+    @property
+    def output(self):
+        """The loss and what stands before it."""
+        return OUTPUTS[self.out_activation]
 
 
 def make_engine(key, n_threads):
@@ -53,7 +52,8 @@ class DenseEngine:
         return Network(
             n_inputs,
             layers,
-            loss=LOSSES[self.key.out_activation],
+            # where the core has no such loss, of another only forward and backward are used
+            loss=self.key.output.core_loss or usual_loss(NUMBERS),
             optimizer=SGD(),  # has no moments: for predictions they would be memory only
             dtype=self.key.dtype,
             seed=0,
@@ -121,7 +121,7 @@ class DenseEngine:
 
         That is Σ w·loss / Σ w + ½ `penalty` Σ W² / Σ w, with W as the batch met it.
         """
-        if self.key.out_activation == "exp":
+        if self.key.output.core_loss is None:
             return self.epoch_by_batches(X, y, sample_weight, batch_size, order, optimizer, penalty)
         self.optimizer = optimizer
         costs = []
@@ -182,7 +182,7 @@ class DenseEngine:
 
     def loss_and_gradients(self, X, y, sample_weight):
         """The mean loss, and its gradient by each layer's weights and bias."""
-        if self.key.out_activation != "exp":
+        if self.key.output.core_loss is not None:
             return self.network.loss_and_gradients(X, y, sample_weight)
         loss, total = self.differentiate(X, y, sample_weight)
         return loss / total, self.gradients()
@@ -204,8 +204,12 @@ class DenseEngine:
 
     def outputs(self, X):
         """What scikit-learn calls the output activations."""
-        found = self.network.predict(X)
-        return np.exp(found) if self.key.out_activation == "exp" else found
+        return self._linked(self.network.predict(X))
+
+    def _linked(self, predicted):
+        """Of what a network predicts, behind which the core has put its own loss's link."""
+        output = self.key.output
+        return predicted if output.core_loss is not None else output.f(predicted)
 
 
 class SparseEngine(DenseEngine):
@@ -227,7 +231,7 @@ class SparseEngine(DenseEngine):
             n_threads=n_threads,
         )
         self.rest = self._network(key.sizes[1], above) if above else None
-        self.activation = key.activations[0] if above else "identity"
+        self.activation = below.function
         self.networks = [self.first, self.rest] if above else [self.first]
         self._batch = None  # (X, the first layer's a) between forward and backward
 
@@ -248,7 +252,7 @@ class SparseEngine(DenseEngine):
     def backward(self, d_out):
         (X, a), self._batch = self._batch, None
         da = d_out if self.rest is None else self.rest.backward(d_out)
-        dz = da * ACTIVATIONS[self.activation].d(a)
+        dz = da * self.activation.derivative(None, a)
         (own,) = self.first._core.accept_gradients()
         own[0][...], own[1][...] = X.T @ dz, dz.sum(axis=0)
 
@@ -266,12 +270,11 @@ class SparseEngine(DenseEngine):
 
     def outputs(self, X):
         if self.rest is None:
-            return OUTPUTS[self.key.out_activation].f(self.below(X))
-        found = self.rest.predict(self.below(X))
-        return np.exp(found) if self.key.out_activation == "exp" else found
+            return self.key.output.f(self.below(X))
+        return self._linked(self.rest.predict(self.below(X)))
 
 
 def core_layers(key):
     """As `Network` takes them; the last is the identity, behind which stands the loss."""
     hidden = zip(key.sizes[1:-1], key.activations, strict=True)
-    return [*(Dense(n, CORE_NAMES[name]) for n, name in hidden), Dense(key.sizes[-1])]
+    return [*(Dense(n, ACTIVATIONS[name]) for n, name in hidden), Dense(key.sizes[-1])]

@@ -1,4 +1,4 @@
-"""Activations, output activations and losses on arrays, for what the core's own kernels do not see.
+"""The catalogue's activations and losses by scikit-learn's names, for what the core does not see.
 
 That is the first layer of sparse inputs, the Poisson loss, and validation losses.
 """
@@ -7,86 +7,73 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, log_softmax, softmax, xlogy
+from scipy.special import xlogy
 
+from backprop.catalogue.activations import ACTIVATIONS as CATALOGUE
+from backprop.catalogue.losses import LOSSES, column
+from backprop.catalogue.targets import NUMBERS
 
-class Activation(NamedTuple):
-    """a = f(z), in place; and f'(z) from a."""
-
-    f: Callable
-    d: Callable
+BLOCK = 2**15  # numbers that an activation is worked out of at a time: they stay in the cache
 
 
 class Output(NamedTuple):
-    """What scikit-learn puts behind the last layer's z, and the loss that goes with it.
+    """What scikit-learn puts behind the last layer's z, and the loss that goes with it."""
 
-    ``f(z)``; ``losses(z, y)`` of each sample and output; ``d(a, k)``: ∂a[:, k] / ∂z (n, n_outputs).
-    """
-
-    f: Callable
-    losses: Callable
-    d: Callable
-
-
-ACTIVATIONS = {
-    "identity": Activation(lambda z: z, np.ones_like),
-    "logistic": Activation(lambda z: expit(z, out=z), lambda a: a * (1 - a)),
-    "tanh": Activation(lambda z: np.tanh(z, out=z), lambda a: 1 - a * a),
-    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda a: (a > 0).astype(a.dtype)),
-}
-
-
-def logistic_losses(z, y):
-    """−y log a − (1 − y) log(1 − a)."""
-    return np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+    f: Callable  # z -> a
+    losses: Callable  # (z, y) -> each sample's loss (n,)
+    slope: Callable  # (z, y) -> its derivative by z (n, n_outputs)
+    d: Callable  # (a, k) -> ∂a[:, k] / ∂z (n, n_outputs)
+    core_loss: str | None  # None: the core has no such loss
+    is_averaged: bool  # scikit-learn reports the loss's mean over the outputs, not their sum
 
 
 def poisson_losses(z, y):
     """Half the deviance."""
-    return xlogy(y, y) - y * z - y + np.exp(z)
+    return (xlogy(y, y) - y * z - y + np.exp(z)).sum(axis=1)
 
 
-def column(values, k):
-    """Zeros shaped like `values`, but for its column k."""
-    alone = np.zeros_like(values)
-    alone[:, k] = values[:, k]
-    return alone
-
-
+ACTIVATIONS = {one.scikit_learn: one for one in CATALOGUE.values() if one.scikit_learn}
 OUTPUTS = {
-    "softmax": Output(
-        lambda z: softmax(z, axis=1),
-        lambda z, y: -y * log_softmax(z, axis=1),
-        lambda a, k: column(a, k) - a * a[:, [k]],
-    ),
-    "logistic": Output(expit, logistic_losses, lambda a, k: column(a * (1 - a), k)),
-    "identity": Output(
-        lambda z: z, lambda z, y: 0.5 * (z - y) ** 2, lambda a, k: column(np.ones_like(a), k)
-    ),
-    "exp": Output(np.exp, poisson_losses, column),
+    "exp": Output(np.exp, poisson_losses, lambda z, y: np.exp(z) - y, column, None, False),
+    **{
+        loss.scikit_learn: Output(
+            loss.link,
+            loss.value,
+            loss.derivative,
+            loss.link_derivative,
+            loss.name,
+            loss.target is NUMBERS,
+        )
+        for loss in LOSSES.values()
+        if loss.scikit_learn
+    },
 }
 
 
 def losses_of(out_activation, z, y):
     """Each sample's loss (n,), in float64."""
-    return OUTPUTS[out_activation].losses(z.astype(np.float64), y.astype(np.float64)).sum(axis=1)
+    return OUTPUTS[out_activation].losses(z.astype(np.float64), y.astype(np.float64))
 
 
 def loss_slope(out_activation, z, y):
-    """Its derivative by z (n, n_outputs): of all these losses a − y."""
-    return OUTPUTS[out_activation].f(z) - y.astype(z.dtype)
+    """Its derivative by z (n, n_outputs)."""
+    return OUTPUTS[out_activation].slope(z, y.astype(z.dtype))
 
 
 def first_layer(X, weights, bias, activation):
     """a = f(X W + b) of sparse X."""
     z = X @ weights
     z += bias
-    return ACTIVATIONS[activation].f(z)
+    rows = max(1, BLOCK // z.shape[1])
+    for start in range(0, len(z), rows):  # in place: a second array of that size costs time
+        block = z[start : start + rows]
+        block[...] = activation.value(block)
+    return z
 
 
 def sparse_outputs(X, coefs, intercepts, activations, out_activation):
     """Output activations for CSR or CSC rows, layer by layer."""
     a = X
     for weights, bias, name in zip(coefs, intercepts, (*activations, "identity"), strict=True):
-        a = first_layer(a, weights, bias, name)
+        a = first_layer(a, weights, bias, ACTIVATIONS[name])
     return OUTPUTS[out_activation].f(a)

@@ -6,9 +6,11 @@ import numpy as np
 from sklearn.neural_network import MLPRegressor as _MLPRegressor
 
 from backprop.estimators.base import CoreEstimator
+from backprop.estimators.convert import counterpart
 from backprop.estimators.parameters import CONSTRAINTS, DOCUMENTATION
 
 
+@counterpart
 class MLPRegressor(CoreEstimator, _MLPRegressor):
     __doc__ = DOCUMENTATION.format(name="MLPRegressor", score="R²", more="")
 

@@ -11,6 +11,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
 from backprop.estimators.inputs import checked_weights, dense, plain
+from backprop.estimators.numerics import OUTPUTS
 
 
 class Stopping:
@@ -103,7 +104,7 @@ class Stopping:
 
     def _mean_loss(self, loss):
         """scikit-learn reports the squared error's mean over the outputs, the others' sum."""
-        return loss / self.n_outputs_ if self.out_activation_ == "identity" else loss
+        return loss / self.n_outputs_ if OUTPUTS[self.out_activation_].is_averaged else loss
 
 
 def measured(model, eval_set):

@@ -11,6 +11,7 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 from backprop.catalogue.optimizers import SGD, Adam
 from backprop.estimators.blas import blas_threads
 from backprop.estimators.callers import warn
+from backprop.estimators.numerics import OUTPUTS
 
 BELOW_1 = 1 - 2.0**-53  # scikit-learn allows a momentum of 1, which SGD does not
 
@@ -72,7 +73,7 @@ class Training:
     def _epoch(self, engine, X, y, weights, batch_size, order):
         """Train on all batches; the mean of their costs, the penalty included."""
         penalty = float(self.alpha)
-        if self.out_activation_ == "identity":
+        if OUTPUTS[self.out_activation_].is_averaged:
             penalty *= self.n_outputs_  # `_mean_loss` divides by them
         optimizer = self._core_optimizer()
         y = y.reshape(len(y), -1)

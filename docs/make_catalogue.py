@@ -1,0 +1,119 @@
+"""Writes docs/catalogue.md from backprop/catalogue: `python docs/make_catalogue.py`."""
+
+import inspect
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+from backprop.catalogue.activations import ACTIVATIONS
+from backprop.catalogue.initializers import INITIALIZERS
+from backprop.catalogue.losses import LOSSES
+from backprop.catalogue.optimizers import OPTIMIZERS
+
+FILE = Path(__file__).with_name("catalogue.md")
+HEAD = """# What a network can be made of
+
+Made from `backprop/catalogue` by `python docs/make_catalogue.py`; a test compares the two.
+"""
+ACTIVATIONS_HEAD = """
+## Activations
+
+`bp.Dense(units, activation)`, a = f(z). Where f has a corner, f′ there is the slope of one side.
+
+| name | f(z) | f′(z) | parameters | initial weights | source |
+|---|---|---|---|---|---|
+"""
+LOSSES_HEAD = """
+## Losses
+
+`bp.Network(…, loss=…)`, of one sample, with a the last layer's output and y its target. The cost of
+a batch is Σ w ℓ / Σ w, w the sample weights or 1.
+
+| name | ℓ(a, y) | ∂ℓ/∂a | `predict` gives | y is | parameters | source |
+|---|---|---|---|---|---|---|
+"""
+OPTIMIZERS_HEAD = """
+## Optimizers
+
+`bp.Network(…, optimizer=…)`. A step assigns, in this order, to each weight and bias w; g is its
+gradient, t the number of the step, counted from 1, and lr the learning rate.
+
+| | a step | arguments | source |
+|---|---|---|---|
+"""
+INITIALIZERS_HEAD = """
+## Initial weights
+
+Biases start at 0.
+
+| name | drawn | source |
+|---|---|---|
+"""
+
+
+def page():
+    """The whole text."""
+    optimizers = [(kind, given) for kind in OPTIMIZERS.values() for given in ({}, *kind.variants)]
+    initializers = [row(f"`{one.name}`", one.formula, one.source) for one in INITIALIZERS.values()]
+    return "".join(
+        [
+            HEAD,
+            ACTIVATIONS_HEAD,
+            *map(activation_row, ACTIVATIONS.values()),
+            LOSSES_HEAD,
+            *map(loss_row, LOSSES.values()),
+            OPTIMIZERS_HEAD,
+            *(optimizer_row(kind, given) for kind, given in optimizers),
+            INITIALIZERS_HEAD,
+            *initializers,
+        ]
+    )
+
+
+def activation_row(one):
+    formulas = code(one.formula), code(one.slope)
+    return row(f'`"{one.name}"`', *formulas, parameters(one), one.initial_weights, one.source)
+
+
+def loss_row(one):
+    formulas = code(one.formula), code(one.derivative_formula), code(one.prediction_formula)
+    return row(f'`"{one.name}"`', *formulas, one.target.name, parameters(one), one.source)
+
+
+def optimizer_row(kind, given):
+    """Of the defaults, or of one of the variants."""
+    settings = ", ".join(f"{name}={value}" for name, value in given.items())
+    rules = [f"`{rule.symbol} = {rule.formula.expression}`" for rule in kind(**given).rules]
+    rest = ("", "") if given else (f"`{defaults(kind)}`", source_of(kind))
+    return row(f"`{kind.__name__}({settings})`", "<br>".join(rules), *rest)
+
+
+def defaults(kind):
+    """Its arguments as they are called, with their defaults."""
+    return ", ".join(
+        one.name if one.default is MISSING else f"{one.name}={one.default}" for one in fields(kind)
+    )
+
+
+def source_of(kind):
+    """What the docstring refers to."""
+    return " ".join(inspect.getdoc(kind).partition("References\n----------\n")[2].split())
+
+
+def parameters(entry):
+    """Names and defaults, with what they are."""
+    found = [f"`{one.name}={one.default:g}`, {one.meaning}" for one in entry.parameters]
+    return "; ".join(found) or "–"
+
+
+def code(formula):
+    """Of a `Formula`, or of text that stands for one."""
+    return f"`{getattr(formula, 'expression', formula)}`"
+
+
+def row(*cells):
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(page(), encoding="utf-8")
+    print(f"{FILE.name} written")
