@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 import backprop as bp
 from backprop import reference
 from backprop._core import probe
+from backprop.catalogue import activations
 
 examples = settings(derandomize=True)  # the same every time
 
@@ -184,7 +185,7 @@ def test_activations_of_any_number(values, name, dtype):
         values = values.astype(dtype)
     found, _ = probe.activate(name, values)
     with np.errstate(over="ignore"):
-        exact = ACTIVATIONS[name].value(values.astype(np.longdouble))
+        exact = activations.ACTIVATIONS[name].value(values.astype(np.longdouble))
     np.testing.assert_allclose(
         found, exact.astype(dtype), rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).tiny
     )
