@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from backprop.catalogue import records
 from backprop.catalogue.activations import ACTIVATIONS, ALIASES, Activation
+from backprop.catalogue.initializers import INITIALIZERS
 from backprop.validation import MAX_SIZE, check_array, check_integer
 
 if TYPE_CHECKING:
@@ -119,6 +120,16 @@ def check_layers(layers):
             raise TypeError(f"layers[{i}]={spec!r}: expected bp.Dense(units, activation)")
         check_integer(f"layers[{i}].units", spec.units, 1, MAX_SIZE)
     return specs
+
+
+def core_layers(n_inputs, specs):
+    """What the core is told of each layer: units, activation, limit of the initial weights."""
+    n_in, found = n_inputs, []
+    for spec in specs:
+        scheme = INITIALIZERS[spec.function.initial_weights]
+        found.append((spec.units, spec.function.row, scheme.limit(n_in, spec.units)))
+        n_in = spec.units
+    return found
 
 
 def _same_shape(name, values, shape):

@@ -12,7 +12,7 @@ from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import Adam, Optimizer
 from backprop.config import available_threads
 from backprop.history import History
-from backprop.layers import Layer, check_layers
+from backprop.layers import Layer, check_layers, core_layers
 from backprop.progress import progress_bar
 from backprop.stepwise import Gradient, Stepwise
 from backprop.validation import (
@@ -118,18 +118,19 @@ class Network(Stepwise):
         self._matmul = check_name("matmul", matmul, MATMULS)
         self._input_offset = check_input_transform("input_offset", input_offset, self.n_inputs)
         self._input_scale = check_input_transform("input_scale", input_scale, self.n_inputs)
+        offset, scale = self._transform()
         self._core = Core(
-            self.n_inputs,
-            [spec.units for spec in self._specs],
-            [spec.function.name for spec in self._specs],
-            self._loss.name,
-            self.dtype,
-            self.seed,
-            self.n_threads or 0,
-            available_threads(),
-            self.matmul == "blas",
-            kernels.best_instruction_set(),
-            *self._transform(),
+            n_inputs=self.n_inputs,
+            layers=core_layers(self.n_inputs, self._specs),
+            loss=self._loss.row,
+            dtype=self.dtype,
+            seed=self.seed,
+            threads_asked=self.n_threads or 0,
+            threads_available=available_threads(),
+            with_blas=self.matmul == "blas",
+            instruction_set=kernels.best_instruction_set(),
+            offset=offset,
+            scale=scale,
         )
         self.optimizer = Adam() if optimizer is None else optimizer
         self.history: History | None = None  # of the last fit, also one that Ctrl-C ended
@@ -217,8 +218,9 @@ class Network(Stepwise):
                 f"epsilon={value.epsilon!r}: expected at least {tiny:g}, the smallest normal "
                 f"{self.dtype}"
             )
-        names = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon", "epsilon_hat", "l2")
-        self._core.configure_optimizer(value.kind, *(getattr(value, name, 0) for name in names))
+        self._core.configure_optimizer(
+            value.kind, learning_rate=value.learning_rate, l2=value.l2, settings=value.settings
+        )
         self._optimizer = value
 
     @property
@@ -327,15 +329,21 @@ class Network(Stepwise):
         return history
 
     def _fit_epochs(self, X, y, sample_weight, epochs, batch_size, shuffle, history, bar):
-        losses, seconds = history.loss, history.seconds  # also of what is done before Ctrl-C
-        progress = bar.rows_done
         self._core.fit(
-            X, y, sample_weight, epochs, batch_size, shuffle, True, progress, losses, seconds
+            X,
+            y,
+            sample_weight,
+            n_epochs=epochs,
+            batch_size=batch_size,
+            shuffled=shuffle,
+            counted=True,
+            progress=bar.rows_done,
+            losses=history.loss,  # also of what is done before Ctrl-C
+            durations=history.seconds,
         )
-        if not np.isfinite(losses[-1]):
-            raise FloatingPointError(
-                self._why_not_finite(X, y, sample_weight, losses[-1], len(losses))
-            )
+        loss, epoch = history.loss[-1], len(history.loss)
+        if not np.isfinite(loss):
+            raise FloatingPointError(self._why_not_finite(X, y, sample_weight, loss, epoch))
 
     def _why_not_finite(self, X, y, sample_weight, loss, epoch):
         given = {"X": X, "y": y, "sample_weight": sample_weight}
@@ -366,7 +374,7 @@ class Network(Stepwise):
         if not self._core.takes(X):  # which spares a loop of small predictions the checks
             X = check_inputs("X", X, self.n_inputs, allow_empty=True)
         logits = check_flag("logits", logits)
-        return self._core.predict(X, not logits, not logits)
+        return self._core.predict(X, linked=not logits, activated=not logits)
 
     def evaluate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -390,7 +398,7 @@ class Network(Stepwise):
             rows = slice(start, start + EVALUATED_ROWS)
             weight = None if sample_weight is None else sample_weight[rows]
             out = np.empty((len(X[rows]), self.n_outputs), self.dtype)
-            found = self._core.infer(X[rows], y[rows], weight, out, False, True)
+            found = self._core.infer(X[rows], y[rows], weight, out)
             total_loss, total_weight = total_loss + found[0], total_weight + found[1]
             score.add(out, y[rows], weight)
         return {"loss": total_loss / total_weight, score.name: score.value()}

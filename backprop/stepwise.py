@@ -61,7 +61,9 @@ class Stepwise(Hinted):
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         check_integer("len(X)", len(X), 1, MAX_SIZE)
         costs = []
-        self._core.fit(X, y, sample_weight, 1, len(X), False, False, None, costs, [])
+        self._core.fit(
+            X, y, sample_weight, n_epochs=1, batch_size=len(X), losses=costs, durations=[]
+        )
         (loss,) = costs
         if not np.isfinite(loss):
             epoch = self.epochs_trained + 1

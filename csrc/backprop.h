@@ -20,28 +20,57 @@
 #define BP_NEAR_BYTES \
     (256 * 1024) /* data of so few bytes are in a near cache already: no need to fetch them */
 
-typedef enum { BP_IDENTITY, BP_SIGMOID, BP_TANH, BP_RELU } bp_activation;
-typedef enum { BP_SQUARED_ERROR, BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY } bp_loss;
-typedef enum { BP_EXP, BP_LOG, BP_LOG1P_EXP, BP_ERF } bp_function; /* LOG1P_EXP: log(1 + exp(-|x|)) */
-typedef enum { BP_SGD, BP_MOMENTUM, BP_NESTEROV, BP_ADAM } bp_optimizer;
+/* The catalogue. Activations, losses and optimizers are rows of the tables in kernels/activations.h, losses.h and
+ * optimizers.h; a code is a row's place there, found by its name. Each may have parameters of its own. */
+#define BP_VALUES 4    /* parameters of an activation or a loss, at most */
+#define BP_SETTINGS 8  /* hyper-parameters of an optimizer beside those that all have, at most */
+#define BP_CONSTANTS 8 /* of one of its steps */
+#define BP_MOMENTS 3   /* arrays that it keeps for each parameter, at most */
+
+typedef struct {
+    int code;
+    double values[BP_VALUES]; /* in the order of backprop/catalogue */
+} bp_activation;
+
+typedef struct {
+    int code;
+    double values[BP_VALUES];
+} bp_loss;
+
+typedef struct {
+    int code;
+    double learning_rate;
+    double l2;                    /* times the weights is added to their gradient, of the sum of the losses */
+    double settings[BP_SETTINGS]; /* in the order of backprop/catalogue */
+} bp_optimizer;
+
+/* A row of a table, as it is found. */
+typedef struct {
+    const char *name;
+    int trait; /* of an activation: whether f'(z) is kept; of an optimizer: how many moments it has */
+} bp_row;
+
+/* How far an optimizer is: the number of its step, from 1, and powers of what its moments decay by. */
+typedef struct {
+    int64_t t;
+    int64_t powers_of; /* the t that `powers` belong to; 0: none yet */
+    double powers[2];
+} bp_progress;
+
+/* One step's constants, worked out once a step; what each is stands with the optimizer's row. */
+typedef struct {
+    int code;
+    double l2;
+    double constants[BP_CONSTANTS];
+} bp_step;
 
 /* What is done to a tile of a product while it is in cache: the one switch of what is fused. */
 typedef enum {
     BP_STORE,      /* nothing */
-    BP_ACTIVATE,   /* a = f(z) */
-    BP_DERIVATIVE, /* dz = da * f'(z), from a */
+    BP_ACTIVATE,   /* a = f(z), and f'(z) where it is kept */
+    BP_DERIVATIVE, /* dz = da * f'(z), from a or as it was kept */
     BP_UPDATE      /* the optimizer's step with this tile of the gradient, which is not kept */
 } bp_epilogue;
-
-/* One step's constants of an optimizer, worked out once a step; names as in backprop/reference.py. */
-typedef struct {
-    bp_optimizer optimizer;
-    double learning_rate; /* Adam: lr sqrt(1 - beta_2^t) / (1 - beta_1^t) */
-    double momentum;
-    double beta_1, beta_2;
-    double epsilon; /* Adam: epsilon sqrt(1 - beta_2^t) */
-    double l2;      /* times the weights is added to their gradient */
-} bp_step;
 
 /* Rows of the user's arrays that the next batch will gather from anywhere in memory: products, which leave memory
  * idle, ask for them on their way. */
@@ -64,14 +93,14 @@ typedef struct {
     void *c;           /* OUT [m][ldc]; with BP_UPDATE unused */
     int64_t ldc;
     bp_epilogue epilogue;
-    bp_activation activation;
-    const void *activations; /* IN [m][ldc], for BP_DERIVATIVE */
+    const bp_activation *activation; /* for BP_ACTIVATE */
+    int derivative;          /* for BP_DERIVATIVE: the code of the activation, or bp_kernels.kept_slope */
+    void *kept;              /* [m][ldc]. BP_ACTIVATE: OUT f'(z), or NULL. BP_DERIVATIVE: IN a, or f'(z) */
     const bp_step *step;     /* for BP_UPDATE, with what stands below, each [m][ldc] */
     int64_t decayed;         /* rows, from the first on, that step.l2 is for: not the bias */
     void *weights;           /* IN OUT */
-    void *moment1;           /* IN OUT velocity or first moment; NULL for plain SGD */
-    void *moment2;           /* IN OUT second moment; NULL but for Adam */
-    int parameters_are_far;  /* these three are more than the caches hold, and come from memory */
+    void *moments[BP_MOMENTS]; /* IN OUT as many as the optimizer has */
+    int parameters_are_far;  /* weights and moments are more than the caches hold, and come from memory */
     bp_lookahead *lookahead; /* of the calling thread, or NULL; what an Adam update takes with it */
     void *panel;             /* scratch of the calling thread: bp_kernels.panel_bytes() */
 } bp_multiply;
@@ -103,19 +132,29 @@ typedef struct {
     size_t itemsize;
     int64_t lanes, tile_rows, tile_columns;
 
+    /* the tables, by code; a row without a name ends each */
+    const bp_row *activations, *losses, *optimizers, *functions;
+    int identity;   /* the code of the activation that is none */
+    int kept_slope; /* the code of a derivative that is what was kept, f'(z) */
+    int beside;     /* the code of the optimizer whose step goes on beside products, and takes a bp_lookahead with it */
+
     size_t (*panel_bytes)(void);
     /* how many units of work a product divides into, and units [first, last) of it */
     int64_t (*multiply_units)(const bp_multiply *job);
     void (*multiply)(const bp_multiply *job, int64_t first, int64_t last);
 
     /* the same epilogues on blocks that another multiply (BLAS) has written; columns: whole vectors */
-    void (*activate)(bp_activation activation, void *z /* IN z, OUT a: [rows][ld] */, int64_t ld,
-                     int64_t rows, int64_t columns);
-    void (*derivative)(bp_activation activation, void *da /* IN da, OUT dz: [rows][ld] */,
-                       const void *a /* [rows][ld] */, int64_t ld, int64_t rows, int64_t columns);
+    void (*activate)(const bp_activation *activation, void *z /* IN z, OUT a: [rows][ld] */,
+                     void *slope /* OUT f'(z): [rows][ld], or NULL */, int64_t ld, int64_t rows,
+                     int64_t columns);
+    void (*derivative)(int code /* as bp_multiply.derivative */, void *da /* IN da, OUT dz: [rows][ld] */,
+                       const void *kept /* [rows][ld] */, int64_t ld, int64_t rows, int64_t columns);
     void (*update)(const bp_step *step, const void *gradient /* [rows][ldg] */, int64_t ldg,
-                   void *weights /* [rows][ldw] */, void *moment1, void *moment2, int64_t ldw, int64_t rows,
-                   int64_t decayed /* rows, as in bp_multiply */, int64_t columns);
+                   void *weights /* [rows][ldw] */, void *const *moments /* each [rows][ldw] */, int64_t ldw,
+                   int64_t rows, int64_t decayed /* rows, as in bp_multiply */, int64_t columns);
+    /* of step progress->t; scale: 1 / the sum of the batch's sample weights */
+    void (*begin_step)(const bp_optimizer *optimizer, double scale, bp_progress *progress /* IN OUT */,
+                       bp_step *step /* OUT */);
 
     /* columns [first, last) of a batch: (x - offset) scale, transposed to feature-major */
     void (*gather)(const bp_source *source, const int64_t *rows /* or NULL: start, start + 1, … */,
@@ -130,11 +169,11 @@ typedef struct {
                       int64_t last, void *out /* [columns][ldo] */, int64_t ldo);
 
     /* sample weight times loss of each sample, and da = d cost / da; first: a multiple of the lanes */
-    void (*loss)(bp_loss loss, const void *a /* [n_out][ld] */, const bp_targets *targets, int64_t n_out,
+    void (*loss)(const bp_loss *loss, const void *a /* [n_out][ld] */, const bp_targets *targets, int64_t n_out,
                  int64_t ld, int64_t first, int64_t last, void *da /* OUT [n_out][ld] */,
                  void *losses /* OUT [ld] */);
-    /* in place: logits to probabilities */
-    void (*probabilities)(bp_loss loss, void *a /* IN OUT [n_out][ld] */, int64_t n_out, int64_t ld,
+    /* in place: the last layer's outputs to what `predict` returns */
+    void (*link)(const bp_loss *loss, void *a /* IN OUT [n_out][ld] */, int64_t n_out, int64_t ld,
                           int64_t first, int64_t last);
     /* fixed tree in float64 */
     double (*sum)(const void *values, int64_t count);
@@ -142,8 +181,8 @@ typedef struct {
     void (*uniform)(uint64_t state, double limit, void *weights /* OUT [rows][ldw] */, int64_t rows,
                     int64_t columns, int64_t ldw);
     /* elementwise functions on their own, for the tests; count: any */
-    void (*apply)(bp_activation activation, const void *in, void *out, int64_t count);
-    void (*evaluate)(bp_function function, const void *in, void *out, int64_t count);
+    void (*apply)(const bp_activation *activation, const void *in, void *out, void *slope, int64_t count);
+    void (*evaluate)(int function, const void *in, void *out, int64_t count);
     /* multiply-adds without memory, for the benchmarks: returns a number that depends on all of them */
     double (*peak_probe)(int64_t repeats);
 } bp_kernels;

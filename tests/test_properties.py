@@ -187,7 +187,7 @@ def test_any_array_is_taken_and_none_is_modified(source, seed, dtype):
 def test_activations_of_any_number(values, name, dtype):
     with np.errstate(over="ignore"):
         values = values.astype(dtype)
-    found = probe.apply(name, values)
+    found, _ = probe.activate(name, values)
     with np.errstate(over="ignore"):
         exact = activations.ACTIVATIONS[name].value(values.astype(np.longdouble))
     np.testing.assert_allclose(

@@ -3,7 +3,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 
 from backprop._core.kernels cimport (
-    barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_step, bp_team,
+    BP_MOMENTS, barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_progress, bp_step, bp_team,
 )
 
 
@@ -14,16 +14,18 @@ cdef struct Layer:
     int64_t ldw             # elements from one row of parameters to the next
     bp_activation activation
     char *parameters        # [n_in + 1][ldw]: the weights, then the bias
-    char *moment1           # [n_in + 1][ldw], or NULL
-    char *moment2           # [n_in + 1][ldw], or NULL
+    char *moments[BP_MOMENTS]  # each [n_in + 1][ldw], or NULL
     char *gradient          # [n_in + 1][ldw], or NULL where the update is fused
     char *a_in              # [n_in + 1][ld], the last row 1
     char *a_out             # [n_out + 1][ld]: the a_in of the next layer
+    char *slope             # [n_out][ld], f'(z), where it is kept; or NULL
     char *dz                # [n_out rounded up to BP_ROW_MULTIPLE][ld], the rows beyond n_out 0
     char *dz_transposed     # [batch][ldw], the columns beyond n_out 0; not with BLAS
     bint dz_is_shared       # with layers that may leave something else than 0 in the rows beyond n_out
     char *da_in             # [n_in][ld]: the dz of the layer before, or NULL where nobody asks for it
-    bp_activation activation_before
+    int derivative          # f': the code of the activation, or that of a slope that is kept
+    int derivative_before   # of the layer before; that of the identity where there is none
+    const char *kept_before # what it is worked out from
 
 
 # Shared by the team, written by thread 0.
@@ -49,29 +51,42 @@ cdef struct Run:
     bint fuse_update
     bint parameters_are_far  # with the moments more than the caches hold
     bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
-    int64_t steps           # of the optimizer, counted by every thread alike
-    double power_1          # beta_1 and beta_2 to the power of steps, of Adam
-    double power_2
-    bp_step step            # the constants of this one
+    bp_progress progress    # of the optimizer, counted by every thread alike
+    bp_step step            # the constants of this step
     bp_lookahead lookahead  # this thread's part of the next batch
     char *scratch           # of this thread
     int64_t until_poll      # multiply-adds until thread 0 looks at the clock
     Interrupt *interrupt
 
 
+# One operation of the chain that a network is, done by all threads, each its share.
+ctypedef void (*Work)(const Layer *layer, Run *run) noexcept nogil
+
+cdef struct Operation:
+    Work forward
+    Work backward
+    int layer               # of which it is a part
+
+
 # Multiply-adds between two looks at the clock.
 cdef int64_t POLL_WORK
 
 cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, bint with_blas) noexcept nogil
-cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept nogil
-cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out, int64_t ld,
-                                bint activate) noexcept nogil
+cdef Operation dense(int layer) noexcept
+cdef void dense_forward(const Layer *layer, Run *run) noexcept nogil
+cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out,
+                                int64_t ld) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil
 cdef int64_t portion_of(int64_t work) noexcept nogil
 
 
 # What follows is in line, because a step of a small network is shorter than all these calls would be.
+
+cdef inline const char *kept_of(const Layer *layer) noexcept nogil:
+    """What f' is worked out from: f'(z) itself where it is kept, else a."""
+    return layer.slope if layer.slope != NULL else layer.a_out
+
 
 cdef inline void meet(const Run *run) noexcept nogil:
     """A barrier for the threads of a run."""

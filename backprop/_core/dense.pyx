@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from backprop._core cimport blas
 from backprop._core.kernels cimport (
-    BP_ACTIVATE, BP_ALIGNMENT, BP_DERIVATIVE, BP_IDENTITY, BP_ROW_MULTIPLE, BP_STORE, BP_UPDATE,
+    BP_ACTIVATE, BP_ALIGNMENT, BP_DERIVATIVE, BP_MOMENTS, BP_ROW_MULTIPLE, BP_STORE, BP_UPDATE,
     bp_kernels, bp_multiply, bp_raise, round_up, seconds,
 )
 
@@ -28,20 +28,27 @@ cdef int64_t WORK_OF_A_BARRIER = 500_000
 cdef int64_t BLAS_ROWS = 128
 
 
-cdef void dense_forward(const Layer *layer, Run *run, bint activate) noexcept nogil:
-    """a_out = f(z), z = Wᵀ a_in; without `activate` z itself is left in a_out."""
+cdef Operation dense(int layer) noexcept:
+    """The operation: a product with its activation."""
+    cdef Operation made
+    made.forward, made.backward, made.layer = dense_forward, dense_backward, layer
+    return made
+
+
+cdef void dense_forward(const Layer *layer, Run *run) noexcept nogil:
+    """a_out = f(z), z = Wᵀ a_in; and f'(z) where it is kept."""
     cdef bp_multiply job
     job.m, job.n, job.k = layer.n_out, run.columns, layer.n_in + 1
     job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, True
     job.b, job.ldb = layer.a_in, run.ld
     job.c, job.ldc = layer.a_out, run.ld
-    job.epilogue = BP_ACTIVATE if activate else BP_STORE
-    job.activation = layer.activation
+    job.epilogue = BP_ACTIVATE
+    job.activation, job.kept = &layer.activation, layer.slope
     multiply(&job, run, b_is_n_major=False)
 
 
-cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out, int64_t ld,
-                                bint activate) noexcept nogil:
+cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out,
+                                int64_t ld) noexcept nogil:
     """The same for few samples, a row a sample [count][ld]: the vectors then hold outputs, and none stands empty.
 
     The bits are those of `dense_forward`: each sum has the same terms in the same order.
@@ -51,8 +58,8 @@ cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, 
     job.a, job.lda, job.a_is_k_major = a_in, ld, False
     job.b, job.ldb = layer.parameters, layer.ldw
     job.c, job.ldc = a_out, ld
-    job.epilogue = BP_ACTIVATE if activate else BP_STORE
-    job.activation = layer.activation
+    job.epilogue = BP_ACTIVATE
+    job.activation, job.kept = &layer.activation, NULL
     multiply(&job, run, b_is_n_major=False)
 
 
@@ -85,20 +92,21 @@ cdef void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
 
 
 cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
-    """da_in = W dz, then times f'(z_in), which is worked out from a_in."""
+    """da_in = W dz, then times f'(z_in) of the layer before."""
     cdef bp_multiply job
     job.m, job.n, job.k = layer.n_in, run.columns, layer.n_out
     job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, False
     job.b, job.ldb = layer.dz, run.ld
     job.c, job.ldc = layer.da_in, run.ld
-    job.epilogue = BP_STORE if layer.activation_before == BP_IDENTITY else BP_DERIVATIVE
-    job.activation, job.activations = layer.activation_before, layer.a_in
+    job.epilogue = BP_DERIVATIVE
+    job.derivative, job.kept = layer.derivative_before, <void *>layer.kept_before
     multiply(&job, run, b_is_n_major=False)
 
 
 cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step."""
     cdef bp_multiply job
+    cdef int i
     job.m, job.n, job.k = layer.n_in + 1, layer.columns, run.count
     job.a, job.lda, job.a_is_k_major = layer.a_in, run.ld, False
     if run.with_blas:  # which transposes as it packs
@@ -109,7 +117,9 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     job.epilogue = BP_UPDATE if run.fuse_update else BP_STORE
     job.step = &run.step
     job.decayed = layer.n_in
-    job.weights, job.moment1, job.moment2 = layer.parameters, layer.moment1, layer.moment2
+    job.weights = layer.parameters
+    for i in range(BP_MOMENTS):
+        job.moments[i] = layer.moments[i]
     job.parameters_are_far = run.parameters_are_far
     job.lookahead = &run.lookahead
     multiply(&job, run, b_is_n_major=run.with_blas)
@@ -155,19 +165,27 @@ cdef void multiply_with_blas(const bp_multiply *job, const Run *run, bint b_is_n
         c = <char *>job.panel if job.epilogue == BP_UPDATE else <char *>job.c + row * job.ldc * itemsize
         blas.gemm(itemsize, job.a_is_k_major, b_is_n_major, rows, job.n, job.k, <const char *>job.a + row * a_step,
                   job.lda, job.b, job.ldb, c, job.ldc)
-        if job.epilogue == BP_ACTIVATE:
-            run.kernels.activate(job.activation, c, job.ldc, rows, job.n)
-        elif job.epilogue == BP_DERIVATIVE:
-            run.kernels.derivative(job.activation, c, <const char *>job.activations + row * job.ldc * itemsize, job.ldc,
-                                   rows, job.n)
-        elif job.epilogue == BP_UPDATE:
-            run.kernels.update(job.step, c, job.ldc, offset(job.weights, row * job.ldc * itemsize),
-                               offset(job.moment1, row * job.ldc * itemsize),
-                               offset(job.moment2, row * job.ldc * itemsize), job.ldc, rows, job.decayed - row, job.n)
+        finish_rows(job, run, c, row, rows)
+
+
+cdef void finish_rows(const bp_multiply *job, const Run *run, char *c, int64_t row, int64_t rows) noexcept nogil:
+    """The epilogue on rows [row, row + rows), whose products stand in c."""
+    cdef int64_t row_bytes = job.ldc * run.itemsize
+    cdef void *moments[BP_MOMENTS]
+    cdef int i
+    if job.epilogue == BP_ACTIVATE:
+        run.kernels.activate(job.activation, c, offset(job.kept, row * row_bytes), job.ldc, rows, job.n)
+    elif job.epilogue == BP_DERIVATIVE:
+        run.kernels.derivative(job.derivative, c, offset(job.kept, row * row_bytes), job.ldc, rows, job.n)
+    elif job.epilogue == BP_UPDATE:
+        for i in range(BP_MOMENTS):
+            moments[i] = offset(job.moments[i], row * row_bytes)
+        run.kernels.update(job.step, c, job.ldc, offset(job.weights, row * row_bytes), moments, job.ldc, rows,
+                           job.decayed - row, job.n)
 
 
 cdef inline void *offset(void *start, int64_t n_bytes) noexcept nogil:
-    """NULL stays NULL: plain SGD has no moments."""
+    """NULL stays NULL: not every optimizer has all moments, nor every layer a slope that is kept."""
     return <char *>start + n_bytes if start != NULL else NULL
 
 

@@ -11,28 +11,32 @@ cdef extern from "backprop.h" nogil:
     int BP_NEAR_BYTES
     const char *BP_TYPES
 
-    ctypedef enum bp_activation:
-        BP_IDENTITY
-        BP_SIGMOID
-        BP_TANH
-        BP_RELU
+    enum:
+        BP_VALUES
+        BP_SETTINGS
+        BP_MOMENTS
 
-    ctypedef enum bp_loss:
-        BP_SQUARED_ERROR
-        BP_SIGMOID_CROSS_ENTROPY
-        BP_SOFTMAX_CROSS_ENTROPY
+    ctypedef struct bp_activation:
+        int code
+        double[BP_VALUES] values
 
-    ctypedef enum bp_function:
-        BP_EXP
-        BP_LOG
-        BP_LOG1P_EXP
-        BP_ERF
+    ctypedef struct bp_loss:
+        int code
+        double[BP_VALUES] values
 
-    ctypedef enum bp_optimizer:
-        BP_SGD
-        BP_MOMENTUM
-        BP_NESTEROV
-        BP_ADAM
+    ctypedef struct bp_optimizer:
+        int code
+        double learning_rate
+        double l2
+        double[BP_SETTINGS] settings
+
+    ctypedef struct bp_row:
+        const char *name
+        int trait
+
+    ctypedef struct bp_progress:
+        int64_t t
+        int64_t powers_of
 
     ctypedef enum bp_epilogue:
         BP_STORE
@@ -41,13 +45,7 @@ cdef extern from "backprop.h" nogil:
         BP_UPDATE
 
     ctypedef struct bp_step:
-        bp_optimizer optimizer
-        double learning_rate
-        double momentum
-        double beta_1
-        double beta_2
-        double epsilon
-        double l2
+        int code
 
     ctypedef struct bp_lookahead:
         const char *samples
@@ -72,13 +70,13 @@ cdef extern from "backprop.h" nogil:
         void *c
         int64_t ldc
         bp_epilogue epilogue
-        bp_activation activation
-        const void *activations
+        const bp_activation *activation
+        int derivative
+        void *kept
         const bp_step *step
         int64_t decayed
         void *weights
-        void *moment1
-        void *moment2
+        void *moments[BP_MOMENTS]
         int parameters_are_far
         bp_lookahead *lookahead
         void *panel
@@ -105,31 +103,41 @@ cdef extern from "backprop.h" nogil:
         int64_t lanes
         int64_t tile_rows
         int64_t tile_columns
+        const bp_row *activations
+        const bp_row *losses
+        const bp_row *optimizers
+        const bp_row *functions
+        int identity
+        int kept_slope
+        int beside
         size_t (*panel_bytes)() noexcept nogil
         int64_t (*multiply_units)(const bp_multiply *job) noexcept nogil
         void (*multiply)(const bp_multiply *job, int64_t first, int64_t last) noexcept nogil
-        void (*activate)(bp_activation activation, void *z, int64_t ld, int64_t rows, int64_t columns) noexcept nogil
-        void (*derivative)(bp_activation activation, void *da, const void *a, int64_t ld, int64_t rows,
+        void (*activate)(const bp_activation *activation, void *z, void *slope, int64_t ld, int64_t rows,
+                         int64_t columns) noexcept nogil
+        void (*derivative)(int code, void *da, const void *kept, int64_t ld, int64_t rows,
                            int64_t columns) noexcept nogil
-        void (*update)(const bp_step *step, const void *gradient, int64_t ldg, void *weights, void *moment1,
-                       void *moment2, int64_t ldw, int64_t rows, int64_t decayed,
-                       int64_t columns) noexcept nogil
+        void (*update)(const bp_step *step, const void *gradient, int64_t ldg, void *weights, void **moments,
+                       int64_t ldw, int64_t rows, int64_t decayed, int64_t columns) noexcept nogil
+        void (*begin_step)(const bp_optimizer *optimizer, double scale, bp_progress *progress,
+                           bp_step *step) noexcept nogil
         void (*gather)(const bp_source *source, const int64_t *rows, int64_t start, int64_t first, int64_t last,
                        int64_t features, const double *offset, const double *scale, void *out,
                        int64_t ld) noexcept nogil
         bint (*is_finite)(const void *values, int64_t ld, int64_t rows, int64_t first, int64_t last) noexcept nogil
         void (*transpose)(const void *values, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out,
                           int64_t ldo) noexcept nogil
-        void (*loss)(bp_loss loss, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld, int64_t first,
+        void (*loss)(const bp_loss *loss, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld, int64_t first,
                      int64_t last, void *da, void *losses) noexcept nogil
-        void (*probabilities)(bp_loss loss, void *a, int64_t n_out, int64_t ld, int64_t first,
-                              int64_t last) noexcept nogil
+        void (*link)(const bp_loss *loss, void *a, int64_t n_out, int64_t ld, int64_t first,
+                     int64_t last) noexcept nogil
         double (*sum)(const void *values, int64_t count) noexcept nogil
         double (*sum_of_squares)(const void *values, int64_t ld, int64_t rows, int64_t columns) noexcept nogil
         void (*uniform)(uint64_t state, double limit, void *weights, int64_t rows, int64_t columns,
                         int64_t ldw) noexcept nogil
-        void (*apply)(bp_activation activation, const void *values, void *out, int64_t count) noexcept nogil
-        void (*evaluate)(bp_function function, const void *values, void *out, int64_t count) noexcept nogil
+        void (*apply)(const bp_activation *activation, const void *values, void *out, void *slope,
+                      int64_t count) noexcept nogil
+        void (*evaluate)(int function, const void *values, void *out, int64_t count) noexcept nogil
         double (*peak_probe)(int64_t repeats) noexcept nogil
 
     ctypedef struct bp_team:
@@ -138,6 +146,11 @@ cdef extern from "backprop.h" nogil:
 
 
 cdef const bp_kernels *find_kernels(str instruction_set, size_t itemsize) except NULL
+cdef int find_row(const bp_row *rows, str name) except -1
+cdef bp_activation find_activation(const bp_kernels *kernels, str name, values=*) except *
+cdef bp_loss find_loss(const bp_kernels *kernels, str name, values=*) except *
+cdef bp_optimizer find_optimizer(const bp_kernels *kernels, str name, double learning_rate, double l2,
+                                 settings) except *
 cdef int run_team(bp_task task, void *argument, int n_threads) except -1 nogil
 cdef void barrier(bp_team *team) noexcept nogil
 cdef double seconds() noexcept nogil

@@ -5,6 +5,7 @@ The only module linked with it. Chooses the instruction set; wraps what C offers
 import os
 
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
 
 
 cdef extern from "backprop.h" nogil:
@@ -48,6 +49,70 @@ cdef const bp_kernels *find_kernels(str instruction_set, size_t itemsize) except
     if found == NULL:
         raise ValueError(f"instruction set {instruction_set!r} does not run here; there are: {instruction_sets()}")
     return found
+
+
+# The catalogue: what it has under a name is a row of the kernels' tables ------------------------------------------------
+
+cdef int find_row(const bp_row *rows, str name) except -1:
+    """The code of the row of that name."""
+    cdef int code = 0
+    while rows[code].name != NULL:
+        if rows[code].name == name.encode():
+            return code
+        code += 1
+    raise ValueError(f"{name!r} has no row in this build: expected one of {', '.join(names_of(rows))}")
+
+
+cdef list names_of(const bp_row *rows):
+    cdef int code = 0
+    found = []
+    while rows[code].name != NULL:
+        found.append(rows[code].name.decode())
+        code += 1
+    return found
+
+
+def rows():
+    """{"activations", "losses", "optimizers": the names of the rows that this build has}."""
+    cdef const bp_kernels *kernels = find_kernels("baseline", sizeof(float))
+    return {"activations": names_of(kernels.activations), "losses": names_of(kernels.losses),
+            "optimizers": names_of(kernels.optimizers)}
+
+
+cdef bp_activation find_activation(const bp_kernels *kernels, str name, values=()) except *:
+    """An activation by its name, with the values of its parameters."""
+    cdef bp_activation found
+    memset(&found, 0, sizeof(found))
+    found.code = find_row(kernels.activations, name)
+    fill(found.values, BP_VALUES, values)
+    return found
+
+
+cdef bp_loss find_loss(const bp_kernels *kernels, str name, values=()) except *:
+    """A loss, likewise."""
+    cdef bp_loss found
+    memset(&found, 0, sizeof(found))
+    found.code = find_row(kernels.losses, name)
+    fill(found.values, BP_VALUES, values)
+    return found
+
+
+cdef bp_optimizer find_optimizer(const bp_kernels *kernels, str name, double learning_rate, double l2,
+                                 settings) except *:
+    """An optimizer, with its hyper-parameters."""
+    cdef bp_optimizer found
+    memset(&found, 0, sizeof(found))
+    found.code = find_row(kernels.optimizers, name)
+    found.learning_rate, found.l2 = learning_rate, l2
+    fill(found.settings, BP_SETTINGS, settings)
+    return found
+
+
+cdef fill(double *places, int count, values):
+    if len(values) > count:
+        raise ValueError(f"{len(values)} values: the core has room for {count}")
+    for i, value in enumerate(values):
+        places[i] = value
 
 
 cdef int run_team(bp_task task, void *argument, int n_threads) except -1 nogil:

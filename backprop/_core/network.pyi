@@ -6,21 +6,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-ACTIVATIONS: dict[str, int]
-LOSSES: dict[str, int]
-OPTIMIZERS: dict[str, int]
 TYPES: str
 
 _Array = NDArray[np.generic]
-_Block = Literal["parameters", "moment1", "moment2", "gradient"]
+_Row = tuple[str, Sequence[float]]  # an entry's name, and the values of its parameters
 
 class Core:
     def __new__(
         cls,
+        *,
         n_inputs: int,
-        units: Sequence[int],
-        activations: Sequence[str],
-        loss: str,
+        layers: Sequence[tuple[int, _Row, float]],
+        loss: _Row,
         dtype: np.dtype[np.generic],
         seed: int,
         threads_asked: int,
@@ -37,44 +34,32 @@ class Core:
     steps: int
     epochs_trained: int
     def configure_optimizer(
-        self,
-        kind: str,
-        learning_rate: float,
-        momentum: float,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-        epsilon_hat: bool,
-        l2: float,
+        self, name: str, *, learning_rate: float, l2: float, settings: Sequence[float]
     ) -> None: ...
-    def views(self, which: _Block) -> list[tuple[_Array, _Array]]: ...
+    def views(self, which: Literal["parameters", "gradient"]) -> list[tuple[_Array, _Array]]: ...
+    def moment_views(self, which: int) -> list[tuple[_Array, _Array]]: ...
     def plan_threads(self, batch: int) -> int: ...
     def fit(
         self,
         x: _Array,
         y: _Array,
         sample_weights: _Array | None,
+        *,
         n_epochs: int,
         batch_size: int,
-        shuffled: bool,
-        counted: bool,
-        progress: Callable[[int], None] | None,
         losses: list[float],
         durations: list[float],
+        shuffled: bool = False,
+        counted: bool = False,
+        progress: Callable[[int], None] | None = None,
         order: _Array | None = None,
         penalty: float | None = None,
     ) -> None: ...
     def check_idle(self) -> None: ...
     def takes(self, x: object) -> bool: ...
-    def predict(self, x: _Array, probabilities: bool, activate_last: bool) -> _Array: ...
+    def predict(self, x: _Array, *, linked: bool = True, activated: bool = True) -> _Array: ...
     def infer(
-        self,
-        x: _Array,
-        y: _Array | None,
-        sample_weights: _Array | None,
-        out: _Array,
-        probabilities: bool,
-        activate_last: bool,
+        self, x: _Array, y: _Array | None, sample_weights: _Array | None, out: _Array
     ) -> tuple[float, float]: ...
     def differentiate(
         self, x: _Array, y: _Array, sample_weights: _Array | None, total_weight: float

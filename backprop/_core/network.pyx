@@ -13,27 +13,17 @@ from libc.string cimport memcpy, memset
 
 from backprop._core.dense cimport Interrupt, Layer
 from backprop._core.kernels cimport (
-    BP_ADAM, BP_IDENTITY, BP_MOMENTUM, BP_NEAR_BYTES, BP_NESTEROV, BP_RELU, BP_ROW_MULTIPLE, BP_SGD, BP_SIGMOID,
-    BP_SIGMOID_CROSS_ENTROPY, BP_SOFTMAX_CROSS_ENTROPY, BP_SQUARED_ERROR, BP_TANH, BP_TYPES, bp_kernels,
-    bp_lookahead, bp_loss, bp_optimizer, bp_source, find_kernels, round_up, run_team, seconds, stream,
+    BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_activation, bp_kernels, bp_lookahead, bp_loss,
+    bp_optimizer, bp_source, find_activation, find_kernels, find_loss, find_optimizer, round_up, run_team, seconds,
+    stream,
 )
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
-from backprop._core.steps cimport (
-    Kept, Optimizer, Steps, differentiate, differentiate_from_output, infer, inspect, sum_of_squares, train_epochs,
-    update,
-)
+from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
+from backprop._core.steps cimport Kept, Rows, Steps, Training, sum_of_squares, train_epochs
 
 from backprop._core.blas import load as load_blas
 
 cnp.import_array()
-
-ACTIVATIONS = {"identity": BP_IDENTITY, "sigmoid": BP_SIGMOID, "tanh": BP_TANH, "relu": BP_RELU}
-LOSSES = {
-    "squared_error": BP_SQUARED_ERROR,
-    "sigmoid_cross_entropy": BP_SIGMOID_CROSS_ENTROPY,
-    "softmax_cross_entropy": BP_SOFTMAX_CROSS_ENTROPY,
-}
-OPTIMIZERS = {"sgd": BP_SGD, "momentum": BP_MOMENTUM, "nesterov": BP_NESTEROV, "adam": BP_ADAM}
 
 cdef enum:
     READY = 1
@@ -57,8 +47,10 @@ cdef class Core:
     cdef const bp_kernels *kernels
     cdef Layer *layers
     cdef int n_layers
-    cdef bp_loss loss_kind
-    cdef Optimizer optimizer
+    cdef bp_loss loss
+    cdef bp_optimizer optimizer
+    cdef object optimizer_name              # None: none yet
+    cdef public int64_t steps               # that it has done
     cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
     cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
     cdef int threads_asked      # 0: the plan decides
@@ -70,38 +62,47 @@ cdef class Core:
     cdef readonly uint64_t seed
     cdef public int64_t epochs_trained
     cdef readonly object dtype
-    cdef object parameters, moment1, moment2, gradient, input_gradient, offset, scale
+    cdef object parameters, gradient, input_gradient, offset, scale
+    cdef list moments
     cdef int64_t forward_rows   # of the batch that backward may follow; 0: none
     cdef int gradients_are      # 0: not those of a `backward`; READY; SPENT by `update`
 
-    def __cinit__(self, int64_t n_inputs, units, activations, loss, dtype, uint64_t seed, int threads_asked,
+    def __cinit__(self, *, int64_t n_inputs, layers, loss, dtype, uint64_t seed, int threads_asked,
                   int threads_available, bint with_blas, instruction_set, offset, scale):
+        """`layers`: (units, (activation's name, its values), limit of the initial weights) of each; loss: likewise."""
         self.dtype = np.dtype(dtype)
         self.kernels = find_kernels(instruction_set, self.dtype.itemsize)
-        self.loss_kind = LOSSES[loss]
+        self.loss = find_loss(self.kernels, loss[0], loss[1])
         self.seed = seed
         self.threads_asked, self.threads_available = threads_asked, threads_available
         self.with_blas = with_blas
         if with_blas:
             load_blas()
         self.offset, self.scale = offset, scale
-        self.idle_plans = []
-        self.n_layers = len(units)
+        self.idle_plans, self.moments = [], []
+        self.n_layers = len(layers)
         self.layers = <Layer *>calloc(self.n_layers, sizeof(Layer))
         if self.layers == NULL:
             raise MemoryError
         cdef int i
         cdef int64_t n_in = n_inputs
-        for i in range(self.n_layers):
-            self.layers[i].n_in, self.layers[i].n_out = n_in, units[i]
-            self.layers[i].columns = round_up(units[i], self.kernels.lanes)
-            self.layers[i].ldw = row_stride(units[i], self.kernels.itemsize)
-            self.layers[i].activation = ACTIVATIONS[activations[i]]
-            n_in = units[i]
+        for i, (units, activation, _) in enumerate(layers):
+            self._describe(&self.layers[i], n_in, units, activation)
+            n_in = units
         self.parameters = self._block()
-        for i in range(self.n_layers):
+        for i, (_, _, limit) in enumerate(layers):
             self.layers[i].parameters = self._place(self.parameters, i)
-            self._draw_weights(&self.layers[i], stream(seed, FOR_WEIGHTS, i))
+            self._draw_weights(&self.layers[i], stream(seed, FOR_WEIGHTS, i), limit)
+
+    cdef _describe(self, Layer *layer, int64_t n_in, int64_t units, activation):
+        layer.n_in, layer.n_out = n_in, units
+        layer.columns = round_up(units, self.kernels.lanes)
+        layer.ldw = row_stride(units, self.kernels.itemsize)
+        layer.activation = find_activation(self.kernels, activation[0], activation[1])
+        layer.derivative = layer.activation.code
+        if self.kernels.activations[layer.activation.code].trait:
+            layer.derivative = self.kernels.kept_slope
+        layer.derivative_before = self.kernels.identity
 
     def __dealloc__(self):
         free(self.layers)
@@ -121,46 +122,40 @@ cdef class Core:
             start += (self.layers[i].n_in + 1) * self.layers[i].ldw
         return address(block) + start * <int64_t>self.kernels.itemsize
 
-    cdef void _draw_weights(self, const Layer *layer, uint64_t state) noexcept:
-        """He et al. 2015 for relu, Glorot and Bengio 2010 otherwise, both uniform; the bias stays 0."""
-        cdef double fan = layer.n_in if layer.activation == BP_RELU else layer.n_in + layer.n_out
-        self.kernels.uniform(state, sqrt(6 / fan), layer.parameters, layer.n_in, layer.n_out, layer.ldw)
+    cdef void _draw_weights(self, const Layer *layer, uint64_t state, double limit) noexcept:
+        """Uniform in ±limit; the bias stays 0."""
+        self.kernels.uniform(state, limit, layer.parameters, layer.n_in, layer.n_out, layer.ldw)
 
-    def configure_optimizer(self, kind, double learning_rate, double momentum, double beta_1, double beta_2,
-                            double epsilon, bint epsilon_hat, double l2):
+    def configure_optimizer(self, name, *, double learning_rate, double l2, settings):
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0."""
-        cdef bp_optimizer code = OPTIMIZERS[kind]
-        cdef int i
+        cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, l2, settings)
+        cdef int i, moment
         self._check_idle()
-        if code != self.optimizer.kind:
-            moment1 = self._block() if code != BP_SGD else None
-            moment2 = self._block() if code == BP_ADAM else None  # without memory for it nothing has changed yet
-            self.moment1, self.moment2 = moment1, moment2
-            self.optimizer.steps = 0
+        if name != self.optimizer_name:
+            count = self.kernels.optimizers[found.code].trait
+            self.moments = [self._block() for _ in range(count)]  # without memory for it nothing has changed yet
+            self.steps = 0
             for i in range(self.n_layers):
-                self.layers[i].moment1 = self._place(self.moment1, i) if self.moment1 is not None else NULL
-                self.layers[i].moment2 = self._place(self.moment2, i) if self.moment2 is not None else NULL
+                for moment in range(BP_MOMENTS):
+                    self.layers[i].moments[moment] = self._place(self.moments[moment], i) if moment < count else NULL
             self._plans_follow()
-        self.optimizer.kind, self.optimizer.learning_rate, self.optimizer.momentum = code, learning_rate, momentum
-        self.optimizer.beta_1, self.optimizer.beta_2, self.optimizer.epsilon = beta_1, beta_2, epsilon
-        self.optimizer.epsilon_hat, self.optimizer.l2 = epsilon_hat, l2
+        self.optimizer, self.optimizer_name = found, name
 
     cdef _plans_follow(self):
         for plan in (self.training_plan, self.spare_plan):
             if plan is not None:
                 (<Plan>plan).follow(self.layers)
 
-    @property
-    def steps(self):
-        return self.optimizer.steps
-
-    @steps.setter
-    def steps(self, int64_t count):
-        self.optimizer.steps = count
-
     def views(self, which):
-        """(weights [n_in][n_out], bias [n_out]) of every layer: views of "parameters", "moment1", …"""
-        block = getattr_block(self, which)
+        """(weights [n_in][n_out], bias [n_out]) of every layer: views of "parameters", or of the "gradient" that the
+        last run kept."""
+        return self._views({"parameters": self.parameters, "gradient": self.gradient}[which])
+
+    def moment_views(self, int which):
+        """The same of one of the optimizer's moments, counted from 0."""
+        return self._views(self.moments[which])
+
+    def _views(self, block):
         found, start = [], 0
         for i in range(self.n_layers):
             n_in, n_out, ldw = self.layers[i].n_in, self.layers[i].n_out, self.layers[i].ldw
@@ -168,10 +163,6 @@ cdef class Core:
             found.append((matrix[:n_in, :n_out], matrix[n_in, :n_out]))
             start += (n_in + 1) * ldw
         return found
-
-    def moment_views(self, int which):
-        """The same of the optimizer's moments, counted from 0."""
-        return self.views(("moment1", "moment2")[which])
 
     def plan_threads(self, int64_t batch):
         """How many threads a training step of so many samples is shared out to."""
@@ -220,18 +211,16 @@ cdef class Core:
         memset(s, 0, sizeof(Steps))
         interrupt.next_poll = seconds()
         s.interrupt = interrupt
-        s.batch_size = batch_size
-        s.layers, s.n_layers, s.loss = plan.layers, plan.n_layers, self.loss_kind
-        s.run, s.scratch, s.scratch_bytes = plan.run, plan.scratch, plan.scratch_bytes
-        s.targets, s.labels, s.weights, s.losses = plan.targets, plan.labels, plan.sample_weights, plan.losses
-        s.samples, s.sample_ld = plan.samples, plan.sample_ld
+        s.rows.batch_size = batch_size
+        s.layers, s.n_layers, s.loss = plan.layers, plan.n_layers, self.loss
+        s.chain, s.n_operations = plan.chain, plan.n_operations
+        s.run, s.buffers = plan.run, plan.buffers
         if plan.weighted:
             plan.fill_sample_weights()
-        s.optimizer, s.seed = self.optimizer, self.seed
-        s.activate_last = True
+        s.training.optimizer, s.training.steps, s.training.seed = self.optimizer, self.steps, self.seed
         if self.offset is not None:
-            s.offset = <const double *>address(self.offset)
-            s.scale = <const double *>address(self.scale)
+            s.rows.offset = <const double *>address(self.offset)
+            s.rows.scale = <const double *>address(self.scale)
 
     def check_idle(self):
         """RuntimeError where another thread trains this network or predicts with it."""
@@ -252,8 +241,8 @@ cdef class Core:
         self.busy = self.changing = False
         raise_seen(interrupt)
 
-    def fit(self, x, y, sample_weights, int64_t n_epochs, int64_t batch_size, bint shuffled, bint counted, progress,
-            losses, durations, order=None, penalty=None):
+    def fit(self, x, y, sample_weights, *, int64_t n_epochs, int64_t batch_size, losses, durations, bint shuffled=False,
+            bint counted=False, progress=None, order=None, penalty=None):
         """Train; y: labels (n,) or targets (n, n_out). Appends to `losses` and `durations` those of completed epochs,
         Ctrl-C or not; and of one that a cost which is not finite has ended.
 
@@ -261,6 +250,7 @@ cdef class Core:
         `penalty`: λ, for the losses to be means of what the batches cost, ½ λ Σ W² / Σ w included.
         """
         cdef Steps s
+        cdef Training *training
         cdef double penalised = 0 if penalty is None else penalty
         cdef Interrupt interrupt
         self._start(&interrupt, True)
@@ -270,25 +260,27 @@ cdef class Core:
             self._prepare(&s, &interrupt, plan, batch_size)
             take_arrays(&s, plan, x, y, sample_weights)
             if shuffled:
-                order = np.empty(s.n_rows, dtype=np.int64)
+                order = np.empty(s.rows.count, dtype=np.int64)
             costs, times = np.zeros(n_epochs), np.zeros(n_epochs)
-            s.shuffled, s.order = shuffled, <int64_t *>address(order) if order is not None else NULL
-            s.first_epoch, s.n_epochs = self.epochs_trained, n_epochs
-            s.epoch_losses, s.epoch_seconds = <double *>address(costs), <double *>address(times)
+            s.rows.order = <int64_t *>address(order) if order is not None else NULL
+            training = &s.training
+            training.shuffled = shuffled
+            training.first_epoch, training.n_epochs = self.epochs_trained, n_epochs
+            training.epoch_losses, training.epoch_seconds = <double *>address(costs), <double *>address(times)
+            training.penalty = &penalised if penalty is not None else NULL
             s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
             s.run.fuse_update = True
-            s.penalty = &penalised if penalty is not None else NULL
-            if self.optimizer.kind == BP_ADAM and not self.with_blas:
+            if self.optimizer.code == self.kernels.beside and not self.with_blas:
                 set_lookahead(&s, x, y)
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
             with nogil:
                 run_team(train_epochs, &s, s.run.n_threads)
-            self.optimizer.steps = s.optimizer.steps
-            n_done = s.epochs_done + (s.diverged and not s.stopped)
+            self.steps = training.steps
+            n_done = training.epochs_done + (s.outcome.diverged and not s.outcome.stopped)
             losses += costs[:n_done].tolist()
             durations += times[:n_done].tolist()
             if counted:
-                self.epochs_trained += s.epochs_done
+                self.epochs_trained += training.epochs_done
         finally:
             self._finish(&interrupt)
 
@@ -298,22 +290,23 @@ cdef class Core:
         return (n == 2 and cnp.PyArray_DIM(x, 1) == self.layers[0].n_in and cnp.PyArray_ISNOTSWAPPED(x)
                 and cnp.PyArray_TYPE(x) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE))
 
-    def predict(self, x, bint probabilities, bint activate_last):
-        """The outputs of all rows, in a new array."""
+    def predict(self, x, *, bint linked=True, bint activated=True):
+        """The outputs of all rows, in a new array: what `predict` returns where they are `linked`, the last layer's a
+        otherwise, its z where they are not `activated` either."""
         cdef Steps s
         cdef cnp.npy_intp[2] shape
         shape[0], shape[1] = len(x), self.layers[self.n_layers - 1].n_out
         out = cnp.PyArray_EMPTY(2, shape, cnp.NPY_FLOAT if self.kernels.itemsize == 4 else cnp.NPY_DOUBLE, 0)
-        self._infer(&s, x, None, None, out, probabilities, activate_last)
+        self._infer(&s, x, None, None, out, linked, activated)
         return out
 
-    def infer(self, x, y, sample_weights, out, bint probabilities, bint activate_last):
-        """Outputs of all rows into `out`, and (Σ weight·loss, Σ weight)."""
+    def infer(self, x, y, sample_weights, out):
+        """The last layer's outputs of all rows into `out`, and (Σ weight·loss, Σ weight)."""
         cdef Steps s
-        self._infer(&s, x, y, sample_weights, out, probabilities, activate_last)
-        return s.total_loss, s.total_weight
+        self._infer(&s, x, y, sample_weights, out, False, True)
+        return s.outcome.total_loss, s.outcome.total_weight
 
-    cdef _infer(self, Steps *s, x, y, sample_weights, out, bint probabilities, bint activate_last):
+    cdef _infer(self, Steps *s, x, y, sample_weights, out, bint linked, bint activated):
         cdef Interrupt interrupt
         cdef Plan plan
         if self.changing:
@@ -324,16 +317,26 @@ cdef class Core:
             plan = self._inference(len(x))
             self._prepare(s, &interrupt, plan, plan.capacity)
             take_arrays(s, plan, x, y, sample_weights)
-            s.out = address(out)
-            s.probabilities, s.activate_last = probabilities, activate_last
+            s.out, s.linked = address(out), linked
+            bare = None if activated else self._bare(s, self.n_layers - 1)
             # the plan may be that of a larger call
-            s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.n_rows, s.batch_size)))
+            s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.rows.count, s.rows.batch_size)))
             with nogil:
                 run_team(infer, s, s.run.n_threads)
             self.idle_plans.append(plan)
         finally:
             self.readers -= 1
             raise_seen(&interrupt)
+
+    cdef _bare(self, Steps *s, int first):
+        """Give the run copies of the layers, of which those from `first` on leave z as it is; returns their memory."""
+        cdef int i
+        copies = zeros(self.n_layers * sizeof(Layer))
+        memcpy(address(copies), s.layers, self.n_layers * sizeof(Layer))
+        s.layers = <Layer *>address(copies)
+        for i in range(first, self.n_layers):
+            s.layers[i].activation.code = self.kernels.identity
+        return copies
 
     cdef _keep_gradients(self):
         cdef int i
@@ -357,13 +360,13 @@ cdef class Core:
             plan = self._training(len(x))
             self._prepare(&s, &interrupt, plan, len(x))
             take_arrays(&s, plan, x, y, sample_weights)
-            s.total_weight = total_weight
+            s.outcome.total_weight = total_weight
             s.run.n_threads = min(s.run.n_threads, self._threads(len(x)))
             with nogil:
                 run_team(differentiate, &s, s.run.n_threads)
         finally:
             self._finish(&interrupt)
-        return s.total_loss
+        return s.outcome.total_loss
 
     def inspect(self, x, y, sample_weights, double total_weight):
         """`differentiate`, and copies of all that passes through: (x, losses, layers).
@@ -376,8 +379,7 @@ cdef class Core:
         cdef int i
         cdef int64_t n_rows = len(x)
         kept_x, kept_losses = np.empty((n_rows, self.layers[0].n_in), self.dtype), np.empty(n_rows, self.dtype)
-        names, found = ("z", "a", "derivative", "da", "dz"), []
-        bare, places = zeros(self.n_layers * sizeof(Layer)), zeros(self.n_layers * sizeof(Kept))
+        places, found = zeros(self.n_layers * sizeof(Kept)), []
         self._start(&interrupt)
         try:
             self.forward_rows = self.gradients_are = 0
@@ -385,24 +387,29 @@ cdef class Core:
             plan = self._training(n_rows)
             self._prepare(&s, &interrupt, plan, n_rows)
             take_arrays(&s, plan, x, y, sample_weights)
-            memcpy(address(bare), plan.layers, self.n_layers * sizeof(Layer))
-            s.layers, s.kept = <Layer *>address(bare), <Kept *>address(places)
-            s.kept_x, s.kept_losses = address(kept_x), address(kept_losses)
+            s.inspection.layers = <Kept *>address(places)
+            s.inspection.x, s.inspection.losses = address(kept_x), address(kept_losses)
             for i in range(self.n_layers):
-                arrays = {name: np.empty((n_rows, s.layers[i].n_out), self.dtype) for name in names}
-                s.kept[i].activation = s.layers[i].activation
-                s.kept[i].z, s.kept[i].a = address(arrays["z"]), address(arrays["a"])
-                s.kept[i].derivative = address(arrays["derivative"])
-                s.kept[i].da, s.kept[i].dz = address(arrays["da"]), address(arrays["dz"])
-                s.layers[i].activation = s.layers[i].activation_before = BP_IDENTITY
-                found.append(arrays)
-            s.total_weight = total_weight
+                found.append(self._keep_layer(&s.inspection.layers[i], &s.layers[i], n_rows))
+            bare = self._bare(&s, 0)
+            for i in range(self.n_layers):
+                s.layers[i].derivative_before = self.kernels.identity
+            s.outcome.total_weight = total_weight
             s.run.n_threads = 1
             with nogil:
                 run_team(inspect, &s, 1)
         finally:
             self._finish(&interrupt)
         return kept_x, kept_losses, found
+
+    cdef _keep_layer(self, Kept *kept, const Layer *layer, n_rows):
+        """Arrays for what `inspect` keeps of a layer."""
+        names = ("z", "a", "derivative", "da", "dz")
+        arrays = {name: np.empty((n_rows, layer.n_out), self.dtype) for name in names}
+        kept.activation, kept.derivative = layer.activation, layer.derivative
+        kept.z, kept.a, kept.slope = address(arrays["z"]), address(arrays["a"]), address(arrays["derivative"])
+        kept.da, kept.dz = address(arrays["da"]), address(arrays["dz"])
+        return arrays
 
     def forward(self, x, out):
         """One batch through the training plan, whose activations then wait for `backward`."""
@@ -460,7 +467,7 @@ cdef class Core:
             self._prepare(&s, &interrupt, self.training_plan, 1)
             with nogil:
                 run_team(update, &s, s.run.n_threads)
-            self.optimizer.steps += 1
+            self.steps += 1
             self.gradients_are = SPENT
         finally:
             self._finish(&interrupt)
@@ -503,36 +510,30 @@ cdef raise_seen(Interrupt *interrupt):
         raise raised
 
 
-cdef getattr_block(Core core, which):
-    block = {"parameters": core.parameters, "moment1": core.moment1, "moment2": core.moment2,
-             "gradient": core.gradient}[which]
-    if block is None:
-        raise KeyError(which)
-    return block
-
-
 cdef take_arrays(Steps *s, Plan plan, x, y, sample_weights):
     """x (n, n_in); y None, labels (n,) of integers, or targets (n, n_out); sample_weights None or (n,)."""
-    s.x = source_of(x)
-    s.n_rows = len(x)
+    cdef Rows *rows = &s.rows
+    rows.x = source_of(x)
+    rows.count = len(x)
     if y is not None:
-        s.has_targets = True
-        s.targets_are_labels = y.ndim == 1
-        s.y = source_of(y)
+        rows.has_targets = True
+        rows.y_is_labels = y.ndim == 1
+        rows.y = source_of(y)
     if sample_weights is not None:
-        s.weighted = plan.weighted = True
-        s.sample_weights = source_of(sample_weights)
+        rows.weighted = plan.weighted = True
+        rows.weights = source_of(sample_weights)
 
 
 cdef set_lookahead(Steps *s, cnp.ndarray x, cnp.ndarray y):
     """Let products fetch the next batch, where its rows lie far apart, each of them in one piece."""
     cdef bp_lookahead *lookahead = &s.run.lookahead
-    if s.order == NULL or s.x.column_stride != x.itemsize or x.nbytes <= BP_NEAR_BYTES:
+    cdef Rows *rows = &s.rows
+    if rows.order == NULL or rows.x.column_stride != x.itemsize or x.nbytes <= BP_NEAR_BYTES:
         return
-    lookahead.samples, lookahead.targets, lookahead.order = s.x.data, s.y.data, s.order
-    lookahead.sample_stride, lookahead.target_stride = s.x.row_stride, s.y.row_stride
-    lookahead.sample_bytes = s.layers[0].n_in * s.x.column_stride
-    s.x.n_rows = s.y.n_rows = 0  # so that gather does not do so too
+    lookahead.samples, lookahead.targets, lookahead.order = rows.x.data, rows.y.data, rows.order
+    lookahead.sample_stride, lookahead.target_stride = rows.x.row_stride, rows.y.row_stride
+    lookahead.sample_bytes = s.layers[0].n_in * rows.x.column_stride
+    rows.x.n_rows = rows.y.n_rows = 0  # so that gather does not do so too
 
 
 cdef bp_source source_of(cnp.ndarray array) except *:

@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from backprop._core.dense cimport Layer, Run, scratch_bytes
+from backprop._core.dense cimport Layer, Operation, Run, dense, kept_of, scratch_bytes
 from backprop._core.kernels cimport BP_ALIGNMENT, BP_ROW_MULTIPLE, bp_kernels, round_up
 
 cnp.import_array()
@@ -38,6 +38,7 @@ cdef class Plan:
 
     def __dealloc__(self):
         free(self.layers)
+        free(self.chain)
 
     cdef int64_t lay_out(self, char *base):
         """Give each buffer its place from `base` on; returns the bytes needed."""
@@ -48,6 +49,8 @@ cdef class Plan:
         for i in range(self.n_layers):
             layer = &self.layers[i]
             layer.a_out = take(base, (layer.n_out + 1) * ld_bytes, &used)
+            if self.training and layer.derivative == self.run.kernels.kept_slope:
+                layer.slope = take(base, layer.n_out * ld_bytes, &used)
             if i + 1 < self.n_layers:
                 self.layers[i + 1].a_in = layer.a_out
         self.lay_out_derivatives(base, &used)
@@ -55,15 +58,22 @@ cdef class Plan:
             layer = &self.layers[i]
             if i > 0:
                 layer.da_in = self.layers[i - 1].dz
-                layer.activation_before = self.layers[i - 1].activation
-        self.targets = take(base, self.layers[self.n_layers - 1].n_out * ld_bytes, &used)
-        self.labels = take(base, ld_bytes, &used)
-        self.sample_weights = take(base, ld_bytes, &used)
-        self.losses = take(base, ld_bytes, &used)
-        if not self.training and not self.run.with_blas:
-            self.samples = take(base, 2 * BP_ROW_MULTIPLE * self.sample_ld * self.run.itemsize, &used)
-        self.scratch = take(base, self.n_threads * self.scratch_bytes, &used)
+                layer.derivative_before = self.layers[i - 1].derivative
+                layer.kept_before = kept_of(&self.layers[i - 1])
+        self.lay_out_buffers(base, &used)
         return used
+
+    cdef void lay_out_buffers(self, char *base, int64_t *used) noexcept:
+        """What belongs to no layer."""
+        cdef int64_t ld_bytes = self.run.ld * self.run.itemsize
+        cdef Buffers *own = &self.buffers
+        own.targets = take(base, self.layers[self.n_layers - 1].n_out * ld_bytes, used)
+        own.labels = take(base, ld_bytes, used)
+        own.weights = take(base, ld_bytes, used)
+        own.losses = take(base, ld_bytes, used)
+        if not self.training and not self.run.with_blas:
+            own.samples = take(base, 2 * BP_ROW_MULTIPLE * own.sample_ld * self.run.itemsize, used)
+        own.scratch = take(base, self.n_threads * own.scratch_bytes, used)
 
     cdef void lay_out_derivatives(self, char *base, int64_t *used) noexcept:
         """dz of every layer, or of the last where nothing is trained: the loss leaves its own there."""
@@ -95,14 +105,14 @@ cdef class Plan:
 
     cdef void fill_sample_weights(self) noexcept:
         """Ones: a sample without a weight counts once."""
-        fill(self.sample_weights, self.run.ld, self.run.itemsize)
+        fill(self.buffers.weights, self.run.ld, self.run.itemsize)
         self.weighted = False
 
     cdef void follow(self, const Layer *layers) noexcept:
         """Take over where the network's moments and gradients lie, which may come later than the plan."""
         cdef int i
         for i in range(self.n_layers):
-            self.layers[i].moment1, self.layers[i].moment2 = layers[i].moment1, layers[i].moment2
+            memcpy(self.layers[i].moments, layers[i].moments, sizeof(self.layers[i].moments))
             self.layers[i].gradient = layers[i].gradient
 
 
@@ -113,7 +123,8 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
     cdef int64_t parameter_bytes = 0
     cdef int i
     plan.layers = <Layer *>calloc(n_layers, sizeof(Layer))
-    if plan.layers == NULL:
+    plan.chain = <Operation *>calloc(n_layers, sizeof(Operation))
+    if plan.layers == NULL or plan.chain == NULL:
         raise MemoryError
     memcpy(plan.layers, layers, n_layers * sizeof(Layer))
     plan.n_layers, plan.capacity, plan.n_threads, plan.training = n_layers, capacity, n_threads, training
@@ -123,17 +134,26 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
     plan.run.n_threads = n_threads
     plan.run.with_blas = with_blas
     plan.run.ld = row_stride(capacity, kernels.itemsize)
-    plan.sample_ld = row_stride(layers[0].n_in + 1, kernels.itemsize)
+    plan.buffers.sample_ld = row_stride(layers[0].n_in + 1, kernels.itemsize)
     for i in range(n_layers):
-        plan.sample_ld = max(plan.sample_ld, row_stride(layers[i].n_out + 1, kernels.itemsize))
-        plan.scratch_bytes = max(plan.scratch_bytes, scratch_bytes(kernels, &layers[i], with_blas))
+        plan.buffers.sample_ld = max(plan.buffers.sample_ld, row_stride(layers[i].n_out + 1, kernels.itemsize))
+        plan.buffers.scratch_bytes = max(plan.buffers.scratch_bytes, scratch_bytes(kernels, &layers[i], with_blas))
         parameter_bytes += 3 * (layers[i].n_in + 1) * layers[i].ldw * <int64_t>kernels.itemsize
+    link_operations(plan)
     plan.run.parameters_are_far = parameter_bytes > NEAR_PARAMETER_BYTES
     check_room(plan)
     plan.arena = zeros(plan.lay_out(NULL))
     plan.lay_out(address(plan.arena))
     plan.fill_constants()
     return plan
+
+
+cdef void link_operations(Plan plan) noexcept:
+    """The chain that the network is, from its inputs to its outputs."""
+    cdef int i
+    for i in range(plan.n_layers):
+        plan.chain[i] = dense(i)
+    plan.n_operations = plan.n_layers
 
 
 cdef check_room(Plan plan):
@@ -143,8 +163,8 @@ cdef check_room(Plan plan):
     for i in range(plan.n_layers):
         widest = max(widest, int(plan.layers[i].n_in), int(plan.layers[i].ldw))
     largest = (widest + 2 * BP_ROW_MULTIPLE) * max(int(plan.run.ld), 2 * BP_ROW_MULTIPLE) * int(plan.run.itemsize)
-    pieces = 4 * plan.n_layers + 8
-    if pieces * largest + int(plan.n_threads) * int(plan.scratch_bytes) > sys.maxsize:
+    pieces = 5 * plan.n_layers + 8
+    if pieces * largest + int(plan.n_threads) * int(plan.buffers.scratch_bytes) > sys.maxsize:
         raise MemoryError(f"a batch of {plan.capacity} rows: its activations are more than a process can hold")
 
 

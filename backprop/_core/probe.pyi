@@ -1,11 +1,15 @@
 """The leaf kernels, callable from Python: for tests and benchmarks only."""
 
-from typing import Any, Literal, final
+from collections.abc import Sequence
+from typing import Literal, final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from backprop.catalogue.optimizers import Optimizer
+
 _Array = NDArray[np.generic]
+_Step = tuple[Optimizer, int]  # and the number of its step, from 1
 
 @final
 class Product:
@@ -18,17 +22,14 @@ class Product:
         a_is_k_major: bool = False,
         epilogue: Literal["store", "activate", "derivative", "update"] = "store",
         activation: str = "identity",
-        activations: _Array | None = None,
-        step: dict[str, Any] | None = None,
-        moment1: _Array | None = None,
-        moment2: _Array | None = None,
+        kept: _Array | None = None,
+        step: _Step | None = None,
+        moments: Sequence[_Array] = (),
         parameters_are_far: bool = False,
         instruction_set: str | None = None,
     ) -> None: ...
     def units(self) -> int: ...
     def run(self, first: int = 0, last: int | None = None) -> None: ...
-
-FUNCTIONS: dict[str, int]
 
 def instruction_sets() -> dict[str, bool]: ...
 def tile_shape(dtype: DTypeLike, instruction_set: str | None = None) -> tuple[int, int, int]: ...
@@ -36,16 +37,21 @@ def multiply_add_peak(
     dtype: DTypeLike = "float32", seconds_to_run: float = 0.2, instruction_set: str | None = None
 ) -> float: ...
 def barrier_seconds(n_threads: int, count: int = 10_000) -> float: ...
-def apply(function: str, values: _Array, instruction_set: str | None = None) -> _Array: ...
+def function(name: str, values: _Array, instruction_set: str | None = None) -> _Array: ...
+def activate(
+    activation: str,
+    values: _Array,
+    parameters: Sequence[float] = (),
+    instruction_set: str | None = None,
+) -> tuple[_Array, _Array]: ...
 def blas_multiply(
     a: _Array, b: _Array, c: _Array, a_is_k_major: bool = False, b_is_n_major: bool = False
 ) -> None: ...
 def update(
-    step: dict[str, Any],
+    step: _Step,
     gradient: _Array,
     weights: _Array,
-    moment1: _Array | None = None,
-    moment2: _Array | None = None,
+    moments: Sequence[_Array] = (),
     instruction_set: str | None = None,
 ) -> None: ...
 def gather(
@@ -66,9 +72,10 @@ def loss(
     targets: _Array,
     weights: _Array,
     scale: float,
+    parameters: Sequence[float] = (),
     instruction_set: str | None = None,
 ) -> tuple[_Array, _Array]: ...
-def probabilities(name: str, logits: _Array, instruction_set: str | None = None) -> _Array: ...
+def link(name: str, outputs: _Array, instruction_set: str | None = None) -> _Array: ...
 def total(values: _Array, instruction_set: str | None = None) -> float: ...
 def is_finite(
     values: _Array, first: int, last: int, instruction_set: str | None = None

@@ -6,17 +6,18 @@ import numpy as np
 
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
 
 from backprop._core cimport blas
 from backprop._core.kernels cimport (
-    BP_ACTIVATE, BP_DERIVATIVE, BP_ERF, BP_EXP, BP_LOG, BP_LOG1P_EXP, BP_STORE, BP_UPDATE, bp_kernels, bp_multiply,
-    barrier, bp_source, bp_step, bp_targets, bp_team, find_kernels, run_team, seconds, shuffle, stream,
+    BP_ACTIVATE, BP_DERIVATIVE, BP_MOMENTS, BP_STORE, BP_UPDATE, barrier, bp_activation, bp_kernels, bp_loss,
+    bp_multiply, bp_optimizer, bp_progress, bp_source, bp_step, bp_targets, bp_team, find_activation, find_kernels,
+    find_loss, find_optimizer, find_row, run_team, seconds, shuffle, stream,
 )
 from backprop._core.plan cimport address
 
 from backprop._core.blas import load as load_blas
 from backprop._core import kernels as _kernels
-from backprop._core.network import ACTIVATIONS, LOSSES, OPTIMIZERS
 
 cnp.import_array()
 
@@ -63,18 +64,21 @@ def barrier_seconds(int n_threads, int64_t count=10_000):
     return (seconds() - start) / count
 
 
-FUNCTIONS = {"exp": BP_EXP, "log": BP_LOG, "log1p_exp": BP_LOG1P_EXP, "erf": BP_ERF}  # that are no activations
-
-
-def apply(function, values, instruction_set=None):
-    """f(values), one after another: an activation, or "exp", "log", "erf", or "log1p_exp": log(1 + exp(-|x|))."""
+def function(name, values, instruction_set=None):
+    """Of what is no activation: "exp", "log", "erf", or "log1p_exp": log(1 + exp(-|x|))."""
     cdef const bp_kernels *k = kernels_for(values.dtype, instruction_set)
     out = np.empty_like(values)
-    if function in FUNCTIONS:
-        k.evaluate(FUNCTIONS[function], address(values), address(out), values.size)
-    else:
-        k.apply(ACTIVATIONS[function], address(values), address(out), values.size)
+    k.evaluate(find_row(k.functions, name), address(values), address(out), values.size)
     return out
+
+
+def activate(activation, values, parameters=(), instruction_set=None):
+    """(a, f'(z)) of an activation, one after another."""
+    cdef const bp_kernels *k = kernels_for(values.dtype, instruction_set)
+    cdef bp_activation found = find_activation(k, activation, parameters)
+    out, slope = np.empty_like(values), np.empty_like(values)
+    k.apply(&found, address(values), address(out), address(slope), values.size)
+    return out, slope
 
 
 cdef class Product:
@@ -86,33 +90,37 @@ cdef class Product:
 
     cdef bp_multiply job
     cdef bp_step step
+    cdef bp_activation activation
     cdef const bp_kernels *kernels
     cdef object arrays
 
-    def __init__(self, a, b, c, *, bint a_is_k_major=False, epilogue="store", activation="identity", activations=None,
-                 step=None, moment1=None, moment2=None, bint parameters_are_far=False, instruction_set=None):
+    def __init__(self, a, b, c, *, bint a_is_k_major=False, epilogue="store", activation="identity", kept=None,
+                 step=None, moments=(), bint parameters_are_far=False, instruction_set=None):
         self.kernels = kernels_for(a.dtype, instruction_set)
         itemsize = a.dtype.itemsize
-        if any(x is not None and x.strides != c.strides for x in (activations, moment1, moment2)):
-            raise ValueError("activations and moments need the strides of c")
+        if any(x is not None and x.strides != c.strides for x in (kept, *moments)):
+            raise ValueError("what is kept, and moments, need the strides of c")
         panel = np.zeros(self.kernels.panel_bytes() + 64, np.uint8)
-        self.arrays = (a, b, c, activations, moment1, moment2, panel)
+        self.arrays = (a, b, c, kept, moments, panel)
         self.job.m, self.job.n, self.job.k = len(c), c.shape[1], len(b)
         self.job.a, self.job.lda, self.job.a_is_k_major = address(a), a.strides[0] // itemsize, a_is_k_major
         self.job.b, self.job.ldb = address(b), b.strides[0] // itemsize
         self.job.c, self.job.ldc = address(c), c.strides[0] // itemsize
         self.job.epilogue = {"store": BP_STORE, "activate": BP_ACTIVATE, "derivative": BP_DERIVATIVE,
                              "update": BP_UPDATE}[epilogue]
-        self.job.activation = ACTIVATIONS[activation]
-        self.job.activations = address(activations) if activations is not None else NULL
+        self.activation = find_activation(self.kernels, activation)
+        self.job.activation = &self.activation
+        self.job.derivative = self.activation.code
+        if self.kernels.activations[self.activation.code].trait:
+            self.job.derivative = self.kernels.kept_slope
+        self.job.kept = address(kept) if kept is not None else NULL
         self.job.panel = address(panel)
         if step is not None:
-            self.step = step_of(step)
+            self.step = step_of(self.kernels, step)
         self.job.step = &self.step
         self.job.decayed = len(c) - 1  # the last row is a layer's bias
         self.job.weights = address(c)
-        self.job.moment1 = address(moment1) if moment1 is not None else NULL
-        self.job.moment2 = address(moment2) if moment2 is not None else NULL
+        point(self.job.moments, moments)
         self.job.parameters_are_far = parameters_are_far
 
     def units(self):
@@ -125,14 +133,22 @@ cdef class Product:
             self.kernels.multiply(&self.job, first, stop)
 
 
-cdef bp_step step_of(step):
+cdef void point(void **places, moments) except *:
+    cdef int i
+    for i in range(BP_MOMENTS):
+        places[i] = address(moments[i]) if i < len(moments) else NULL
+
+
+cdef bp_step step_of(const bp_kernels *kernels, step) except *:
+    """`step`: (an optimizer of the catalogue, the number t of its step)."""
+    optimizer, t = step
+    cdef bp_optimizer found = find_optimizer(kernels, optimizer.kind, optimizer.learning_rate, optimizer.l2,
+                                             optimizer.settings)
+    cdef bp_progress progress
     cdef bp_step made
-    made.optimizer = OPTIMIZERS[step["optimizer"]]
-    made.learning_rate = step.get("learning_rate", 0)
-    made.momentum = step.get("momentum", 0)
-    made.beta_1, made.beta_2 = step.get("beta_1", 0), step.get("beta_2", 0)
-    made.epsilon = step.get("epsilon", 0)
-    made.l2 = step.get("l2", 0)
+    memset(&progress, 0, sizeof(progress))
+    progress.t = t
+    kernels.begin_step(&found, 1, &progress, &made)
     return made
 
 
@@ -145,14 +161,18 @@ def blas_multiply(a, b, c, bint a_is_k_major=False, bint b_is_n_major=False):
               c.strides[0] // itemsize)
 
 
-def update(step, gradient, weights, moment1=None, moment2=None, instruction_set=None):
-    """One optimizer step in place; all (rows, columns), columns a multiple of 16; the last row is a bias."""
+def update(step, gradient, weights, moments=(), instruction_set=None):
+    """One optimizer step in place; all (rows, columns), columns a multiple of 16; the last row is a bias.
+
+    `step`: (an optimizer of the catalogue, the number t of its step).
+    """
     cdef const bp_kernels *k = kernels_for(weights.dtype, instruction_set)
-    cdef bp_step constants = step_of(step)
+    cdef bp_step constants = step_of(k, step)
+    cdef void *places[BP_MOMENTS]
+    point(places, moments)
     columns = weights.shape[1]
-    k.update(&constants, address(gradient), columns, address(weights),
-             address(moment1) if moment1 is not None else NULL, address(moment2) if moment2 is not None else NULL,
-             columns, len(weights), len(weights) - 1, columns)
+    k.update(&constants, address(gradient), columns, address(weights), places, columns, len(weights),
+             len(weights) - 1, columns)
 
 
 def gather(cnp.ndarray source, dtype, int64_t columns, rows=None, offset=None, scale=None, int64_t start=0, count=None,
@@ -183,25 +203,28 @@ def transpose(values, instruction_set=None):
     return out
 
 
-def loss(name, a, targets, weights, double scale, instruction_set=None):
+def loss(name, a, targets, weights, double scale, parameters=(), instruction_set=None):
     """(weight·loss of each column, da).
 
     A (n_out, columns), columns a multiple of 16; targets like a, or labels (columns,).
     """
     cdef const bp_kernels *k = kernels_for(a.dtype, instruction_set)
     cdef bp_targets t
+    cdef bp_loss found = find_loss(k, name, parameters)
     t.values = address(targets) if targets.ndim == 2 else NULL
     t.labels = address(targets) if targets.ndim == 1 else NULL
     t.weights, t.scale = address(weights), scale
     da, losses = np.empty_like(a), np.empty(a.shape[1], a.dtype)
-    k.loss(LOSSES[name], address(a), &t, len(a), a.shape[1], 0, a.shape[1], address(da), address(losses))
+    k.loss(&found, address(a), &t, len(a), a.shape[1], 0, a.shape[1], address(da), address(losses))
     return losses, da
 
 
-def probabilities(name, logits, instruction_set=None):
-    cdef const bp_kernels *k = kernels_for(logits.dtype, instruction_set)
-    out = logits.copy()
-    k.probabilities(LOSSES[name], address(out), len(out), out.shape[1], 0, out.shape[1])
+def link(name, outputs, instruction_set=None):
+    """What `predict` makes of the last layer's outputs (n_out, columns)."""
+    cdef const bp_kernels *k = kernels_for(outputs.dtype, instruction_set)
+    cdef bp_loss found = find_loss(k, name)
+    out = outputs.copy()
+    k.link(&found, address(out), len(out), out.shape[1], 0, out.shape[1])
     return out
 
 

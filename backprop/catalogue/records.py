@@ -48,6 +48,11 @@ class Entry:
         return dict(zip([p.name for p in self.parameters], values, strict=True))
 
     @property
+    def row(self):
+        """The name of the core's row, and the values of its parameters."""
+        return self.name, tuple(self.settings.values())
+
+    @property
     def label(self):
         """The name, by which it is found again; or the entry, where it has values of its own."""
         defaults = tuple(parameter.default for parameter in self.parameters)

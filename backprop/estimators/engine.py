@@ -126,7 +126,18 @@ class DenseEngine:
         self.optimizer = optimizer
         costs = []
         core = self.network._core
-        core.fit(X, y, sample_weight, 1, batch_size, False, True, None, costs, [], order, penalty)
+        core.fit(
+            X,
+            y,
+            sample_weight,
+            n_epochs=1,
+            batch_size=batch_size,
+            counted=True,
+            losses=costs,
+            durations=[],
+            order=order,
+            penalty=penalty,
+        )
         return costs[-1]
 
     def epoch_by_batches(self, X, y, sample_weight, batch_size, order, optimizer, penalty):

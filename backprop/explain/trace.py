@@ -395,7 +395,9 @@ def _trace(network, X, y, sample_weight, given):
     # Each sample's own, unscaled: what a weight of 0 has multiplied cannot be had back by division.
     x, losses, passed = twin._core.inspect(X, y, None, 1.0)
     after = copy.deepcopy(network)
-    after._core.fit(X, y, sample_weight, 1, len(X), False, False, None, [], [])
+    after._core.fit(
+        X, y, sample_weight, n_epochs=1, batch_size=len(X), losses=[], durations=[]
+    )
     layers = [
         _layer_trace(i, network, after, own, gradient)
         for i, (own, gradient) in enumerate(zip(passed, gradients, strict=True))
@@ -463,7 +465,7 @@ def _two_moments(layers):
 
 def _cost(network, X, y, sample_weight):
     nothing = np.empty((len(X), network.n_outputs), network.dtype)
-    total_loss, total_weight = network._core.infer(X, y, sample_weight, nothing, False, True)
+    total_loss, total_weight = network._core.infer(X, y, sample_weight, nothing)
     return total_loss / total_weight
 
 

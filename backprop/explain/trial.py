@@ -35,7 +35,7 @@ class Trial:
 
     def _cost(self):
         core = self._network._core
-        total_loss, total_weight = core.infer(*self._batch, self._output, False, True)
+        total_loss, total_weight = core.infer(*self._batch, self._output)
         return total_loss / total_weight
 
     def _active(self):

@@ -1,118 +1,184 @@
-/* Losses and their derivatives with respect to the last layer's output, side by side.
+/* Losses and their derivatives with respect to the last layer's output, side by side: one row each, of which the enum
+ * and every switch are made.
  *
- * A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
- * stable for any finite logits: exp is only taken of numbers that are not positive.
+ * (a) ELEMENTWISE rows are sums over a sample's outputs: v_name(a, y, p, sum, d) gives the sum with this output's term
+ *     added to it, and the term's derivative by a in *d.
+ * (b) WHOLE rows see all outputs of a sample at once: v_name(outputs, p) gives the loss, and leaves its derivative
+ *     times the sample's weight in outputs->da.
+ * (c) Each names its link, which turns outputs into what `predict` returns: link_LINK. p are the loss's parameters, in
+ *     the order of backprop/catalogue/losses.py.
+ * (d) A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
+ *     stable for any finite logits: exp is only taken of numbers that are not positive.
  */
+#define ELEMENTWISE_LOSSES(ROW)                \
+    ROW(SQUARED_ERROR, squared_error, identity) \
+    ROW(SIGMOID_CROSS_ENTROPY, sigmoid_cross_entropy, sigmoid)
+#define WHOLE_LOSSES(ROW) ROW(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy, softmax)
+
+enum {
+#define CODE(NAME, name, link) NAME,
+    ELEMENTWISE_LOSSES(CODE) WHOLE_LOSSES(CODE)
+#undef CODE
+};
+
+static const bp_row loss_rows[] = {
+#define ROW_OF(NAME, name, link) {#name, 0},
+    ELEMENTWISE_LOSSES(ROW_OF) WHOLE_LOSSES(ROW_OF){NULL, 0},
+#undef ROW_OF
+};
+
+/* The outputs of LANES samples, from `column` on, and their targets. */
+typedef struct {
+    const real *a; /* IN [n_out][ld] */
+    const real *y, *labels; /* IN [n_out][ld] or NULL; else [ld] */
+    int64_t n_out, ld, column;
+    vec weight; /* of each sample, over the sum of all weights */
+    real *da;   /* OUT [n_out][ld] */
+} outputs;
+
+INLINE vec v_output(const outputs *o, int64_t j) { return v_load(o->a + j * o->ld + o->column); }
 
 /* y of output j: from the matrix, or 1 where the sample's label is j */
-INLINE vec v_target(const real *values, const real *labels, int64_t ld, int64_t j, int64_t column)
+INLINE vec v_target(const outputs *o, int64_t j)
 {
-    if (values)
-        return v_load(values + j * ld + column);
-    return v_where_equal(v_load(labels + column), v_set((real)j), v_set(1), v_set(0));
+    if (o->y)
+        return v_load(o->y + j * o->ld + o->column);
+    return v_where_equal(v_load(o->labels + o->column), v_set((real)j), v_set(1), v_set(0));
 }
 
-/* ½ Σ (a - y)², and a - y */
-INLINE vec v_squared_error(const real *a, const bp_targets *t, int64_t n_out, int64_t ld, int64_t column,
-                           vec weight, real *da)
+INLINE real *da_of(const outputs *o, int64_t j) { return o->da + j * o->ld + o->column; }
+
+/* ---- elementwise ---- */
+
+/* ½ (a - y)², and a - y */
+INLINE vec v_squared_error(vec a, vec y, const real *p, vec sum, vec *d)
 {
-    vec sum = v_set(0);
-    for (int64_t j = 0; j < n_out; ++j) {
-        const vec error = v_load(a + j * ld + column) - v_target(t->values, t->labels, ld, j, column);
-        sum = v_fma(error, error, sum);
-        v_store(da + j * ld + column, error * weight);
-    }
-    return v_set((real)0.5) * sum;
+    (void)p;
+    *d = a - y;
+    return v_fma(v_set((real)0.5) * *d, *d, sum);
 }
 
-/* Σ max(a, 0) - a y + log(1 + exp(-|a|)), and sigmoid(a) - y */
-INLINE vec v_sigmoid_cross_entropy(const real *a, const bp_targets *t, int64_t n_out, int64_t ld,
-                                   int64_t column, vec weight, real *da)
+/* max(a, 0) - a y + log(1 + exp(-|a|)), and sigmoid(a) - y */
+INLINE vec v_sigmoid_cross_entropy(vec a, vec y, const real *p, vec sum, vec *d)
 {
-    vec sum = v_set(0);
-    for (int64_t j = 0; j < n_out; ++j) {
-        const vec logit = v_load(a + j * ld + column), y = v_target(t->values, t->labels, ld, j, column);
-        sum = sum + (v_relu(logit) - logit * y + v_log1p_exp(logit));
-        v_store(da + j * ld + column, (v_sigmoid(logit) - y) * weight);
-    }
-    return sum;
+    (void)p;
+    *d = v_sigmoid(a) - y;
+    return sum + (v_relu(a) - a * y + v_log1p_exp(a));
 }
+
+/* ---- of all outputs ---- */
 
 /* a - max, kept finite: the difference of finite logits may overflow, and 0 times infinity is nan */
 INLINE vec v_below_top(vec a, vec top) { return v_clamp(a - top, -REAL_MAX, REAL_MAX); }
 
 /* exp(a - max) into e, and the sum of it */
-INLINE vec v_softmax_terms(const real *a, int64_t n_out, int64_t ld, int64_t column, vec *highest, real *e)
+INLINE vec v_softmax_terms(const real *a, int64_t n_out, int64_t ld, vec *highest, real *e)
 {
-    vec top = v_load(a + column);
+    vec top = v_load(a);
     for (int64_t j = 1; j < n_out; ++j) {
-        const vec logit = v_load(a + j * ld + column);
+        const vec logit = v_load(a + j * ld);
         top = v_where_less(top, logit, logit, top);
     }
     vec sum = v_set(0);
     for (int64_t j = 0; j < n_out; ++j) {
-        const vec term = v_exp(v_below_top(v_load(a + j * ld + column), top));
+        const vec term = v_exp(v_below_top(v_load(a + j * ld), top));
         sum = sum + term;
-        v_store(e + j * ld + column, term);
+        v_store(e + j * ld, term);
     }
     *highest = top;
     return sum;
 }
 
 /* Σ y (log Σ exp a - a), and softmax(a) Σ y - y */
-INLINE vec v_softmax_cross_entropy(const real *a, const bp_targets *t, int64_t n_out, int64_t ld,
-                                   int64_t column, vec weight, real *da)
+INLINE vec v_softmax_cross_entropy(const outputs *o, const real *p)
 {
+    (void)p;
     vec top;
-    const vec sum = v_softmax_terms(a, n_out, ld, column, &top, da), log_sum = v_log(sum);
+    const vec sum = v_softmax_terms(o->a + o->column, o->n_out, o->ld, &top, o->da + o->column),
+              log_sum = v_log(sum);
     vec loss = v_set(0), mass = v_set(1);
-    if (t->values) {
+    if (o->y) {
         mass = v_set(0);
-        for (int64_t j = 0; j < n_out; ++j)
-            mass = mass + v_load((const real *)t->values + j * ld + column);
+        for (int64_t j = 0; j < o->n_out; ++j)
+            mass = mass + v_target(o, j);
     }
     const vec share = mass / sum;
-    for (int64_t j = 0; j < n_out; ++j) {
-        const vec y = v_target(t->values, t->labels, ld, j, column);
-        loss = v_fma(y, log_sum - v_below_top(v_load(a + j * ld + column), top), loss);
-        v_store(da + j * ld + column, v_fma(v_load(da + j * ld + column), share, -y) * weight);
+    for (int64_t j = 0; j < o->n_out; ++j) {
+        const vec y = v_target(o, j);
+        loss = v_fma(y, log_sum - v_below_top(v_output(o, j), top), loss);
+        v_store(da_of(o, j), v_fma(v_load(da_of(o, j)), share, -y) * o->weight);
     }
     return loss;
 }
 
-static void loss(bp_loss which, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld,
+/* ---- the switches ---- */
+
+INLINE vec v_elementwise(int code, const outputs *o, const real *p)
+{
+    vec sum = v_set(0);
+    for (int64_t j = 0; j < o->n_out; ++j) {
+        const vec a = v_output(o, j), y = v_target(o, j);
+        vec d = v_set(0);
+        switch (code) {
+#define TERM(NAME, name, link) \
+    case NAME: sum = v_##name(a, y, p, sum, &d); break;
+            ELEMENTWISE_LOSSES(TERM)
+        }
+        v_store(da_of(o, j), d * o->weight);
+    }
+    return sum;
+}
+
+static void loss(const bp_loss *loss, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld,
                  int64_t first, int64_t last, void *da, void *losses)
 {
+    real p[BP_VALUES];
+    for (int i = 0; i < BP_VALUES; ++i)
+        p[i] = (real)loss->values[i];
     for (int64_t column = first; column < last; column += LANES) {
-        const vec raw = v_load((const real *)targets->weights + column),
-                  weight = raw * v_set((real)targets->scale);
+        const vec weight = v_load((const real *)targets->weights + column);
+        const outputs o = {a, targets->values, targets->labels, n_out, ld, column,
+                           weight * v_set((real)targets->scale), da};
         vec value = v_set(0);
-        switch (which) {
-        case BP_SQUARED_ERROR: value = v_squared_error(a, targets, n_out, ld, column, weight, da); break;
-        case BP_SIGMOID_CROSS_ENTROPY:
-            value = v_sigmoid_cross_entropy(a, targets, n_out, ld, column, weight, da);
-            break;
-        case BP_SOFTMAX_CROSS_ENTROPY:
-            value = v_softmax_cross_entropy(a, targets, n_out, ld, column, weight, da);
-            break;
+        switch (loss->code) {
+#define ELEMENTWISE(NAME, name, link) \
+    case NAME: value = v_elementwise(NAME, &o, p); break;
+#define WHOLE(NAME, name, link) \
+    case NAME: value = v_##name(&o, p); break;
+            ELEMENTWISE_LOSSES(ELEMENTWISE)
+            WHOLE_LOSSES(WHOLE)
         }
-        v_store((real *)losses + column, raw * value);
+        v_store((real *)losses + column, weight * value);
     }
 }
 
-static void probabilities(bp_loss which, void *logits, int64_t n_out, int64_t ld, int64_t first, int64_t last)
+/* ---- links: LANES samples, a: [n_out][ld] ---- */
+
+INLINE void link_identity(real *a, int64_t n_out, int64_t ld) { (void)a, (void)n_out, (void)ld; }
+
+INLINE void link_sigmoid(real *a, int64_t n_out, int64_t ld)
 {
-    real *a = logits;
-    for (int64_t column = first; column < last; column += LANES) {
-        if (which == BP_SIGMOID_CROSS_ENTROPY) {
-            activate(BP_SIGMOID, a + column, ld, n_out, LANES);
-        } else if (which == BP_SOFTMAX_CROSS_ENTROPY) {
-            vec top;
-            const vec share = v_set(1) / v_softmax_terms(a, n_out, ld, column, &top, a);
-            for (int64_t j = 0; j < n_out; ++j)
-                v_store(a + j * ld + column, v_load(a + j * ld + column) * share);
+    for (int64_t j = 0; j < n_out; ++j)
+        v_store(a + j * ld, v_sigmoid(v_load(a + j * ld)));
+}
+
+INLINE void link_softmax(real *a, int64_t n_out, int64_t ld)
+{
+    vec top;
+    const vec share = v_set(1) / v_softmax_terms(a, n_out, ld, &top, a);
+    for (int64_t j = 0; j < n_out; ++j)
+        v_store(a + j * ld, v_load(a + j * ld) * share);
+}
+
+static void link(const bp_loss *loss, void *a, int64_t n_out, int64_t ld, int64_t first, int64_t last)
+{
+    for (int64_t column = first; column < last; column += LANES)
+        switch (loss->code) {
+#define LINK(NAME, name, link) \
+    case NAME: link_##link((real *)a + column, n_out, ld); break;
+            ELEMENTWISE_LOSSES(LINK)
+            WHOLE_LOSSES(LINK)
         }
-    }
 }
 
 /* The fixed tree over eight sums, element i in sum i mod 8: the same for every vector width. */

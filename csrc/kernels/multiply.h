@@ -19,10 +19,10 @@
 
 #include "kernels/tile.h"
 
-/* Of B, in the second-level cache of 512 KiB or more: the wider a block, the fewer passes over A. Low tiles read
- * B so often that it must leave room for what else passes through. */
+/* How much of B a block holds, in a second-level cache of 512 KiB or more: the wider a block, the fewer passes over A.
+ * Low tiles read B so often that it must leave room for what else passes through. */
 #define BLOCK_BYTES ((TILE_ROWS < 12 ? 256 : 512) * 1024)
-/* Of k. High tiles: resting in C costs more than B's longer way. */
+/* How long k may be before the sums rest in C. For high tiles that rest costs more than B's longer way. */
 #define LONG_STRETCH_BYTES (TILE_ROWS < 12 ? 1088 : 4352)
 /* For every k a tile reads one line of k-major A, of float64 two, and its part of a row of B. Where it has little to do
  * with them, they must stay in the first-level cache from one tile, and one strip, to the next. */
@@ -31,7 +31,7 @@
 #define PACK_BYTES (TILE_ROWS < 12 ? BLOCK_BYTES : 0)
 #define LEAST_PACKED_BYTES (16 * 1024)
 #define PACK_STRIPS 32
-/* (f): of k, and of rows. */
+/* (f): a k up to SHORT_CHAIN is a small batch, and strips then have LOW_ROWS rows. */
 #define SHORT_CHAIN 32
 #define LOW_ROWS (TILE_ROWS < 12 ? TILE_ROWS : TILE_ROWS / 2)
 
@@ -135,17 +135,20 @@ static factors strip_factors(const bp_multiply *job, const strip *s, int64_t don
 /* What of the epilogue is done in registers. */
 static finish finish_of(const bp_multiply *job)
 {
-    if (job->epilogue == BP_ACTIVATE && job->activation == BP_RELU)
-        return FINISH_RELU;
-    if (job->epilogue != BP_DERIVATIVE)
+    if (job->epilogue == BP_ACTIVATE && !job->kept)
+        switch (job->activation->code) {
+#define VALUE_FINISH(NAME, name) \
+    case NAME: return FINISH_##NAME;
+            IN_REGISTERS(VALUE_FINISH)
+        }
+    if (job->epilogue != BP_DERIVATIVE || job->derivative == IDENTITY)
         return FINISH_STORE;
-    switch (job->activation) {
-    case BP_RELU: return FINISH_RELU_DERIVATIVE;
-    case BP_TANH: return FINISH_TANH_DERIVATIVE;
-    case BP_SIGMOID: return FINISH_SIGMOID_DERIVATIVE;
-    case BP_IDENTITY: break;
+    switch (job->derivative) {
+#define DERIVATIVE_FINISH(NAME, name) \
+    case NAME: return FINISH_D_##NAME;
+        FROM_A_ACTIVATIONS(DERIVATIVE_FINISH)
     }
-    return FINISH_STORE;
+    return FINISH_KEPT_SLOPE;
 }
 
 static void multiply_strip(const bp_multiply *job, const strip *s)
@@ -155,12 +158,12 @@ static void multiply_strip(const bp_multiply *job, const strip *s)
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
         const int64_t at = s->row * job->ldc + s->column + done;
-        const real *a = end >= FINISH_RELU_DERIVATIVE ? (const real *)job->activations + at : NULL;
-        real *c = (real *)job->c + at;
+        real *kept = job->kept ? (real *)job->kept + at : NULL;
+        const results out = {(real *)job->c + at, job->ldc, end, NEEDS_KEPT(end) ? kept : NULL, s->k > 0};
         const factors f = strip_factors(job, s, done);
-        multiply_tile(s->rows, width / LANES, s->k > 0, s->length, &f, end, a, c, job->ldc);
+        multiply_tile(s->rows, width / LANES, s->length, &f, &out);
         if (ends && job->epilogue == BP_ACTIVATE && end == FINISH_STORE)
-            activate(job->activation, c, job->ldc, s->rows, width);
+            activate(job->activation, out.c, kept, job->ldc, s->rows, width);
     }
 }
 
@@ -171,39 +174,46 @@ typedef struct {
     int latest; /* which of the two has its gradient and waits for its step */
 } update_state;
 
+static real *gradient_tile(const bp_multiply *job, int which)
+{
+    return (real *)job->panel + which * TILE_ROWS * TILE_COLUMNS;
+}
+
 static void begin_update(const bp_multiply *job, update_state *state)
 {
     set_rates(&state->rates, job->step);
-    state->tiles[0].gradient = job->panel;
-    state->tiles[1].gradient = (real *)job->panel + TILE_ROWS * TILE_COLUMNS;
-    state->tiles[0].rows = state->tiles[1].rows = 0;
+    for (int which = 0; which < 2; ++which) {
+        state->tiles[which].gradient = gradient_tile(job, which);
+        state->tiles[which].ldg = TILE_COLUMNS;
+        state->tiles[which].rows = 0;
+    }
     state->latest = 0;
 }
 
 /* The same for a gradient that is spent at once: the step of each tile is made beside the product of the next. */
 static void update_strip(const bp_multiply *job, const strip *s, update_state *state)
 {
-    const bp_optimizer optimizer = job->step->optimizer;
+    const int is_beside = job->step->code == BESIDE && !job->a_is_k_major && s->length;
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
         const int64_t at = s->row * job->ldc + s->column + done;
         const pending_update *before = &state->tiles[state->latest];
         pending_update *next = &state->tiles[!state->latest];
         next->weights = (real *)job->weights + at;
-        next->moment1 = job->moment1 ? (real *)job->moment1 + at : NULL;
-        next->moment2 = job->moment2 ? (real *)job->moment2 + at : NULL;
+        for (int i = 0; i < BP_MOMENTS; ++i)
+            next->moments[i] = job->moments[i] ? (real *)job->moments[i] + at : NULL;
         next->ld = job->ldc;
         next->rows = s->rows;
         next->decayed = job->decayed - s->row;
         next->columns = width;
+        const results out = {gradient_tile(job, !state->latest), TILE_COLUMNS, FINISH_STORE, NULL, 0};
         const factors f = strip_factors(job, s, done);
-        if (optimizer == BP_ADAM && !job->a_is_k_major && s->length) {
-            multiply_tile_beside_adam(s->rows, width / LANES, s->length, &f, next->gradient, &state->rates,
-                                      before, next, job->lookahead);
+        if (is_beside) {
+            const company beside = {&state->rates, before, next, job->lookahead};
+            multiply_tile_beside(s->rows, width / LANES, s->length, &f, &out, &beside);
         } else {
-            multiply_tile(s->rows, width / LANES, 0, s->length, &f, FINISH_STORE, NULL, next->gradient,
-                          TILE_COLUMNS);
-            update_tile(optimizer, &state->rates, before);
+            multiply_tile(s->rows, width / LANES, s->length, &f, &out);
+            update_block(job->step->code, &state->rates, before);
         }
         state->latest = !state->latest;
     }
@@ -245,5 +255,5 @@ static void multiply(const bp_multiply *job, int64_t first, int64_t last)
         first = end;
     }
     if (job->epilogue == BP_UPDATE)
-        update_tile(job->step->optimizer, &state.rates, &state.tiles[state.latest]);
+        update_block(job->step->code, &state.rates, &state.tiles[state.latest]);
 }

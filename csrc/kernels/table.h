@@ -2,6 +2,7 @@
  * header's name as BP_SIMD, and includes this. All the kernels are compiled once for each, with that stub's
  * flags. */
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "backprop.h"
@@ -26,18 +27,30 @@ typedef int32_t integer;
 #include "kernels/losses.h"
 #include "kernels/gather.h"
 
-INLINE vec v_function(bp_function function, vec x)
+/* Functions that are no activations, for the tests; log1p_exp: log(1 + exp(-|x|)). */
+#define FUNCTIONS(ROW) ROW(EXP, exp) ROW(LOG, log) ROW(LOG1P_EXP, log1p_exp) ROW(ERF, erf)
+
+enum {
+#define FUNCTION_CODE(NAME, name) FUNCTION_##NAME,
+    FUNCTIONS(FUNCTION_CODE)
+};
+
+static const bp_row function_rows[] = {
+#define FUNCTION_ROW(NAME, name) {#name, 0},
+    FUNCTIONS(FUNCTION_ROW){NULL, 0},
+};
+
+INLINE vec v_function(int function, vec x)
 {
     switch (function) {
-    case BP_EXP: return v_exp(x);
-    case BP_LOG: return v_log(x);
-    case BP_LOG1P_EXP: return v_log1p_exp(x);
-    case BP_ERF: break;
+#define FUNCTION_VALUE(NAME, name) \
+    case FUNCTION_##NAME: return v_##name(x);
+        FUNCTIONS(FUNCTION_VALUE)
     }
-    return v_erf(x);
+    return x;
 }
 
-static void evaluate(bp_function function, const void *in, void *out, int64_t count)
+static void evaluate(int function, const void *in, void *out, int64_t count)
 {
     const real *x = in;
     real *y = out;
@@ -76,17 +89,25 @@ const bp_kernels BP_STUB = {
     .lanes = LANES,
     .tile_rows = TILE_ROWS,
     .tile_columns = TILE_COLUMNS,
+    .activations = activation_rows,
+    .losses = loss_rows,
+    .optimizers = optimizer_rows,
+    .functions = function_rows,
+    .identity = IDENTITY,
+    .kept_slope = KEPT_SLOPE,
+    .beside = BESIDE,
     .panel_bytes = panel_bytes,
     .multiply_units = multiply_units,
     .multiply = multiply,
     .activate = activate,
     .derivative = derivative,
     .update = update,
+    .begin_step = begin_step,
     .gather = gather,
     .is_finite = is_finite,
     .transpose = transpose,
     .loss = loss,
-    .probabilities = probabilities,
+    .link = link,
     .sum = sum,
     .sum_of_squares = sum_of_squares,
     .uniform = uniform,

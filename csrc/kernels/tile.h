@@ -34,39 +34,44 @@ typedef struct {
 /* Whether an update finds registers beside the sums; without, it would push them out and back at every row. */
 #define ROOM_FOR_UPDATE (TILE_ROWS >= 12)
 
-/* What is done to the sums while they are still in registers. tanh and sigmoid have no room there: for them the
- * tile is stored, and activated in the first-level cache. */
+/* What is done to the sums while they are still in registers. Most activations have no room there: for them the tile
+ * is stored, and activated in the first-level cache. The derivatives have room: those worked out from a one each, and
+ * one for all that were kept. */
 typedef enum {
     FINISH_STORE,
-    FINISH_RELU,
-    FINISH_RELU_DERIVATIVE,
-    FINISH_TANH_DERIVATIVE,
-    FINISH_SIGMOID_DERIVATIVE
+#define FINISH_VALUE(NAME, name) FINISH_##NAME,
+#define FINISH_DERIVATIVE(NAME, name) FINISH_D_##NAME,
+    IN_REGISTERS(FINISH_VALUE)
+    FINISH_KEPT_SLOPE,
+    FROM_A_ACTIVATIONS(FINISH_DERIVATIVE)
 } finish;
+#define NEEDS_KEPT(end) ((end) >= FINISH_KEPT_SLOPE)
 
-/* A tile of the gradient whose parameters have not made their step yet. */
+/* Where the sums go, and what becomes of them on the way. */
 typedef struct {
-    real *gradient; /* [rows][TILE_COLUMNS] */
-    real *weights, *moment1, *moment2; /* [rows][ld] */
-    int64_t ld, rows, columns;
-    int64_t decayed; /* rows that are weights, not the bias */
-} pending_update;
+    real *c; /* [rows][ldc] */
+    int64_t ldc;
+    finish end;
+    const real *kept; /* [rows][ldc], where the finish NEEDS_KEPT */
+    int resume; /* from the sums in c, else from 0 */
+} results;
 
-/* One row of Adam's step. */
+/* What goes on beside a product: the tile before makes its step, the next one's parameters are fetched. */
+typedef struct {
+    const rates *rates;
+    const pending_update *before, *next;
+    bp_lookahead *lookahead;
+} company;
+
+/* One row of a step. */
 INLINE void update_row(const rates *r, const pending_update *p, int64_t row)
 {
     const real *gradient = p->gradient + row * TILE_COLUMNS;
-    real *weights = p->weights, *moment1 = p->moment1, *moment2 = p->moment2;
+    real *const moments[] = {p->moments[0], p->moments[1]};
     const real l2 = row < p->decayed ? r->l2 : 0;
     const int64_t at = row * p->ld;
     UNROLLED for (int column = 0; column < TILE_COLUMNS; column += LANES) if (column < p->columns)
-        update_vector(BP_ADAM, r, l2, gradient + column, weights, moment1, moment2, at + column);
-}
-
-static void update_tile(bp_optimizer optimizer, const rates *r, const pending_update *p)
-{
-    update_rows(optimizer, r, p->gradient, TILE_COLUMNS, p->weights, p->moment1, p->moment2, p->ld, p->rows,
-                p->decayed, p->columns);
+        update_vector(BESIDE, 2, r, l2, gradient + column, p->weights, moments, at + column);
 }
 
 /* Into the first-level cache, to be written soon: whole rows, for a fetch past the end does no harm. */
@@ -76,8 +81,8 @@ INLINE void prefetch_row(const pending_update *p, int64_t row)
     UNROLLED for (int j = 0; j < TILE_COLUMNS; j += BP_ALIGNMENT / (int)sizeof(real))
     {
         __builtin_prefetch(p->weights + at + j, 1, 3);
-        __builtin_prefetch(p->moment1 + at + j, 1, 3);
-        __builtin_prefetch(p->moment2 + at + j, 1, 3);
+        __builtin_prefetch(p->moments[0] + at + j, 1, 3);
+        __builtin_prefetch(p->moments[1] + at + j, 1, 3);
     }
 }
 
@@ -114,25 +119,27 @@ INLINE void fetch_ahead(bp_lookahead *l)
         UNROLLED for (int v = 0; v < vectors; ++v) v_store(c + v * LANES, value); \
         NEXT_ROW(c);                                                              \
     }
-#define STORE_EACH_DERIVATIVE(activation)                                                        \
-    UNROLLED for (int i = 0; i < rows; ++i)                                                      \
-    {                                                                                            \
-        UNROLLED for (int v = 0; v < vectors; ++v)                                               \
-            v_store(c + v * LANES, v_derivative(activation, v_load(a + v * LANES), sums[i][v])); \
-        NEXT_ROW(a);                                                                             \
-        NEXT_ROW(c);                                                                             \
+#define STORE_EACH_DERIVATIVE(code)                                                           \
+    UNROLLED for (int i = 0; i < rows; ++i)                                                   \
+    {                                                                                         \
+        UNROLLED for (int v = 0; v < vectors; ++v)                                            \
+            v_store(c + v * LANES, v_derivative(code, v_load(kept + v * LANES), sums[i][v])); \
+        NEXT_ROW(kept);                                                                       \
+        NEXT_ROW(c);                                                                          \
     }
 
-/* c[rows][vectors] (+)= the sum over k >= 1 of a(row, k) b[k][vectors].
+/* The sums over k >= 1 of a(row, k) b[k][vectors], for `rows` rows.
  *
- * With `r`, the tile before makes its Adam step meanwhile, row after row: square roots and divisions have a unit
- * of their own and cost little beside the multiply-adds. `next` is this tile's own update, whose parameters are
- * fetched. rows, vectors and whether there is an r are constants where this is inlined. */
-INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const factors *f,
-                 const int64_t row_stride, const int64_t k_stride, finish end,
-                 const real *a /* [rows][ldc] */, real *c, int64_t ldc, const rates *r,
-                 const pending_update *before, const pending_update *next, bp_lookahead *lookahead)
+ * In company of another tile's update, that makes its step meanwhile, row after row. rows, vectors and whether there
+ * is company are constants where this is inlined, and one of the strides is. */
+INLINE void tile(const int rows, const int vectors, int64_t k, const factors *f, const int64_t row_stride,
+                 const int64_t k_stride, const results *out, const company *beside)
 {
+    const rates *r = beside ? beside->rates : NULL;
+    const pending_update *before = beside ? beside->before : NULL, *next = beside ? beside->next : NULL;
+    bp_lookahead *lookahead = beside ? beside->lookahead : NULL;
+    real *c = out->c;
+    const int64_t ldc = out->ldc;
     const int64_t portion = r ? (k + TILE_ROWS - 1) / TILE_ROWS : k;
     int64_t row = 0; /* of the update */
     const int64_t ldb = f->ldb, ahead_stride = f->ahead_stride;
@@ -140,10 +147,10 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
     const char *ahead = f->ahead;
     vec sums[TILE_ROWS][TILE_VECTORS];
     if (r && !ROOM_FOR_UPDATE)
-        update_tile(BP_ADAM, r, before);
+        update_block(BESIDE, r, before);
     UNROLLED for (int i = 0; i < rows; i += ROWS_OF_BASE) bases[i / ROWS_OF_BASE] = f->a + i * row_stride;
     UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v) sums[i][v] = v_set(0);
-    if (resume) {
+    if (!beside && out->resume) {
         const real *from = c;
         UNROLLED for (int i = 0; i < rows; ++i)
         {
@@ -187,22 +194,30 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
     } while (k);
     for (; ROOM_FOR_UPDATE && r && row < before->rows; ++row) /* k was shorter than the tile before is high */
         update_row(r, before, row);
-    switch (end) {
+    if (beside) {
+        STORE_EACH(sums[i][v]);
+        return;
+    }
+    const real *kept = out->kept;
+    switch (out->end) {
     case FINISH_STORE: STORE_EACH(sums[i][v]); return;
-    case FINISH_RELU: STORE_EACH(v_activation(BP_RELU, sums[i][v])); return;
-    case FINISH_RELU_DERIVATIVE: STORE_EACH_DERIVATIVE(BP_RELU); return;
-    case FINISH_TANH_DERIVATIVE: STORE_EACH_DERIVATIVE(BP_TANH); return;
-    case FINISH_SIGMOID_DERIVATIVE: STORE_EACH_DERIVATIVE(BP_SIGMOID); return;
+#define STORE_VALUE(NAME, name) \
+    case FINISH_##NAME: STORE_EACH(v_##name(sums[i][v])); return;
+        IN_REGISTERS(STORE_VALUE)
+    case FINISH_KEPT_SLOPE: STORE_EACH_DERIVATIVE(KEPT_SLOPE); return;
+#define STORE_DERIVATIVE(NAME, name) \
+    case FINISH_D_##NAME: STORE_EACH_DERIVATIVE(NAME); return;
+        FROM_A_ACTIVATIONS(STORE_DERIVATIVE)
     }
 }
 
 /* The calls with constants: k-major A (row_stride 1) and row-major A (k_stride 1), every height, one or all
  * vectors. */
-#define TILE_OF(rows, vectors)                                                                     \
-    if (f->row_stride == 1)                                                                        \
-        tile(rows, vectors, resume, k, f, 1, f->k_stride, end, a, c, ldc, NULL, NULL, NULL, NULL); \
-    else                                                                                           \
-        tile(rows, vectors, resume, k, f, f->row_stride, 1, end, a, c, ldc, NULL, NULL, NULL, NULL);
+#define TILE_OF(rows, vectors)                                       \
+    if (f->row_stride == 1)                                          \
+        tile(rows, vectors, k, f, 1, f->k_stride, out, NULL);        \
+    else                                                             \
+        tile(rows, vectors, k, f, f->row_stride, 1, out, NULL);
 #define TILE_CASE(rows)                 \
     case rows:                          \
         if (vectors == TILE_VECTORS) {  \
@@ -211,16 +226,13 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
             TILE_OF(rows, 1)            \
         }                               \
         break;
-#define ADAM_OF(rows, vectors)                                                                            \
-    tile(rows, vectors, 0, k, f, f->row_stride, 1, FINISH_STORE, NULL, gradient, TILE_COLUMNS, r, before, \
-         next, lookahead);
-#define ADAM_CASE(rows)                 \
-    case rows:                          \
-        if (vectors == TILE_VECTORS) {  \
-            ADAM_OF(rows, TILE_VECTORS) \
-        } else {                        \
-            ADAM_OF(rows, 1)            \
-        }                               \
+#define BESIDE_CASE(rows)                                                              \
+    case rows:                                                                         \
+        if (vectors == TILE_VECTORS) {                                                 \
+            tile(rows, TILE_VECTORS, k, f, f->row_stride, 1, out, beside);             \
+        } else {                                                                       \
+            tile(rows, 1, k, f, f->row_stride, 1, out, beside);                        \
+        }                                                                              \
         break;
 
 #define CASES_TO_4(CASE) CASE(1) CASE(2) CASE(3) CASE(4)
@@ -232,12 +244,11 @@ INLINE void tile(const int rows, const int vectors, int resume, int64_t k, const
 #define EVERY_CASE(CASE) CASES_TO_4(CASE)
 #endif
 
-static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, const factors *f, finish end,
-                          const real *a, real *c, int64_t ldc)
+static void multiply_tile(int64_t rows, int64_t vectors, int64_t k, const factors *f, const results *out)
 {
     if (k == 0) { /* an empty sum, which every finish leaves 0 */
         for (int64_t i = 0; i < rows; ++i)
-            memset(c + i * ldc, 0, (size_t)(vectors * LANES) * sizeof(real));
+            memset(out->c + i * out->ldc, 0, (size_t)(vectors * LANES) * sizeof(real));
         return;
     }
     switch (rows) {
@@ -245,11 +256,10 @@ static void multiply_tile(int64_t rows, int64_t vectors, int resume, int64_t k, 
     }
 }
 
-static void multiply_tile_beside_adam(int64_t rows, int64_t vectors, int64_t k, const factors *f,
-                                      real *gradient, const rates *r, const pending_update *before,
-                                      const pending_update *next, bp_lookahead *lookahead)
+static void multiply_tile_beside(int64_t rows, int64_t vectors, int64_t k, const factors *f,
+                                 const results *out, const company *beside)
 {
     switch (rows) {
-        EVERY_CASE(ADAM_CASE)
+        EVERY_CASE(BESIDE_CASE)
     }
 }

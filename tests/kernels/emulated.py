@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from backprop import SGD
 from backprop._core import probe
-from backprop._core.network import ACTIVATIONS, LOSSES, OPTIMIZERS
 
 NAME = "neon"
 COMPILER = "aarch64-linux-gnu-gcc"
@@ -25,9 +25,9 @@ CSRC = HERE.parent.parent / "csrc"
 # As in setup.py.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fno-math-errno"]
 (INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS) = range(9)
-(PROBABILITIES, SUM, UNIFORM, SUM_OF_SQUARES, IS_FINITE) = range(9, 14)
+(LINK, SUM, UNIFORM, SUM_OF_SQUARES, IS_FINITE) = range(9, 14)
 EPILOGUES = ("store", "activate", "derivative", "update")
-CONSTANTS = ("learning_rate", "momentum", "beta_1", "beta_2", "epsilon", "l2")
+VALUES, SETTINGS, MOMENTS = 4, 8, 3  # BP_VALUES, BP_SETTINGS and BP_MOMENTS of backprop.h
 
 
 def missing():
@@ -93,8 +93,19 @@ class Driver:
         return found
 
 
-def constants(step):
-    return [float(step.get(name, 0)) for name in CONSTANTS]
+def text(name):
+    """A row's name as the driver takes it: it looks for the row in its own tables."""
+    return np.array([*name.encode(), 0], np.uint8)
+
+
+def filled(given, count, rest):
+    """As many as the driver expects."""
+    assert len(given) <= count
+    return [*given, *[rest] * (count - len(given))]
+
+
+def reals_of(optimizer):
+    return [optimizer.learning_rate, optimizer.l2, *filled(optimizer.settings, SETTINGS, 0.0)]
 
 
 class Kernels:
@@ -108,20 +119,25 @@ class Kernels:
         info, _ = self.driver.ask(INFO, dtype)
         return info >> 16 & 255, info >> 8 & 255, info & 255
 
-    def apply(self, function, values):
+    def function(self, name, values):
         values = np.ascontiguousarray(values)
         out = probe.np.empty_like(values)
-        if function in probe.FUNCTIONS:
-            kernel, code = EVALUATE, probe.FUNCTIONS[function]
-        else:
-            kernel, code = APPLY, ACTIVATIONS[function]
-        self.driver.ask(kernel, values.dtype, (code, values.size), (), (values, out))
+        self.driver.ask(EVALUATE, values.dtype, (values.size,), (), (text(name), values, out))
         return out
 
-    def update(self, step, gradient, weights, moment1=None, moment2=None):
-        integers = (OPTIMIZERS[step["optimizer"]], *weights.shape)
-        arrays = (gradient, weights, moment1, moment2)
-        self.driver.ask(UPDATE, weights.dtype, integers, constants(step), arrays)
+    def activate(self, activation, values, parameters=()):
+        values = np.ascontiguousarray(values)
+        out, slope = probe.np.empty_like(values), probe.np.empty_like(values)
+        arrays = (text(activation), values, out, slope)
+        reals = filled(parameters, VALUES, 0.0)
+        self.driver.ask(APPLY, values.dtype, (values.size,), reals, arrays)
+        return out, slope
+
+    def update(self, step, gradient, weights, moments=()):
+        optimizer, t = step
+        arrays = (text(optimizer.kind), gradient, weights, *filled(moments, MOMENTS, None))
+        integers = (t, *weights.shape)
+        self.driver.ask(UPDATE, weights.dtype, integers, reals_of(optimizer), arrays)
 
     def gather(
         self, source, dtype, columns, rows=None, offset=None, scale=None, start=0, count=None
@@ -140,16 +156,17 @@ class Kernels:
         self.driver.ask(TRANSPOSE, values.dtype, values.shape, (), (values, out))
         return out
 
-    def loss(self, name, a, targets, weights, scale):
+    def loss(self, name, a, targets, weights, scale, parameters=()):
         da, losses = probe.np.empty_like(a), probe.np.empty(a.shape[1], a.dtype)
         given = (targets, None) if targets.ndim == 2 else (None, targets)
-        arrays = (a, *given, weights, da, losses)
-        self.driver.ask(LOSS, a.dtype, (LOSSES[name], *a.shape), (scale,), arrays)
+        arrays = (text(name), a, *given, weights, da, losses)
+        reals = (*filled(parameters, VALUES, 0.0), scale)
+        self.driver.ask(LOSS, a.dtype, a.shape, reals, arrays)
         return losses, da
 
-    def probabilities(self, name, logits):
-        out = logits.copy()
-        self.driver.ask(PROBABILITIES, out.dtype, (LOSSES[name], *out.shape), (), (out,))
+    def link(self, name, outputs):
+        out = outputs.copy()
+        self.driver.ask(LINK, out.dtype, out.shape, (), (text(name), out))
         return out
 
     def total(self, values):
@@ -183,26 +200,26 @@ class Product:
         a_is_k_major=False,
         epilogue="store",
         activation="identity",
-        activations=None,
+        parameters=(),
+        kept=None,
         step=None,
-        moment1=None,
-        moment2=None,
+        moments=(),
         parameters_are_far=False,
     ):
         self.driver, self.dtype = driver, a.dtype
         panel_bytes = driver.ask(INFO, a.dtype)[0] >> 24
         panel = probe.np.zeros(panel_bytes + 64, np.uint8)
-        self.arrays = (a, b, c, activations, moment1, moment2, panel)
-        step = step or {"optimizer": "sgd"}
+        optimizer, t = step or (SGD(), 1)
+        self.arrays = (text(activation), text(optimizer.kind), a, b, c, kept, panel)
+        self.arrays += (*filled(moments, MOMENTS, None),)
         lda, ldb, ldc = (x.strides[0] // x.itemsize for x in (a, b, c))
-        self.shape = (*c.shape, len(b), lda, a_is_k_major, ldb, ldc)
-        self.kind = (EPILOGUES.index(epilogue), ACTIVATIONS[activation])
-        self.optimizer, self.constants = OPTIMIZERS[step["optimizer"]], constants(step)
-        self.is_far = parameters_are_far
+        self.integers = (*c.shape, len(b), lda, a_is_k_major, ldb, ldc)
+        self.integers += (EPILOGUES.index(epilogue), t, parameters_are_far)
+        self.reals = (*filled(parameters, VALUES, 0.0), *reals_of(optimizer))
 
     def ask(self, kernel, first, last):
-        integers = (*self.shape, *self.kind, first, last, self.optimizer, self.is_far)
-        return self.driver.ask(kernel, self.dtype, integers, self.constants, self.arrays)[0]
+        integers = (*self.integers, first, last)
+        return self.driver.ask(kernel, self.dtype, integers, self.reals, self.arrays)[0]
 
     def units(self):
         return self.ask(UNITS, 0, 0)
@@ -211,8 +228,8 @@ class Product:
         self.ask(MULTIPLY, first, self.units() if last is None else last)
 
 
-NAMES = ("Product", "tile_shape", "apply", "update", "gather", "transpose", "loss")
-NAMES += ("probabilities", "total", "sum_of_squares", "is_finite", "uniform")
+NAMES = ("Product", "tile_shape", "function", "activate", "update", "gather", "transpose", "loss")
+NAMES += ("link", "total", "sum_of_squares", "is_finite", "uniform")
 
 
 def dispatching(name, kernels_of_neon):

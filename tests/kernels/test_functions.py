@@ -1,24 +1,42 @@
-"""Activations, losses, probabilities and sums: accuracy, and what is not finite."""
+"""Activations, losses, their links and sums: accuracy, and what is not finite."""
 
 import functools
 
+import catalogued
 import numpy as np
 import pytest
+from catalogued import ACTIVATIONS, LOSSES, random, targets_for, wider
 
 from backprop import reference
-from backprop._core import probe
-
-LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
+from backprop._core import kernels, probe
 
 
-def random(shape, dtype, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+def activate(name, z, isa):
+    """(a, f'(z)), of an activation as the catalogue has it."""
+    return probe.activate(name, z, ACTIVATIONS[name].row[1], isa)
+
+
+def loss_of(name, a, targets, weights, scale, isa):
+    """(losses, da), likewise."""
+    return probe.loss(name, a, targets, weights, scale, LOSSES[name].row[1], isa)
 
 
 def ulps(found, exact):
     """|found - exact| in units of the last place of `exact`, which is wider than `found`."""
     spacing = np.spacing(np.abs(exact).astype(found.dtype)).astype(exact.dtype)
     return np.abs(found.astype(exact.dtype) - exact) / spacing
+
+
+# ---- the catalogue ----------------------------------------------------------------------------
+
+
+def test_what_the_catalogue_has_is_a_row_of_the_kernels_and_the_other_way_round():
+    found = {what: sorted(names) for what, names in kernels.rows().items()}
+    assert found == {
+        "activations": sorted(ACTIVATIONS),
+        "losses": sorted(LOSSES),
+        "optimizers": sorted({made.kind for made in catalogued.OPTIMIZERS.values()}),
+    }
 
 
 # ---- activations ------------------------------------------------------------------------------
@@ -62,12 +80,7 @@ SPECIAL += [
     1e30,
     -1e30,
 ]
-ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
 BOUNDS = {"sigmoid": 1.5, "tanh": 1.5}  # units of the last place, of float64
-
-
-def wider(dtype):
-    return np.float64 if dtype == "float32" else np.longdouble
 
 
 def samples(dtype):
@@ -83,8 +96,8 @@ def samples(dtype):
 def test_activation_accuracy(dtype, isa, name, record_property):
     x = samples(dtype)
     wide = x.astype(wider(dtype))
-    exact = np.tanh(wide) if name == "tanh" else reference.sigmoid(wide)
-    found = probe.apply(name, x, isa)
+    exact = catalogued.value(ACTIVATIONS[name], wide)
+    found, _ = activate(name, x, isa)
     normal = np.abs(exact) >= np.finfo(dtype).tiny
     error = ulps(found[normal], exact[normal])
     record_property("ulps", float(error.max()))
@@ -107,27 +120,69 @@ def test_activations_of_what_is_not_finite(dtype, isa):
         "relu": [np.nan, np.inf, 0],
     }
     for name, values in expected.items():
-        np.testing.assert_array_equal(probe.apply(name, x, isa), np.array(values, dtype), name)
+        np.testing.assert_array_equal(activate(name, x, isa)[0], np.array(values, dtype), name)
 
 
 @pytest.mark.parametrize("name", ["identity", "relu"])
 def test_exact_activations(dtype, isa, name):
     x = samples(dtype)
-    np.testing.assert_array_equal(probe.apply(name, x, isa), reference.ACTIVATIONS[name].value(x))
+    a, slope = activate(name, x, isa)
+    np.testing.assert_array_equal(a, catalogued.value(ACTIVATIONS[name], x))
+    np.testing.assert_array_equal(slope, catalogued.derivative(ACTIVATIONS[name], x, a))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_apply_any_count_and_the_same_in_any_lane(dtype, isa, name):
+def test_activation_and_its_derivative(dtype, isa, name):
+    """Where terms of size z cancel each other, what is left is as exact as they are."""
+    entry, z = ACTIVATIONS[name], samples(dtype)
+    z = z[np.abs(z) <= 1e4]
+    wide = z.astype(wider(dtype))
+    exact = catalogued.value(entry, wide)
+    slope = catalogued.derivative(entry, wide, exact)
+    unit = 8 * np.finfo(dtype).eps
+    sizes = np.maximum(np.abs(exact), np.minimum(np.abs(wide), 1))
+    smallest = np.finfo(dtype).tiny  # below it a result may be flushed to 0
+    for found, expected, scale in zip(
+        activate(name, z, isa), (exact, slope), (sizes, np.maximum(np.abs(slope), 1)), strict=True
+    ):
+        with np.errstate(over="ignore"):
+            nearest = expected.astype(dtype)
+        infinite = ~np.isfinite(nearest)
+        np.testing.assert_array_equal(found[infinite], nearest[infinite])
+        error = np.abs(found - expected)
+        wrong = ~infinite & ~(error <= unit * scale + smallest)
+        assert not wrong.any(), (z[wrong][:5], found[wrong][:5], expected[wrong][:5])
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_of_large_numbers_and_of_nan(dtype, isa, name):
+    """Finite, or as numpy has it: exp(1e4) is infinite."""
+    z = np.array([1e4, -1e4], dtype)
+    expected = catalogued.value(ACTIVATIONS[name], z)
+    expected = expected, catalogued.derivative(ACTIVATIONS[name], z, expected)
+    for found, as_numpy_has_it in zip(activate(name, z, isa), expected, strict=True):
+        same = (found == as_numpy_has_it) | (np.isnan(found) & np.isnan(as_numpy_has_it))
+        assert (np.isfinite(found) | same).all(), (found, as_numpy_has_it)
+    lanes, _, _ = probe.tile_shape(dtype, isa)
+    for place in (0, lanes - 1):
+        z = random(2 * lanes, dtype)
+        z[place] = np.nan
+        a, slope = activate(name, z, isa)
+        assert np.isnan(a).nonzero()[0].tolist() == [place]
+        assert np.isfinite(np.delete(slope, place)).all()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_any_count_and_the_same_in_any_lane(dtype, isa, name):
     lanes, _, _ = probe.tile_shape(dtype, isa)
     whole = random(3 * lanes + 5, dtype, seed=8) * 3
-    expected = probe.apply(name, whole, isa)
+    expected = activate(name, whole, isa)
     for count in {0, 1, lanes - 1, lanes, lanes + 1, len(whole)}:
         for start in (0, 1, lanes - 1):
             part = whole[start : start + count].copy()
             part.flags.writeable = False
-            np.testing.assert_array_equal(
-                probe.apply(name, part, isa), expected[start : start + count]
-            )
+            for found, of_all in zip(activate(name, part, isa), expected, strict=True):
+                np.testing.assert_array_equal(found, of_all[start : start + count])
 
 
 def test_exp_accuracy(dtype, isa, record_property):
@@ -136,20 +191,20 @@ def test_exp_accuracy(dtype, isa, record_property):
     highest = {"float32": -17.5, "float64": -38.0}[dtype]
     x = np.random.default_rng(0).uniform(lowest, highest, 16 * 4000).astype(dtype)
     logits = np.stack([np.zeros_like(x), x])
-    found = probe.probabilities("softmax_cross_entropy", logits, isa)
+    found = probe.link("softmax_cross_entropy", logits, isa)
     assert (found[0] == 1).all()
     error = ulps(found[1], np.exp(x.astype(wider(dtype))))
     record_property("ulps", float(error.max()))
     assert error.max() <= 2
     below = np.array([[0.0] * 16, [-104 if dtype == "float32" else -746] * 16], dtype)
-    assert (probe.probabilities("softmax_cross_entropy", below, isa)[1] == 0).all()
+    assert (probe.link("softmax_cross_entropy", below, isa)[1] == 0).all()
 
 
 def test_exp_of_subnormal_results(dtype, isa):
     lowest = {"float32": (-103.2, -87.4), "float64": (-744.4, -708.5)}[dtype]
     x = np.random.default_rng(0).uniform(*lowest, 16 * 200).astype(dtype)
     logits = np.stack([np.zeros_like(x), x])
-    found = probe.probabilities("softmax_cross_entropy", logits, isa)[1]
+    found = probe.link("softmax_cross_entropy", logits, isa)[1]
     assert (ulps(found, np.exp(x.astype(wider(dtype)))) <= 1.5).all()
     assert (found > 0).all()
 
@@ -158,9 +213,8 @@ def test_log_accuracy(dtype, isa):
     """Seen through the loss: with n equal logits it is log n."""
     for n in (2, 3, 4, 5, 6, 7, 10, 31, 100, 999):
         a = np.zeros((n, 16), dtype)
-        losses, _ = probe.loss(
-            "softmax_cross_entropy", a, np.zeros(16, dtype), np.ones(16, dtype), 1.0, isa
-        )
+        labels, ones = np.zeros(16, dtype), np.ones(16, dtype)
+        losses, _ = loss_of("softmax_cross_entropy", a, labels, ones, 1.0, isa)
         assert ulps(losses, np.full(16, np.log(wider(dtype)(n)))).max() <= 2, n
 
 
@@ -169,7 +223,7 @@ def test_log1p_accuracy(dtype, isa):
     x = np.abs(np.random.default_rng(0).uniform(0, {"float32": 80, "float64": 700}[dtype], 16_000))
     x = np.concatenate([x, np.linspace(0, 4, 1600)]).astype(dtype)[None]
     one = np.ones_like(x)
-    losses, _ = probe.loss("sigmoid_cross_entropy", x, one, one[0], 1.0, isa)
+    losses, _ = loss_of("sigmoid_cross_entropy", x, one, one[0], 1.0, isa)
     exact = np.log1p(np.exp(-x[0].astype(wider(dtype))))
     assert ulps(losses, exact).max() <= 4
 
@@ -177,29 +231,20 @@ def test_log1p_accuracy(dtype, isa):
 # ---- losses -----------------------------------------------------------------------------------
 
 
-def loss_targets(loss, n_out, columns, dtype):
-    if loss == "squared_error":
-        return random((n_out, columns), dtype, seed=3)
-    if loss == "sigmoid_cross_entropy":
-        return np.random.default_rng(3).choice([0, 1, 0.25], (n_out, columns)).astype(dtype)
-    y = np.abs(random((n_out, columns), dtype, seed=3))
-    sums = np.linspace(0.5, 1.5, columns, dtype=dtype)  # probabilities that are rounded miss 1
-    return y / y.sum(axis=0) * sums
-
-
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("n_out", [1, 2, 3, 10, 17])
 def test_loss_and_its_derivative(dtype, isa, loss, n_out):
     for columns in (16, 48):
         a = random((n_out, columns), dtype, seed=1) * 4
-        y = loss_targets(loss, n_out, columns, dtype)
+        y = targets_for(LOSSES[loss], n_out, columns, dtype)
         weights = np.arange(columns).astype(dtype)  # the first one 0
-        losses, da = probe.loss(loss, a, y, weights, 0.25, isa)
+        losses, da = loss_of(loss, a, y, weights, 0.25, isa)
         at, yt, wt = (value.T.astype(float) for value in (a, y, weights))
         tolerance = 8 * np.finfo(dtype).eps
-        exact = wt * reference.LOSSES[loss].value(at, yt)
+        entry = LOSSES[loss]
+        exact = wt * entry.value(at, yt, *entry.settings.values())
         np.testing.assert_allclose(losses, exact, rtol=4 * tolerance, atol=tolerance)
-        exact = reference.LOSSES[loss].derivative(at, yt) * (0.25 * wt)[:, None]
+        exact = entry.derivative(at, yt, *entry.settings.values()) * (0.25 * wt)[:, None]
         np.testing.assert_allclose(da.T, exact, rtol=tolerance, atol=columns * tolerance)
         assert losses[0] == 0
         assert not da[:, 0].any()
@@ -212,8 +257,8 @@ def test_labels_are_one_hot_rows(dtype, isa, loss):
     a = random((7, 48), dtype)
     one_hot = np.ascontiguousarray(reference.one_hot(labels, 7, dtype).T)
     weights = np.ones(48, dtype)
-    by_label = probe.loss(loss, a, labels.astype(dtype), weights, 1.0, isa)
-    by_row = probe.loss(loss, a, one_hot, weights, 1.0, isa)
+    by_label = loss_of(loss, a, labels.astype(dtype), weights, 1.0, isa)
+    by_row = loss_of(loss, a, one_hot, weights, 1.0, isa)
     for one, other in zip(by_label, by_row, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -226,10 +271,10 @@ def test_cross_entropies_are_stable_for_any_finite_logits(dtype, isa, loss):
         for sign in (1, -1):
             a = np.array([[sign * size] * 16, [-sign * size] * 16], dtype)
             y = (a > 0).astype(dtype)
-            losses, da = probe.loss(loss, a, y, np.ones(16, dtype), 1.0, isa)
+            losses, da = loss_of(loss, a, y, np.ones(16, dtype), 1.0, isa)
             assert np.abs(losses).max() < 1e-9, (size, sign)
             assert np.abs(da).max() < 1e-9, (size, sign)
-            wrong, da = probe.loss(loss, a, 1 - y, np.ones(16, dtype), 1.0, isa)
+            wrong, da = loss_of(loss, a, 1 - y, np.ones(16, dtype), 1.0, isa)
             assert not np.isnan(wrong).any()
             assert (wrong >= size).all()
             np.testing.assert_allclose(np.abs(da), 1, rtol=1e-6)
@@ -240,19 +285,38 @@ def test_cross_entropies_are_stable_for_any_finite_logits(dtype, isa, loss):
 def test_losses_of_nan_are_nan(dtype, isa, loss, place):
     a = random((3, 16), dtype)
     a[place, 5] = np.nan
-    y = loss_targets(loss, 3, 16, dtype)
-    losses, da = probe.loss(loss, a, y, np.ones(16, dtype), 1.0, isa)
+    y = targets_for(LOSSES[loss], 3, 16, dtype)
+    losses, da = loss_of(loss, a, y, np.ones(16, dtype), 1.0, isa)
     assert np.isnan(losses).nonzero()[0].tolist() == [5]
     assert np.isnan(da[:, 5]).any()
     assert np.isfinite(np.delete(da, 5, axis=1)).all()
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("size", [50.0, 1e4])
+def test_losses_of_large_outputs(dtype, isa, loss, size):
+    """Finite, or as numpy has it."""
+    entry = LOSSES[loss]
+    a = np.array([[size] * 16, [-size] * 16, [0.0] * 16], dtype)
+    a[:, 8:] *= -1
+    y = targets_for(entry, 3, 16, dtype)
+    at, yt = (array.T.astype(wider(dtype)) for array in (a, y))
+    values = entry.settings.values()
+    expected = entry.value(at, yt, *values), entry.derivative(at, yt, *values).T
+    found = loss_of(loss, a, y, np.ones(16, dtype), 1.0, isa)
+    for each, exact in zip(found, expected, strict=True):
+        with np.errstate(over="ignore"):
+            nearest = exact.astype(dtype)
+        tolerance = 8 * np.finfo(dtype).eps
+        np.testing.assert_allclose(each, nearest, rtol=4 * tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("n_out", [1, 2, 10])
-def test_probabilities(dtype, isa, loss, n_out):
+def test_link(dtype, isa, loss, n_out):
     a = random((n_out, 48), dtype) * 10
-    found = probe.probabilities(loss, a, isa)
-    exact = reference.LOSSES[loss].prediction(a.T.astype(wider(dtype))).T
+    found = probe.link(loss, a, isa)
+    exact = LOSSES[loss].link(a.T.astype(wider(dtype))).T
     np.testing.assert_allclose(found, exact.astype(float), rtol=20 * np.finfo(dtype).eps)
 
 
@@ -301,12 +365,12 @@ def test_the_same_bits_on_every_instruction_set(dtype, assert_same_bits):
         found = {"sum": np.float64(probe.total(random(1000, dtype), isa))}
         found["squares"] = np.float64(probe.sum_of_squares(random((40, 25), dtype), isa))
         for name in ACTIVATIONS:
-            found[name] = probe.apply(name, samples(dtype), isa)
+            found[name], found[f"{name}, f'"] = activate(name, samples(dtype), isa)
         for name in LOSSES:
-            a, y = random((10, 48), dtype) * 4, loss_targets(name, 10, 48, dtype)
-            losses, da = probe.loss(name, a, y, np.ones(48, dtype), 0.3, isa)
+            a, y = random((10, 48), dtype) * 4, targets_for(LOSSES[name], 10, 48, dtype)
+            losses, da = loss_of(name, a, y, np.ones(48, dtype), 0.3, isa)
             found[name], found[f"{name}, derivative"] = losses, da
-            found[f"{name}, prediction"] = probe.probabilities(name, a, isa)
+            found[f"{name}, prediction"] = probe.link(name, a, isa)
         return found
 
     assert_same_bits(results_of)

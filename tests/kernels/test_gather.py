@@ -7,6 +7,7 @@ import pytest
 
 from backprop import reference
 from backprop._core import probe
+from backprop.catalogue.activations import ACTIVATIONS
 
 
 def random(shape, dtype, seed=0):
@@ -174,7 +175,7 @@ def test_initial_weights(dtype, isa, shape, activation):
     limit = np.sqrt(6 / shape[0]) if activation == "relu" else np.sqrt(6 / sum(shape))
     state = probe.random_stream(7, reference.WEIGHTS, 2)
     found = probe.uniform(dtype, state, limit, *shape, instruction_set=isa)
-    expected = reference.initial_weights(7, 2, *shape, activation, np.dtype(dtype))
+    expected = reference.initial_weights(7, 2, *shape, ACTIVATIONS[activation], dtype)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -199,4 +200,4 @@ def test_best_first_ending_in_the_plain_one():
 
 def test_an_instruction_set_that_is_not_there():
     with pytest.raises(ValueError, match="'mmx'"):
-        probe.apply("relu", np.ones(3), "mmx")
+        probe.activate("relu", np.ones(3), instruction_set="mmx")

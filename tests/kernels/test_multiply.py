@@ -9,16 +9,13 @@ import functools
 import itertools
 from fractions import Fraction
 
+import catalogued
 import numpy as np
 import pytest
+from catalogued import ACTIVATIONS, KEPT, ONE_OF_EACH, OPTIMIZERS, T, random
 
-from backprop import reference
-from backprop._core import probe
-
-
-def random(shape, dtype, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
-
+from backprop import Adam
+from backprop._core import kernels, probe
 
 # ---- the multiply -----------------------------------------------------------------------------
 
@@ -182,138 +179,152 @@ def test_multiply_stays_inside_its_scratch(dtype, isa, guards):
             assert not guards.inside(-1)[-64:].any()
 
 
-ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
+# ---- activations and their derivatives --------------------------------------------------------
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_activate_epilogue_is_the_activation_of_the_product(dtype, isa, activation):
+def test_every_activation_is_in_one_of_the_tables():
+    """Or the tests below would not know which of them keep f'(z)."""
+    from_a = {"identity", *catalogued.names_in("FROM_A_ACTIVATIONS")}
+    assert from_a | KEPT == set(kernels.rows()["activations"])
+    assert not from_a & KEPT
+
+
+def product_shapes(dtype, isa):
+    """The last two are summed in stretches, between which nothing is activated."""
     _, rows, _ = probe.tile_shape(dtype, isa)
-    for m, n, k in ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100)):
-        plain, z = multiply(m, n, k, dtype, isa)
+    return ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100), (rows + 2, 48, 1200))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("k_major", [True, False])
+def test_activate_epilogue_is_the_activation_of_the_product(dtype, isa, name, k_major):
+    activation = catalogued.activation_of(ACTIVATIONS[name])
+    for m, n, k in product_shapes(dtype, isa):
+        plain, z = multiply(m, n, k, dtype, isa, k_major)
         plain.run()
-        job, a = multiply(m, n, k, dtype, isa, epilogue="activate", activation=activation)
+        expected, slope = probe.activate(
+            name, np.ascontiguousarray(z.view), ACTIVATIONS[name].row[1], isa
+        )
+        job, a = multiply(m, n, k, dtype, isa, k_major, epilogue="activate", **activation)
         job.run()
-        expected = probe.apply(activation, np.ascontiguousarray(z.view), isa)
         np.testing.assert_array_equal(a.view, expected)
         a.assert_untouched_outside()
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_derivative_epilogue_is_the_reference_derivative(dtype, isa, activation):
-    _, rows, _ = probe.tile_shape(dtype, isa)
-    for m, n, k in ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100)):
-        plain, da = multiply(m, n, k, dtype, isa)
-        plain.run()
-        a = Block(m, n, dtype, fill=0.5)  # the same leading dimension as the product
-        a.view[...] = reference.ACTIVATIONS[activation].value(random((m, n), dtype, seed=5))
-        a.view[0, :3] = 0, -0.0, 1
-        job, dz = multiply(
-            m, n, k, dtype, isa, epilogue="derivative", activation=activation, activations=a.view
+        kept = Block(m, n, dtype)
+        job, a = multiply(
+            m, n, k, dtype, isa, k_major, epilogue="activate", kept=kept.view, **activation
         )
         job.run()
-        expected = da.view.astype(float) * reference.ACTIVATIONS[activation].derivative(
-            a.view.astype(float)
+        np.testing.assert_array_equal(a.view, expected)
+        np.testing.assert_array_equal(kept.view, slope)
+        a.assert_untouched_outside()
+        kept.assert_untouched_outside()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("k_major", [True, False])
+def test_derivative_epilogue_multiplies_by_the_derivative(dtype, isa, name, k_major):
+    """By f'(z) as the catalogue has it from a; or, bit for bit, by what was kept."""
+    entry = ACTIVATIONS[name]
+    for m, n, k in product_shapes(dtype, isa):
+        plain, da = multiply(m, n, k, dtype, isa, k_major)
+        plain.run()
+        kept = Block(m, n, dtype, fill=0.5)  # the same leading dimension as the product
+        z = random((m, n), dtype, seed=5)
+        kept.view[...] = z if name in KEPT else catalogued.value(entry, z)
+        kept.view[0, :3] = 0, -0.0, 1
+        before = kept.whole.copy()
+        job, dz = multiply(
+            m,
+            n,
+            k,
+            dtype,
+            isa,
+            k_major,
+            epilogue="derivative",
+            kept=kept.view,
+            **catalogued.activation_of(entry),
         )
-        tolerance = 4 * np.finfo(dtype).eps  # of da: 1 - a² has lost digits where a is near 1
-        atol = tolerance * np.abs(da.view).max()
-        np.testing.assert_allclose(dz.view, expected, rtol=tolerance, atol=atol)
-        assert activation == "identity" or (dz.view != da.view).any()
+        job.run()
+        if name in KEPT:
+            np.testing.assert_array_equal(dz.view, kept.view * da.view)
+        else:
+            slope = catalogued.derivative(entry, z.astype(float), kept.view.astype(float))
+            tolerance = 4 * np.finfo(dtype).eps  # of da: 1 - a² has lost digits where a is near 1
+            atol = tolerance * np.abs(da.view).max()
+            np.testing.assert_allclose(dz.view, da.view * slope, rtol=tolerance, atol=atol)
+        assert name == "identity" or (dz.view != da.view).any()
+        np.testing.assert_array_equal(kept.whole, before)
         dz.assert_untouched_outside()
 
 
 # ---- the optimizers ---------------------------------------------------------------------------
 
-T = 3  # the step that is tested, counted from 1
-STEPS = {
-    "sgd": {"optimizer": "sgd", "learning_rate": 0.1},
-    "momentum": {"optimizer": "momentum", "learning_rate": 0.1, "momentum": 0.9},
-    "nesterov": {"optimizer": "nesterov", "learning_rate": 0.1, "momentum": 0.9},
-    "adam": {
-        "optimizer": "adam",
-        "learning_rate": 0.1 * np.sqrt(1 - 0.999**T) / (1 - 0.9**T),
-        "beta_1": 0.9,
-        "beta_2": 0.999,
-        "epsilon": 1e-8 * np.sqrt(1 - 0.999**T),
-    },
-}
-STEPS.update({f"{name} with l2": {**step, "l2": 0.3} for name, step in STEPS.items()})
+
+def updated_in_place(optimizer, values, isa, t=T, rows=None):
+    """Copies of (gradient, weights, moments) after step t of the first `rows`."""
+    g, w, moments = values[0].copy(), values[1].copy(), [m.copy() for m in values[2]]
+    probe.update(
+        (optimizer, t), g[:rows], w[:rows], [m[:rows] for m in moments], instruction_set=isa
+    )
+    return g, w, moments
 
 
-def reference_update(name, w, g, m1, m2):
-    name, _, with_l2 = name.partition(" with ")
-    if with_l2:
-        g = np.concatenate([g[:-1] + 0.3 * w[:-1], g[-1:]])  # the last row is the bias
-    if name == "sgd":
-        reference.sgd_update(w, g, 0.1)
-    elif name == "adam":
-        reference.adam_update(w, g, m1, m2, T, 0.1, 0.9, 0.999, 1e-8)
-    else:
-        reference.momentum_update(w, g, m1, 0.1, 0.9, nesterov=name == "nesterov")
-
-
-def moments_of(name, m1, m2):
-    return {"sgd": (), "adam": (m1, m2)}.get(name.split()[0], (m1,))
-
-
-def parameters(rows, columns, dtype):
-    """(gradient, weights, moment1, moment2), with two rows more behind each that are to stay."""
-    g, w, m1, m2 = (random((rows + 2, columns), dtype, seed=seed) for seed in range(4))
-    return g, w, m1, m2 * m2
-
-
-@pytest.mark.parametrize("name", STEPS)
-def test_update_is_the_reference_update(dtype, isa, name):
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_update_is_the_update_of_the_catalogue(dtype, isa, name):
     for rows, columns in ((0, 16), (1, 16), (7, 48)):
-        values = parameters(rows, columns, dtype)
-        g, w, m1, m2 = (value.copy() for value in values)
-        expected = [value[:rows].astype(float) for value in values]
-        reference_update(name, expected[1], expected[0], expected[2], expected[3])
-        used = moments_of(name, m1, m2)
-        probe.update(
-            STEPS[name], g[:rows], w[:rows], *(m[:rows] for m in used), instruction_set=isa
-        )
+        # two rows more, which are to stay
+        values = catalogued.parameters(OPTIMIZERS[name], rows + 2, columns, dtype)
+        gradient, weights, moments = values
+        of_update = gradient[:rows], weights[:rows], [m[:rows] for m in moments]
+        exact_w, exact_moments = catalogued.updated(OPTIMIZERS[name], *of_update)
+        g, w, m = updated_in_place(OPTIMIZERS[name], values, isa, rows=rows)
         tolerance = 8 * np.finfo(dtype).eps
-        for found, exact in zip((g, w, m1, m2), expected, strict=True):
+        for found, exact in zip((w, *m), (exact_w, *exact_moments), strict=True):
             np.testing.assert_allclose(found[:rows], exact, rtol=tolerance, atol=tolerance)
-        for found, before in zip((g, w, m1, m2), values, strict=True):
+        for found, before in zip((w, *m), (weights, *moments), strict=True):
             np.testing.assert_array_equal(found[rows:], before[rows:])
-        assert rows == 0 or (w[:rows] != values[1][:rows]).all()
+        np.testing.assert_array_equal(g, gradient)
+        assert rows == 0 or (w[:rows] != weights[:rows]).all()
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+@pytest.mark.parametrize("t", [1, 2, 31, 32, 33, 64, 1000, 10**6 + 1])
+def test_update_of_any_step(dtype, isa, name, t):
+    """Powers of what moments decay by: by squaring to a multiple of 32, and on from there."""
+    values = catalogued.parameters(ONE_OF_EACH[name], 3, 16, dtype)
+    exact_w, exact_moments = catalogued.updated(ONE_OF_EACH[name], *values, t=t)
+    _, w, m = updated_in_place(ONE_OF_EACH[name], values, isa, t)
+    tolerance = 8 * np.finfo(dtype).eps
+    for found, exact in zip((w, *m), (exact_w, *exact_moments), strict=True):
+        np.testing.assert_allclose(found, exact, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("is_far", [False, True])
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_update_epilogue_is_the_update_with_the_product(dtype, isa, name, is_far):
     _, rows, _ = probe.tile_shape(dtype, isa)
     for m, n, k in ((1, 16, 9), (rows + 1, 48, 9), (2 * rows, 112, 1100), HIGH):
         plain, gradient = multiply(m, n, k, dtype, isa)
         plain.run()
-        _, *values = parameters(m, n, dtype)
-        expected = [value.copy()[:m] for value in values]
-        n_moments = len(moments_of(name, None, None))
-        probe.update(
-            STEPS[name],
-            np.ascontiguousarray(gradient.view),
-            *expected[: 1 + n_moments],
-            instruction_set=isa,
-        )
-        blocks = [Block(m, n, dtype) for _ in values]
-        for block, value in zip(blocks, values, strict=True):
-            block.view[...] = value[:m]
-        weights, *moments = (block.view for block in blocks)
+        _, *values = catalogued.parameters(ONE_OF_EACH[name], m, n, dtype)
+        product = np.ascontiguousarray(gradient.view)
+        _, w, moments = updated_in_place(ONE_OF_EACH[name], (product, *values), isa)
+        blocks = [Block(m, n, dtype) for _ in (w, *moments)]
+        for block, value in zip(blocks, (values[0], *values[1]), strict=True):
+            block.view[...] = value
         a, b = operands(m, n, k, dtype)
-        given = dict(zip(("moment1", "moment2"), moments[:n_moments], strict=False))
         job = probe.Product(
             a,
             b,
-            weights,
+            blocks[0].view,
             epilogue="update",
-            step=STEPS[name],
+            step=(ONE_OF_EACH[name], T),
+            moments=[block.view for block in blocks[1:]],
             parameters_are_far=is_far,
             instruction_set=isa,
-            **given,
         )
         job.run()
-        for block, exact in zip(blocks, expected, strict=True):
+        for block, exact in zip(blocks, (w, *moments), strict=True):
             np.testing.assert_array_equal(block.view, exact)
             block.assert_untouched_outside()
 
@@ -324,16 +335,16 @@ def test_strips_are_lower_where_parameters_are_far_and_the_batch_is_small(dtype,
 
     def units(k, is_far):
         a, b = operands(120, 32, k, dtype)
-        weights, moment1, moment2 = (np.zeros((120, 32), dtype) for _ in range(3))
-        given = {"step": STEPS["adam"], "moment1": moment1, "moment2": moment2}
+        weights, *moments = (np.zeros((120, 32), dtype) for _ in range(3))
         return probe.Product(
             a,
             b,
             weights,
             epilogue="update",
+            step=(Adam(), T),
+            moments=moments,
             parameters_are_far=is_far,
             instruction_set=isa,
-            **given,
         ).units()
 
     assert units(33, True) == units(33, False) == units(32, False) == 120 // rows
@@ -348,19 +359,30 @@ def test_the_same_bits_on_every_instruction_set(dtype, assert_same_bits):
         job, c = multiply(13, 48, 29, dtype, isa)
         job.run()
         found = {"multiply": c.view}
-        a = Block(13, 48, dtype)
-        for name in ACTIVATIONS:
-            a.view[...] = reference.ACTIVATIONS[name].value(random((13, 48), dtype))
+        for name, entry in ACTIVATIONS.items():
+            activation, kept = catalogued.activation_of(entry), Block(13, 48, dtype)
+            job, a = multiply(
+                13, 48, 29, dtype, isa, epilogue="activate", kept=kept.view, **activation
+            )
+            job.run()
+            found[name], found[f"kept of {name}"] = a.view, kept.view
             job, dz = multiply(
-                13, 48, 29, dtype, isa, epilogue="derivative", activation=name, activations=a.view
+                13,
+                48,
+                29,
+                dtype,
+                isa,
+                epilogue="derivative",
+                kept=(kept if name in KEPT else a).view,
+                **activation,
             )
             job.run()
             found[f"derivative of {name}"] = dz.view
-        for name, step in STEPS.items():
-            g, w, m1, m2 = parameters(5, 48, dtype)
-            used = moments_of(name, m1, m2)
-            probe.update(step, g, w, *used, instruction_set=isa)
-            found[f"{name} update"] = np.stack([w, *used])
+        for name, optimizer in OPTIMIZERS.items():
+            values = catalogued.parameters(optimizer, 5, 48, dtype)
+            for t in (T, 1000):
+                _, w, moments = updated_in_place(optimizer, values, isa, t)
+                found[f"{name} update, step {t}"] = np.stack([w, *moments])
         return found
 
     assert_same_bits(results_of)

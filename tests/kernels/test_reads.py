@@ -21,6 +21,8 @@ SCRIPT = """
 
     import backprop as bp
     from backprop._core import network, probe
+    from backprop.catalogue.activations import ACTIVATIONS
+    from backprop.catalogue.losses import LOSSES
 
     dtype, isa = sys.argv[1:]
     libc = ctypes.CDLL(None, use_errno=True)
@@ -62,16 +64,19 @@ SCRIPT = """
 
     for count in (1, lanes - 1, lanes, lanes + 1, 100):
         values = at_the_end_of_memory(random(count))
-        probe.apply("tanh", values, isa)
+        for entry in ACTIVATIONS.values():
+            probe.activate(entry.name, values, entry.row[1], isa)
+        probe.function("exp", values, isa)
         probe.total(values, isa)
         probe.sum_of_squares(values.reshape(1, -1), isa)
         probe.is_finite(values.reshape(1, -1), 0, count, isa)
     for shape in ((1, 1), (15, 17), (16, 16), (17, 33)):
         probe.transpose(at_the_end_of_memory(random(*shape)), isa)
     a, w = at_the_end_of_memory(random(5, 48)), at_the_end_of_memory(np.ones(48, dtype))
-    for name in ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"):
-        probe.loss(name, a, at_the_end_of_memory(np.ones((5, 48), dtype)), w, 1.0, isa)
-        probe.loss(name, a, at_the_end_of_memory(np.ones(48, dtype)), w, 1.0, isa)
+    for entry in LOSSES.values():
+        for targets in (np.ones((5, 48), dtype), np.ones(48, dtype)):
+            y = at_the_end_of_memory(targets)
+            probe.loss(entry.name, a, y, w, 1.0, entry.row[1], isa)
 
     # Rows in an order, and enough of them to be fetched ahead: by gather, and by products.
     class NumpyAtTheEnd:

@@ -2,7 +2,8 @@
  *
  * A request: which kernel, itemsize; numbers of integers, reals and arrays; these; the arrays' bytes, each
  * behind its length (-1: NULL). An answer: one integer or real of 8 bytes, then the arrays as the kernel left
- * them. An array stands between guard bytes, and to write one of these ends the process. */
+ * them. An array stands between guard bytes, and to write one of these ends the process. Names of rows are arrays
+ * too, with a 0 at their end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ enum {
     GATHER,
     TRANSPOSE,
     LOSS,
-    PROBABILITIES,
+    LINK,
     SUM,
     UNIFORM,
     SUM_OF_SQUARES,
@@ -89,47 +90,73 @@ static void give_array(const request *q, int n)
     free(q->block[n]);
 }
 
-static bp_step step_of(const int64_t *i, const double *r)
+/* the code of the row that array n names */
+static int code_of(const bp_row *rows, const request *q, int n)
 {
-    return (bp_step){.optimizer = (bp_optimizer)i[0],
-                     .learning_rate = r[0],
-                     .momentum = r[1],
-                     .beta_1 = r[2],
-                     .beta_2 = r[3],
-                     .epsilon = r[4],
-                     .l2 = r[5]};
+    for (int code = 0; rows[code].name; ++code)
+        if (!strcmp(rows[code].name, q->array[n]))
+            return code;
+    stop("no such row");
+    return -1;
 }
 
-/* integers: m n k lda a_is_k_major ldb ldc epilogue activation first last optimizer parameters_are_far; arrays: a b
- * c activations moment1 moment2 panel */
+static bp_activation activation_of(const bp_kernels *k, const request *q)
+{
+    bp_activation found = {.code = code_of(k->activations, q, 0)};
+    memcpy(found.values, q->r, sizeof found.values);
+    return found;
+}
+
+/* its name: array n; reals from `r` on: learning rate, l2, settings */
+static bp_step step_of(const bp_kernels *k, const request *q, int n, const double *r, int64_t t)
+{
+    bp_optimizer optimizer = {.code = code_of(k->optimizers, q, n), .learning_rate = r[0], .l2 = r[1]};
+    bp_progress progress = {.t = t};
+    bp_step step = {0};
+    memcpy(optimizer.settings, r + 2, sizeof optimizer.settings);
+    k->begin_step(&optimizer, 1, &progress, &step);
+    return step;
+}
+
+/* integers: m n k lda a_is_k_major ldb ldc epilogue t parameters_are_far first last; reals: the activation's values,
+ * the optimizer's; arrays: names of activation and optimizer, a b c kept panel moments */
 static int64_t multiply(const bp_kernels *k, const request *q)
 {
-    const bp_step step = step_of(q->i + 11, q->r);
-    const bp_multiply job = {
+    const bp_activation activation = activation_of(k, q);
+    const bp_step step = step_of(k, q, 1, q->r + BP_VALUES, q->i[8]);
+    bp_multiply job = {
         .m = q->i[0],
         .n = q->i[1],
         .k = q->i[2],
-        .a = q->array[0],
+        .a = q->array[2],
         .lda = q->i[3],
         .a_is_k_major = (int)q->i[4],
-        .b = q->array[1],
+        .b = q->array[3],
         .ldb = q->i[5],
-        .c = q->array[2],
+        .c = q->array[4],
         .ldc = q->i[6],
         .epilogue = (bp_epilogue)q->i[7],
-        .activation = (bp_activation)q->i[8],
-        .activations = q->array[3],
+        .activation = &activation,
+        .derivative = k->activations[activation.code].trait ? k->kept_slope : activation.code,
+        .kept = q->array[5],
         .step = &step,
         .decayed = q->i[0] - 1,
-        .weights = q->array[2],
-        .moment1 = q->array[4],
-        .moment2 = q->array[5],
-        .parameters_are_far = (int)q->i[12],
+        .weights = q->array[4],
+        .parameters_are_far = (int)q->i[9],
         .panel = q->array[6],
     };
+    memcpy(job.moments, q->array + 7, sizeof job.moments);
     if (q->kernel == MULTIPLY)
-        k->multiply(&job, q->i[9], q->i[10]);
+        k->multiply(&job, q->i[10], q->i[11]);
     return k->multiply_units(&job);
+}
+
+/* integers: t rows columns; arrays: the optimizer's name, gradient weights moments */
+static void update(const bp_kernels *k, const request *q)
+{
+    const int64_t rows = q->i[1], columns = q->i[2];
+    const bp_step step = step_of(k, q, 0, q->r, q->i[0]);
+    k->update(&step, q->array[1], columns, q->array[2], q->array + 3, columns, rows, rows - 1, columns);
 }
 
 /* integers: address of the first row within the array, row stride, column stride, type, rows in all, start,
@@ -147,11 +174,30 @@ static void gather(const bp_kernels *k, const request *q)
               q->i[8]);
 }
 
+/* integers: n_out columns; reals: the loss's values, scale; arrays: its name, a, targets, labels, weights, da,
+ * losses */
 static void loss(const bp_kernels *k, const request *q)
 {
+    bp_loss loss = {.code = code_of(k->losses, q, 0)};
     const bp_targets targets = {
-        .values = q->array[1], .labels = q->array[2], .weights = q->array[3], .scale = q->r[0]};
-    k->loss((bp_loss)q->i[0], q->array[0], &targets, q->i[1], q->i[2], 0, q->i[2], q->array[4], q->array[5]);
+        .values = q->array[2], .labels = q->array[3], .weights = q->array[4], .scale = q->r[BP_VALUES]};
+    const int64_t n_out = q->i[0], ld = q->i[1];
+    memcpy(loss.values, q->r, sizeof loss.values);
+    k->loss(&loss, q->array[1], &targets, n_out, ld, 0, ld, q->array[5], q->array[6]);
+}
+
+/* integers: n_out columns; arrays: the loss's name, outputs */
+static void link_outputs(const bp_kernels *k, const request *q)
+{
+    const bp_loss loss = {.code = code_of(k->losses, q, 0)};
+    k->link(&loss, q->array[1], q->i[0], q->i[1], 0, q->i[1]);
+}
+
+/* integers: count; arrays: the activation's name, z a f'(z) */
+static void apply(const bp_kernels *k, const request *q)
+{
+    const bp_activation activation = activation_of(k, q);
+    k->apply(&activation, q->array[1], q->array[2], q->array[3], q->i[0]);
 }
 
 /* the answer's integer; a real is put into *real */
@@ -163,17 +209,13 @@ static int64_t run(const bp_kernels *k, const request *q, double *real)
     case INFO: return (int64_t)k->panel_bytes() << 24 | k->lanes << 16 | k->tile_rows << 8 | k->tile_columns;
     case MULTIPLY:
     case UNITS: return multiply(k, q);
-    case APPLY: k->apply((bp_activation)i[0], x[0], x[1], i[1]); break;
-    case EVALUATE: k->evaluate((bp_function)i[0], x[0], x[1], i[1]); break;
-    case UPDATE: {
-        const bp_step step = step_of(i, q->r);
-        k->update(&step, x[0], i[2], x[1], x[2], x[3], i[2], i[1], i[1] - 1, i[2]);
-        break;
-    }
+    case APPLY: apply(k, q); break;
+    case EVALUATE: k->evaluate(code_of(k->functions, q, 0), x[1], x[2], i[0]); break;
+    case UPDATE: update(k, q); break;
     case GATHER: gather(k, q); break;
     case TRANSPOSE: k->transpose(x[0], i[1], i[0], 0, i[1], x[1], i[0]); break;
     case LOSS: loss(k, q); break;
-    case PROBABILITIES: k->probabilities((bp_loss)i[0], x[0], i[1], i[2], 0, i[2]); break;
+    case LINK: link_outputs(k, q); break;
     case SUM: *real = k->sum(x[0], i[0]); break;
     case SUM_OF_SQUARES: *real = k->sum_of_squares(x[0], i[0], i[1], i[2]); break;
     case IS_FINITE: *real = k->is_finite(x[0], i[0], i[1], i[2], i[3]); break;

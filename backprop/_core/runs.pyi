@@ -1,0 +1,1 @@
+"""What a team runs beside training: nothing that Python sees."""
