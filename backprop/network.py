@@ -213,11 +213,13 @@ class Network(Stepwise):
         if not isinstance(value, Optimizer):
             raise TypeError(f"optimizer={value!r}: expected bp.SGD(…) or bp.Adam(…)")
         tiny = float(np.finfo(self.dtype).tiny)
-        if getattr(value, "epsilon", 1) < tiny:
-            raise ValueError(
-                f"epsilon={value.epsilon!r}: expected at least {tiny:g}, the smallest normal "
-                f"{self.dtype}"
-            )
+        for name in value.divisors:
+            number = getattr(value, name)
+            if number < tiny:
+                raise ValueError(
+                    f"{name}={number!r}: expected at least {tiny:g}, the smallest normal "
+                    f"{self.dtype}"
+                )
         self._core.configure_optimizer(
             value.kind, learning_rate=value.learning_rate, l2=value.l2, settings=value.settings
         )

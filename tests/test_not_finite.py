@@ -87,7 +87,9 @@ def test_a_batch_of_nan_that_weighs_nothing(rows, n_threads, penalty):
     weight, costs = np.ones(ROWS), []
     weight[BATCH : 2 * BATCH] = 0
     net = make(n_threads, bp.Adam())
-    net._core.fit(X, y, weight, 1, BATCH, False, False, None, costs, [], None, penalty)
+    net._core.fit(
+        X, y, weight, n_epochs=1, batch_size=BATCH, losses=costs, durations=[], penalty=penalty
+    )
     assert np.isnan(costs).tolist() == [True]
     assert net.steps == 1
     assert np.isfinite(net.layers[0].weights).all()
@@ -102,7 +104,17 @@ def test_ctrl_c_in_the_batch_adds_no_epoch(rows):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        net._core.fit(X, y, None, 1, 2000, False, True, interrupt, costs, seconds)
+        net._core.fit(
+            X,
+            y,
+            None,
+            n_epochs=1,
+            batch_size=2000,
+            counted=True,
+            progress=interrupt,
+            losses=costs,
+            durations=seconds,
+        )
     assert costs == seconds == []
     assert net.epochs_trained == 0
 

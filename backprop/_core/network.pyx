@@ -393,7 +393,7 @@ cdef class Core:
                 found.append(self._keep_layer(&s.inspection.layers[i], &s.layers[i], n_rows))
             bare = self._bare(&s, 0)
             for i in range(self.n_layers):
-                s.layers[i].derivative_before = self.kernels.identity
+                s.layers[i].derivative = s.layers[i].derivative_before = self.kernels.identity
             s.outcome.total_weight = total_weight
             s.run.n_threads = 1
             with nogil:

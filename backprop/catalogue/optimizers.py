@@ -37,6 +37,7 @@ class Optimizer(Hinted):
     l2: float
 
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr"}  # {field: symbol in the rules}
+    divisors: ClassVar[tuple[str, ...]] = ()  # fields that keep a division from being one by 0
     suggested: ClassVar[dict[str, float]] = {}  # what `backprop train` sets beyond the defaults
     variants: ClassVar[tuple[dict[str, float], ...]] = ()  # settings that make other rules
     keyword_aliases: ClassVar[dict[str, str]] = {
@@ -239,6 +240,7 @@ class Adam(Optimizer):
         "epsilon": "epsilon",
     }
     variants: ClassVar[tuple[dict[str, float], ...]] = ({"epsilon_hat": True},)
+    divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
     kind: ClassVar[str] = "adam"
     title: ClassVar[str] = "Adam"
     moments: ClassVar[dict[str, str]] = {"moment1": "m", "moment2": "v"}
