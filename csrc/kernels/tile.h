@@ -63,6 +63,8 @@ typedef struct {
     bp_lookahead *lookahead;
 } company;
 
+#define MOMENTS_BESIDE 2 /* that the optimizer in BESIDE has */
+
 /* One row of a step. */
 INLINE void update_row(const rates *r, const pending_update *p, int64_t row)
 {
@@ -71,7 +73,7 @@ INLINE void update_row(const rates *r, const pending_update *p, int64_t row)
     const real l2 = row < p->decayed ? r->l2 : 0;
     const int64_t at = row * p->ld;
     UNROLLED for (int column = 0; column < TILE_COLUMNS; column += LANES) if (column < p->columns)
-        update_vector(BESIDE, 2, r, l2, gradient + column, p->weights, moments, at + column);
+        update_vector(BESIDE, MOMENTS_BESIDE, r, l2, gradient + column, p->weights, moments, at + column);
 }
 
 /* Into the first-level cache, to be written soon: whole rows, for a fetch past the end does no harm. */
