@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
 from backprop.catalogue import records
 from backprop.catalogue.activations import ACTIVATIONS, ALIASES, Activation
 from backprop.catalogue.initializers import INITIALIZERS
-from backprop.validation import MAX_SIZE, check_array, check_integer
+from backprop.validation import MAX_SIZE, check_array, check_integer, check_real
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,6 +27,10 @@ class Dense(records.Hinted):
         Number of outputs, at least 1.
     activation : str or Activation, default "identity"
         f: the name of one of ``backprop.catalogue.activations.ACTIVATIONS``, or that entry.
+    dropout : float, default 0.0
+        The share of the outputs that a training step sets to 0, in [0, 1); the others are divided
+        by 1 - dropout, and predictions are made with all of them (Srivastava et al. 2014). Which
+        ones follows from the network's seed, the number of the step and the place in the batch.
 
     Raises
     ------
@@ -36,6 +40,7 @@ class Dense(records.Hinted):
 
     units: int
     activation: str | Activation = "identity"
+    dropout: float = 0.0
 
     keyword_aliases: ClassVar[dict[str, str]] = {
         "n_units": "units",
@@ -50,11 +55,28 @@ class Dense(records.Hinted):
         object.__setattr__(self, "units", check_integer("units", self.units, 1))
         found = records.find("activation", self.activation, ACTIVATIONS, ALIASES)
         object.__setattr__(self, "activation", found.label)
+        object.__setattr__(self, "dropout", check_real("dropout", self.dropout, 0, below=1))
 
     @property
     def function(self) -> Activation:
         """The activation's entry in the catalogue."""
         return records.find("activation", self.activation, ACTIVATIONS)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What JSON can hold, of which `described_layer` makes an equal one: no defaults."""
+        changed = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+        return {**changed, "units": self.units, "activation": self.function.description}
+
+
+def described_layer(description):
+    """The `Dense` that `Dense.description` describes."""
+    activation = records.described("activation", description["activation"], ACTIVATIONS)
+    return Dense(**{**description, "activation": activation})
 
 
 class Layer:
@@ -67,6 +89,11 @@ class Layer:
 
     def __init__(self, spec: Dense, weights: NDArray[Any], bias: NDArray[Any]) -> None:
         self._spec, self._weights, self._bias = spec, weights, bias
+
+    @property
+    def spec(self) -> Dense:
+        """What it was made from."""
+        return self._spec
 
     @property
     def units(self) -> int:
@@ -127,7 +154,8 @@ def core_layers(n_inputs, specs):
     n_in, found = n_inputs, []
     for spec in specs:
         scheme = INITIALIZERS[spec.function.initial_weights]
-        found.append((spec.units, spec.function.row, scheme.limit(n_in, spec.units)))
+        limit = scheme.limit(n_in, spec.units)
+        found.append((spec.units, spec.function.row, limit, spec.dropout))
         n_in = spec.units
     return found
 

@@ -25,6 +25,7 @@ from backprop.validation import (
     check_inputs,
     check_integer,
     check_name,
+    check_real,
     check_sample_weight,
     check_seed,
     check_targets,
@@ -82,6 +83,8 @@ class Network(Stepwise):
     input_offset, input_scale : float or array of shape (n_inputs,), optional
         The network sees (x - offset) · scale, worked out as a batch is gathered, so that images of
         uint8 or raw columns need no scaled copy. Part of the model, saved with it.
+    input_dropout : float, default 0.0
+        What ``Dense``'s dropout is, of the network's inputs.
 
     Raises
     ------
@@ -108,6 +111,7 @@ class Network(Stepwise):
         matmul: str = "auto",
         input_offset: ArrayLike | None = None,
         input_scale: ArrayLike | None = None,
+        input_dropout: float = 0.0,
     ) -> None:
         self._n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
         self._specs = check_layers(layers)
@@ -118,6 +122,7 @@ class Network(Stepwise):
         self._matmul = check_name("matmul", matmul, MATMULS)
         self._input_offset = check_input_transform("input_offset", input_offset, self.n_inputs)
         self._input_scale = check_input_transform("input_scale", input_scale, self.n_inputs)
+        self._input_dropout = check_real("input_dropout", input_dropout, 0, below=1)
         offset, scale = self._transform()
         self._core = Core(
             n_inputs=self.n_inputs,
@@ -131,6 +136,7 @@ class Network(Stepwise):
             instruction_set=kernels.best_instruction_set(),
             offset=offset,
             scale=scale,
+            input_dropout=self.input_dropout,
         )
         self.optimizer = Adam() if optimizer is None else optimizer
         self.history: History | None = None  # of the last fit, also one that Ctrl-C ended
@@ -189,6 +195,11 @@ class Network(Stepwise):
     def input_scale(self) -> NDArray[np.float64] | None:
         """What the difference is multiplied by: (n_inputs,) of float64, or None."""
         return self._input_scale
+
+    @property
+    def input_dropout(self) -> float:
+        """The share of its inputs that a training step sets to 0."""
+        return self._input_dropout
 
     @property
     def n_outputs(self) -> int:

@@ -55,6 +55,8 @@ MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio, made odd
 WEIGHTS = 1  # purpose of a stream: initial weights, one stream for each layer
 SHUFFLE = 2  # purpose of a stream: order of the samples, one stream for each epoch
+DROPOUT = 3  # purpose of a stream: what is dropped, one stream for each layer and step
+INPUT_DROPOUT = 4
 
 
 def mix64(z):
@@ -89,6 +91,23 @@ def shuffle(state, count):
         j = (word * (i + 1)) >> 64  # uniform on 0 .. i: the high half of a 128-bit product
         order[i], order[j] = order[j], order[i]
     return np.array(order, dtype=np.int64)
+
+
+def mix32(x):
+    """Scramble each uint32 of an array (Wellons 2018)."""
+    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
+    return x ^ (x >> np.uint32(16))
+
+
+def dropout_factors(state, rate, n, units, dtype):
+    """[n][units]: 0 with probability `rate`, else 1 / (1 - rate); each drawn by its own place."""
+    if rate == 0:
+        return np.ones((n, units), dtype)
+    keys = random_words(state, units)
+    low, high = keys.astype(np.uint32), (keys >> np.uint64(32)).astype(np.uint32)
+    words = mix32(mix32(np.arange(n, dtype=np.uint32)[:, None] ^ low) + high)
+    return np.where(words < np.uint32(int(rate * 2**32)), 0, 1 / (1 - rate)).astype(dtype)
 
 
 def initial_weights(seed, layer, n_in, n_out, activation, dtype):
@@ -181,6 +200,7 @@ class Layer:
     weights: np.ndarray  # [n_in][n_out]
     bias: np.ndarray  # [n_out]
     activation: Activation
+    dropout: float = 0.0
 
     @property
     def units(self):
@@ -213,6 +233,7 @@ class Network:
         matmul="auto",
         input_offset=None,
         input_scale=None,
+        input_dropout=0.0,
     ):
         self._loss = find_loss(loss, layers[-1].units, layers[-1].function)
         self.loss = self._loss.label
@@ -223,6 +244,7 @@ class Network:
         self.n_threads, self.matmul = n_threads, matmul
         self.input_offset = self._for_each_input(input_offset)
         self.input_scale = self._for_each_input(input_scale)
+        self.input_dropout = input_dropout
         self.epochs_trained = 0
         self.steps = 0
 
@@ -231,7 +253,7 @@ class Network:
         for i, dense in enumerate(layers):
             weights = initial_weights(self.seed, i, n_in, dense.units, dense.function, self.dtype)
             bias = np.zeros(dense.units, self.dtype)
-            self.layers.append(Layer(weights, bias, dense.function))
+            self.layers.append(Layer(weights, bias, dense.function, dense.dropout))
             n_in = dense.units
         self._moments = {
             name: [(np.zeros_like(at.weights), np.zeros_like(at.bias)) for at in self.layers]
@@ -242,22 +264,33 @@ class Network:
 
     # -- the chain rule, there and back --
 
-    def _forward(self, x):
-        """(x, z, a) of every layer, in order: a is the x of the next, the last one the output."""
+    def _forward(self, x, training=False):
+        """(x, z, a, factors) of every layer, in order; a · factors is the x of the next.
+
+        The factors are those of dropout: 1 where nothing is dropped, as when it is not training.
+        """
         passed = []
-        for layer in self.layers:
+        x = x * self._dropped(INPUT_DROPOUT, 0, self.input_dropout if training else 0, x)
+        for i, layer in enumerate(self.layers):
             z, a = dense_forward(x, layer.weights, layer.bias, layer.activation)
-            passed.append((x, z, a))
-            x = a
+            factors = self._dropped(DROPOUT, i, layer.dropout if training else 0, a)
+            passed.append((x, z, a, factors))
+            x = a * factors
         return passed
 
+    def _dropped(self, purpose, layer, rate, values):
+        """The factors of dropout in the next step, shaped like `values`."""
+        state = stream(stream(self.seed, purpose, layer), self.steps, 0)
+        return dropout_factors(state, rate, *values.shape, self.dtype)
+
     def _backward(self, passed, da):
-        """From dC/da of the last layer to dC/dx of the first, and every layer's gradient."""
+        """From dC/d(output) to dC/dx of the network, and every layer's gradient."""
         gradients = []
-        for layer, (x, z, a) in zip(reversed(self.layers), reversed(passed), strict=True):
+        for layer, (x, z, a, factors) in zip(reversed(self.layers), reversed(passed), strict=True):
+            da = da * factors
             da, d_weights, d_bias = dense_backward(da, x, z, a, layer.weights, layer.activation)
             gradients.insert(0, Gradient(d_weights, d_bias))
-        return da, gradients
+        return da * self._dropped(INPUT_DROPOUT, 0, self.input_dropout, da), gradients
 
     def _update(self, gradients, scale=1.0):
         """The optimizer's step; `scale`: 1 / sum of the batch's sample weights."""
@@ -273,8 +306,8 @@ class Network:
     def loss_and_gradients(self, X, y, sample_weight=None):
         """Cost of a batch, and its gradient with respect to every layer's parameters."""
         y, sample_weight = self._targets(X, y, sample_weight)
-        passed = self._forward(self._gather(X))
-        cost, da = cost_and_derivative(self._loss, passed[-1][-1], y, sample_weight)
+        passed = self._forward(self._gather(X), training=True)
+        cost, da = cost_and_derivative(self._loss, output_of(passed), y, sample_weight)
         _, gradients = self._backward(passed, da)
         return cost, gradients
 
@@ -343,13 +376,13 @@ class Network:
 
     def predict(self, X, logits=False):
         """Output [n][n_outputs], with the cross-entropies probabilities; `logits`: the last z."""
-        _, z, a = self._forward(self._gather(X))[-1]
+        _, z, a, _ = self._forward(self._gather(X))[-1]
         return z if logits else self._loss.link(a)
 
     def evaluate(self, X, y, sample_weight=None):
         """{"loss", "accuracy"} where the target is a class or yes or no, else {"loss", "r2"}."""
         y, sample_weight = self._targets(X, y, sample_weight)
-        _, _, a = self._forward(self._gather(X))[-1]
+        a = output_of(self._forward(self._gather(X)))
         cost, _ = cost_and_derivative(self._loss, a, y, sample_weight)
         if self._loss.target.is_categorical:
             return {"loss": cost, "accuracy": accuracy(self._loss, a, y, sample_weight)}
@@ -359,8 +392,8 @@ class Network:
 
     def forward(self, X):
         """Output [n][n_outputs] of the last layer; what was computed is kept for `backward`."""
-        self._passed = self._forward(self._gather(X))
-        return self._passed[-1][-1].copy()
+        self._passed = self._forward(self._gather(X), training=True)
+        return output_of(self._passed)
 
     def backward(self, d_out):
         """From dL/d(output of `forward`) to dL/dX, for X as given; keeps the gradients."""
@@ -402,6 +435,12 @@ class Network:
         if not len(X) == len(y) == len(weight):
             raise ValueError(f"X, y, sample_weight: {len(X)}, {len(y)}, {len(weight)} rows")
         return y, weight.astype(self.dtype)
+
+
+def output_of(passed):
+    """The network's output, of what `_forward` returned."""
+    _, _, a, factors = passed[-1]
+    return a * factors
 
 
 def finite(loss, X):

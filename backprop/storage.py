@@ -29,11 +29,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import OPTIMIZERS
 from backprop.catalogue.records import described
-from backprop.layers import Dense
+from backprop.layers import described_layer
 from backprop.validation import MAX_SEED, check_integer, check_path
 
 FORMAT_VERSION = 1
@@ -67,15 +66,13 @@ def save(network, path, preprocessing=None):
     description = {
         "format_version": FORMAT_VERSION,
         "n_inputs": network.n_inputs,
-        "layers": [
-            {"units": layer.units, "activation": layer.function.description}
-            for layer in network.layers
-        ],
+        "layers": [layer.spec.description for layer in network.layers],
         "loss": network.loss_function.description,
         "optimizer": {"name": type(network.optimizer).__name__, **asdict(network.optimizer)},
         "dtype": np.dtype(network.dtype).name,
         "seed": network.seed,
         "matmul": network.matmul,
+        "input_dropout": network.input_dropout,
         "epochs_trained": network.epochs_trained,
         "steps": network.steps,
         "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
@@ -90,7 +87,7 @@ def state(network):
     return {
         "arguments": {
             "n_inputs": network.n_inputs,
-            "layers": [Dense(layer.units, layer.activation) for layer in network.layers],
+            "layers": [layer.spec for layer in network.layers],
             "loss": network.loss,
             "optimizer": network.optimizer,
             "dtype": str(network.dtype),
@@ -99,6 +96,7 @@ def state(network):
             "matmul": network.matmul,
             "input_offset": network.input_offset,
             "input_scale": network.input_scale,
+            "input_dropout": network.input_dropout,
         },
         "parameters": [(layer.weights.copy(), layer.bias.copy()) for layer in network.layers],
         "moments": {
@@ -300,10 +298,7 @@ def _build(file, description, n_threads):
     names = file.keys()
     network = Network(
         description["n_inputs"],
-        [
-            Dense(layer["units"], described("activation", layer["activation"], ACTIVATIONS))
-            for layer in description["layers"]
-        ],
+        [described_layer(layer) for layer in description["layers"]],
         loss=described("loss", description["loss"], LOSSES),
         optimizer=_optimizer(description["optimizer"]),
         dtype=description["dtype"],
@@ -312,6 +307,7 @@ def _build(file, description, n_threads):
         matmul=description["matmul"],
         input_offset=file.get_tensor("input_offset") if "input_offset" in names else None,
         input_scale=file.get_tensor("input_scale") if "input_scale" in names else None,
+        input_dropout=description.get("input_dropout", 0.0),  # older files have none
     )
     network.epochs_trained, network.steps = description["epochs_trained"], description["steps"]
     return network

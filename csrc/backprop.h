@@ -180,6 +180,9 @@ typedef struct {
     double (*sum_of_squares)(const void *values /* [rows][ld] */, int64_t ld, int64_t rows, int64_t columns);
     void (*uniform)(uint64_t state, double limit, void *weights /* OUT [rows][ldw] */, int64_t rows,
                     int64_t columns, int64_t ldw);
+    /* dropout, in place, of columns [first, last): whole vectors; slope may be NULL */
+    void (*drop)(uint64_t state, double rate, void *values /* IN OUT [rows][ld] */,
+                 void *slope /* IN OUT [rows][ld] */, int64_t ld, int64_t rows, int64_t first, int64_t last);
     /* elementwise functions on their own, for the tests; count: any */
     void (*apply)(const bp_activation *activation, const void *in, void *out, void *slope, int64_t count);
     void (*evaluate)(int function, const void *in, void *out, int64_t count);

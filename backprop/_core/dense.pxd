@@ -1,6 +1,6 @@
 """A dense layer on one batch: what it is (Layer), what it is run with (Run), forward and backward."""
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from backprop._core.kernels cimport (
     BP_MOMENTS, barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_progress, bp_step, bp_team,
@@ -8,6 +8,9 @@ from backprop._core.kernels cimport (
 
 
 cdef struct Layer:
+    int index               # from 0
+    double dropout          # share of its outputs that a training step drops
+    double input_dropout    # of the network's inputs, in the first layer
     int64_t n_in
     int64_t n_out
     int64_t columns         # n_out, rounded up to whole vectors
@@ -51,6 +54,7 @@ cdef struct Run:
     bint fuse_update
     bint parameters_are_far  # with the moments more than the caches hold
     bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
+    uint64_t seed           # of the network
     bp_progress progress    # of the optimizer, counted by every thread alike
     bp_step step            # the constants of this step
     bp_lookahead lookahead  # this thread's part of the next batch

@@ -135,6 +135,8 @@ cdef extern from "backprop.h" nogil:
         double (*sum_of_squares)(const void *values, int64_t ld, int64_t rows, int64_t columns) noexcept nogil
         void (*uniform)(uint64_t state, double limit, void *weights, int64_t rows, int64_t columns,
                         int64_t ldw) noexcept nogil
+        void (*drop)(uint64_t state, double rate, void *values, void *slope, int64_t ld, int64_t rows, int64_t first,
+                     int64_t last) noexcept nogil
         void (*apply)(const bp_activation *activation, const void *values, void *out, void *slope,
                       int64_t count) noexcept nogil
         void (*evaluate)(int function, const void *values, void *out, int64_t count) noexcept nogil

@@ -67,8 +67,10 @@ cdef class Core:
     cdef int gradients_are      # 0: not those of a `backward`; READY; SPENT by `update`
 
     def __cinit__(self, *, int64_t n_inputs, layers, loss, dtype, uint64_t seed, int threads_asked,
-                  int threads_available, bint with_blas, instruction_set, offset, scale):
-        """`layers`: (units, (activation's name, its values), limit of the initial weights) of each; loss: likewise."""
+                  int threads_available, bint with_blas, instruction_set, offset, scale,
+                  double input_dropout=0):
+        """`layers`: (units, (activation's name, its values), limit of the initial weights, dropout) of each; loss: a
+        name and values."""
         self.dtype = np.dtype(dtype)
         self.kernels = find_kernels(instruction_set, self.dtype.itemsize)
         self.loss = find_loss(self.kernels, loss[0], loss[1])
@@ -85,11 +87,13 @@ cdef class Core:
             raise MemoryError
         cdef int i
         cdef int64_t n_in = n_inputs
-        for i, (units, activation, _) in enumerate(layers):
+        for i, (units, activation, _, dropout) in enumerate(layers):
+            self.layers[i].index, self.layers[i].dropout = i, dropout
             self._describe(&self.layers[i], n_in, units, activation)
             n_in = units
+        self.layers[0].input_dropout = input_dropout
         self.parameters = self._block()
-        for i, (_, _, limit) in enumerate(layers):
+        for i, (_, _, limit, _) in enumerate(layers):
             self.layers[i].parameters = self._place(self.parameters, i)
             self._draw_weights(&self.layers[i], stream(seed, FOR_WEIGHTS, i), limit)
 
@@ -99,7 +103,7 @@ cdef class Core:
         layer.ldw = row_stride(units, self.kernels.itemsize)
         layer.activation = find_activation(self.kernels, activation[0], activation[1])
         layer.derivative = layer.activation.code
-        if self.kernels.activations[layer.activation.code].trait:
+        if self.kernels.activations[layer.activation.code].trait or layer.dropout > 0:
             layer.derivative = self.kernels.kept_slope
         layer.derivative_before = self.kernels.identity
 

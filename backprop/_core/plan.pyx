@@ -18,6 +18,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from backprop._core.dense cimport Layer, Operation, Run, dense, kept_of, scratch_bytes
+from backprop._core.dropout cimport drop_inputs, drop_outputs
 from backprop._core.kernels cimport BP_ALIGNMENT, BP_ROW_MULTIPLE, bp_kernels, round_up
 
 cnp.import_array()
@@ -31,6 +32,7 @@ cdef int64_t NEAR_PARAMETER_BYTES = 10 << 20
 
 cdef enum:
     TURNS = 2
+    MOST_OPERATIONS = 3  # of a layer
 
 
 cdef class Plan:
@@ -123,7 +125,7 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
     cdef int64_t parameter_bytes = 0
     cdef int i
     plan.layers = <Layer *>calloc(n_layers, sizeof(Layer))
-    plan.chain = <Operation *>calloc(n_layers, sizeof(Operation))
+    plan.chain = <Operation *>calloc(MOST_OPERATIONS * n_layers, sizeof(Operation))
     if plan.layers == NULL or plan.chain == NULL:
         raise MemoryError
     memcpy(plan.layers, layers, n_layers * sizeof(Layer))
@@ -151,9 +153,17 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
 cdef void link_operations(Plan plan) noexcept:
     """The chain that the network is, from its inputs to its outputs."""
     cdef int i
+    if plan.training and plan.layers[0].input_dropout > 0:
+        append(plan, drop_inputs())
     for i in range(plan.n_layers):
-        plan.chain[i] = dense(i)
-    plan.n_operations = plan.n_layers
+        append(plan, dense(i))
+        if plan.training and plan.layers[i].dropout > 0:
+            append(plan, drop_outputs(i))
+
+
+cdef void append(Plan plan, Operation operation) noexcept:
+    plan.chain[plan.n_operations] = operation
+    plan.n_operations += 1
 
 
 cdef check_room(Plan plan):

@@ -6,9 +6,10 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, kept_of, meet, share
+from backprop._core.dropout cimport inputs_forward, outputs_forward
 from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE, bp_team, round_up
 from backprop._core.steps cimport (
-    Kept, Steps, backward, batch_weight, begin_steps, end_step, forward, forward_samples, gather, loss, next_step,
+    Kept, Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step,
     output_derivative, own_run, set_count,
 )
 
@@ -100,12 +101,16 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
     own_run(s, team, thread, &run)
     set_count(s, &run, 0)
     gather(s, &run, 0)
+    if s.layers[0].input_dropout > 0:
+        inputs_forward(&s.layers[0], &run)
     keep(&run, s.layers[0].a_in, s.layers[0].n_in, s.inspection.x)
     for i in range(s.n_layers):
         layer, kept = &s.layers[i], &s.inspection.layers[i]
         dense_forward(layer, &run)
         keep(&run, layer.a_out, layer.n_out, kept.z)
         run.kernels.activate(&kept.activation, layer.a_out, layer.slope, run.ld, layer.n_out, run.columns)
+        if layer.dropout > 0:
+            outputs_forward(layer, &run)
         keep(&run, layer.a_out, layer.n_out, kept.a)
         for unit in range(layer.n_out):  # f' is what the derivative's kernel makes of ones, such as meet the bias
             memcpy(layer.dz + unit * row_bytes, layer.a_out + layer.n_out * row_bytes, row_bytes)
@@ -135,7 +140,6 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     cdef int64_t first, last, at
     cdef void *moments[BP_MOMENTS]
     own_run(s, team, thread, &run)
-    begin_steps(s, &run)
     next_step(s, &run, 1)
     for i in range(s.n_layers):
         layer = &s.layers[i]

@@ -84,7 +84,6 @@ cdef void forward_samples(Steps *s, Run *run) noexcept nogil
 cdef void loss(Steps *s, Run *run, double scale) noexcept nogil
 cdef void output_derivative(const Layer *layer, const Run *run, int64_t first, int64_t last) noexcept nogil
 cdef void backward(Steps *s, Run *run) noexcept nogil
-cdef void begin_steps(Steps *s, Run *run) noexcept nogil
 cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil
 cdef void end_step(Steps *s, Run *run) noexcept nogil
 cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil

@@ -202,12 +202,6 @@ cdef void end_step(Steps *s, Run *run) noexcept nogil:
 
 # The optimizer's steps ------------------------------------------------------------------------------------------------
 
-cdef void begin_steps(Steps *s, Run *run) noexcept nogil:
-    """Before the first step of a run: how far the optimizer is."""
-    run.progress.t = s.training.steps
-    run.progress.powers_of = 0
-
-
 cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil:
     """Every thread counts steps in its own Run, so that none waits for another's count; `scale`: of the cost."""
     run.progress.t += 1
@@ -221,6 +215,7 @@ cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run.team, run.thread = team, thread
     run.scratch = s.buffers.scratch + thread * s.buffers.scratch_bytes
     run.interrupt = s.interrupt
+    run.seed, run.progress.t, run.progress.powers_of = s.training.seed, s.training.steps, 0
     run.until_poll = POLL_WORK  # what is shorter need not look for Ctrl-C at all
 
 
@@ -231,7 +226,6 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
     cdef int64_t epoch, start
     cdef double began = seconds()
     own_run(s, team, thread, &run)
-    begin_steps(s, &run)
     for epoch in range(s.training.n_epochs):
         if thread == 0:
             s.outcome.total_loss = s.outcome.total_weight = 0

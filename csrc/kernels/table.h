@@ -26,6 +26,7 @@ typedef int32_t integer;
 #include "kernels/multiply.h"
 #include "kernels/losses.h"
 #include "kernels/gather.h"
+#include "kernels/noise.h"
 
 /* Functions that are no activations, for the tests; log1p_exp: log(1 + exp(-|x|)). */
 #define FUNCTIONS(ROW) ROW(EXP, exp) ROW(LOG, log) ROW(LOG1P_EXP, log1p_exp) ROW(ERF, erf)
@@ -111,6 +112,7 @@ const bp_kernels BP_STUB = {
     .sum = sum,
     .sum_of_squares = sum_of_squares,
     .uniform = uniform,
+    .drop = drop,
     .apply = apply,
     .evaluate = evaluate,
     .peak_probe = peak_probe,

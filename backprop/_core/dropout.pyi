@@ -1,0 +1,1 @@
+"""Dropout: an operation of the core's chain; nothing here is for Python."""
