@@ -4,10 +4,12 @@ import json
 import re
 import shutil
 import subprocess
+from importlib import resources
 
 import formulas
 import numpy as np
 import pytest
+from conftest import LINEAR
 
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.formula import Formula
@@ -31,6 +33,7 @@ WRITTEN = {  # expression: (text, LaTeX)
         "g + λ / Σs · w",
         r"g + \frac{\lambda}{\textstyle\sum s} \cdot w",
     ),
+    "mu * v - lr * g": ("μ · v − lr · g", r"\mu \cdot v - \mathit{lr} \cdot g"),
     "g**2": ("g²", "g^{2}"),
     "1 / (1 + exp(-z))": ("1 / (1 + e⁻ᶻ)", r"\frac{1}{1 + e^{-z}}"),
     "exp(-z**2 / 2)": ("exp(−z² / 2)", r"e^{-\frac{z^{2}}{2}}"),
@@ -134,23 +137,90 @@ def worked_out_by_node(script):
     return json.loads(done.stdout)
 
 
-ERF = "const erf = (x) => ({0.25: 0.2763263901682369, 0.75: 0.7111556336535151})[x];"
+PAGE = resources.files("backprop.explain.forms") / "page"
+ELEMENTS = """
+class Element {
+  constructor(localName) { this.localName = localName; this.nodes = []; }
+  append(...nodes) { this.nodes.push(...nodes); }
+  setAttribute() {}
+  get children() { return this.nodes.filter((node) => node instanceof Element); }
+  get textContent() { return this.nodes.map((node) => node.textContent ?? node).join(""); }
+}
+const document = { createElementNS: (_, name) => new Element(name) };
+"""
+
+
+def on_the_page(expression):
+    """What an expression of the page's script is, where elements are no more than their text."""
+    names = ("10_data.js", "20_dom.js", "21_mathml.js", "22_formula.js")
+    files = [(PAGE / name).read_text("utf-8") for name in names]
+    script = "\n".join([ELEMENTS, LINEAR, *files])
+    return worked_out_by_node(f"{script}\nconsole.log(JSON.stringify({expression}))")
+
+
+def cases_of_numbers():
+    found = [(formula, row) for formula in EVERY for row in values_of(formula, 5)]
+    return found + [(Formula("erf(z)"), {"z": z}) for z in (-7.0, -2.5, 0.0, 1e-9, 4.0, 5.9)]
 
 
 def test_javascript_agrees_with_numpy():
-    cases = []
-    for formula in EVERY:
-        rows = values_of(formula, 5)
-        if "erf" in formula.expression:
-            rows = [{"z": 0.25}, {"z": 0.75}]
-        cases += [(formula, row) for row in rows]
+    cases = cases_of_numbers()
     calls = [
         f"(({', '.join(row)}) => {formula.javascript()})({', '.join(map(repr, row.values()))})"
         for formula, row in cases
     ]
-    found = worked_out_by_node(f"{ERF}console.log(JSON.stringify([{', '.join(calls)}]))")
     expected = [float(formula.evaluate(row)) for formula, row in cases]
+    found = on_the_page(f"[{', '.join(calls)}]")
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_the_page_agrees_with_numpy():
+    cases = cases_of_numbers()
+    given = json.dumps([(formula.tree(), row) for formula, row in cases])
+    expected = [float(formula.evaluate(row)) for formula, row in cases]
+    found = on_the_page(f"{given}.map(([tree, values]) => evaluated(tree, values))")
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+ON_THE_PAGE = {
+    "w - lr * m_hat / (sqrt(v_hat) + epsilon)": "w−lr·(m^)/(√(v^)+ε)",
+    "lr * sqrt(1 - b**t) / (1 - beta_2**t) * m": "lr·(√(1−b^t))/(1−β_2^t)·m",
+    "1 / (1 + exp(-z))": "(1)/(1+e^−z)",
+    "(-z)**2": "(−z)^2",
+    "a - (b - c)": "a−(b−c)",
+    "a - -b": "a−(−b)",
+    "a * (b + c)": "a·(b+c)",
+    "tanh(z)": "tanhz",
+    "tanh(z) * z": "tanh(z)·z",
+    "log1p(exp(z))": "log(1+e^z)",
+    "alpha * expm1(z)": "α·(e^z−1)",
+    "abs(a - y)": "|a−y|",
+    "max(0, min(z, 6))": "max(0,min(z,6))",
+    "where(z <= 0, 1, 0)": "1wherez≤0,else0",
+    "v_top": "v_top",
+}
+
+
+def test_formulas_on_the_page():
+    trees = json.dumps([Formula(expression).tree() for expression in ON_THE_PAGE])
+    assert on_the_page(f"{trees}.map((tree) => linear(formulaElement(tree)))") == [
+        *ON_THE_PAGE.values()
+    ]
+
+
+def test_numbers_on_the_page():
+    """In brackets below 0, and as a factor with a power of ten."""
+    shown = {
+        "w - lr * g": "(−2)−(3×10^−5)·(−4)",
+        "w + lr": "(−2)+3×10^−5",
+        "g**2 / w": "((−4)^2)/(−2)",
+        "sqrt(lr)": "√(3×10^−5)",
+        "tanh(w)": "tanh(−2)",
+    }
+    trees = json.dumps([Formula(expression).tree() for expression in shown])
+    values = json.dumps({"w": -2, "lr": 3e-5, "g": -4})
+    found = on_the_page(f"{trees}.map((tree) => linear(formulaInNumbers(tree, {values})))")
+    assert found == [*shown.values()]
 
 
 @each
