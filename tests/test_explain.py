@@ -269,7 +269,7 @@ def test_the_step_follows_from_gradient_and_moments(optimizer):
         w, moments = layer.weights.copy(), [own[0].copy() for own in layer.moments.values()]
         decay = [[trace.gradient(i, *at).decay for at in row] for row in places(w)]
         g = layer.gradient.weights + decay
-        reference.optimizer_update(optimizer, w, g, moments, trace.steps + 1)
+        optimizer.update(w, g, moments, trace.steps + 1)
         np.testing.assert_allclose(layer.weights + layer.step.weights, w, rtol=1e-12)
         for (name, after), expected in zip(layer.moments_after.items(), moments, strict=True):
             np.testing.assert_allclose(after[0], expected, rtol=1e-12, err_msg=name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backprop.catalogue.formula import Formula
 from backprop.explain import diagnostics, paths, trial, update
 from backprop.explain.forms import html, latex, text
 from backprop.stepwise import Gradient
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from backprop.catalogue.optimizers import SGD, Adam
+    from backprop.catalogue.optimizers import Optimizer
 
     Source = int | Literal["bias"]
 
@@ -88,7 +89,7 @@ class Trace:
     ----------
     dtype, loss : str
         Of the network.
-    optimizer : SGD or Adam
+    optimizer : Optimizer
     epoch, steps : int
         How much the network had been trained.
     cost, cost_after_step : float
@@ -117,7 +118,7 @@ class Trace:
 
     dtype: str
     loss: str
-    optimizer: SGD | Adam
+    optimizer: Optimizer
     epoch: int
     steps: int
     cost: float
@@ -244,27 +245,28 @@ class Trace:
         )
 
     def _optimizer_dict(self):
-        optimizer, layers = self.optimizer, self.layers
-        before = _two_moments([layer.moments for layer in layers])
-        after = _two_moments([layer.moments_after for layer in layers])
-        correction1, correction2 = update.corrections(self)
+        optimizer = self.optimizer
         formulas = update.formulas(optimizer)
         return {
-            "name": text.optimizer_name(optimizer),
+            "name": optimizer.title,
             "kind": optimizer.kind,
             "formula": ", ".join(formulas),
             "formulas": formulas,
+            "rules": [_rule_dict(rule) for rule in optimizer.rules],
+            "decay_rule": _rule_dict(update.DECAY) if optimizer.l2 else None,
             "hyper_parameters": dict(vars(optimizer)),
-            "settings": [list(pair) for pair in update.settings(self).items()],
+            "settings": [_setting_dict(setting) for setting in update.settings(self)],
             "t": self.steps + 1,
             "decay": optimizer.l2 / self.weight_sum,
             "weight_sum": self.weight_sum,
-            "moment1": before[0],
-            "moment2": before[1],
-            "moment1_after": after[0],
-            "moment2_after": after[1],
-            "correction1": correction1,
-            "correction2": correction2,
+            "moments": {
+                name: {
+                    "symbol": symbol,
+                    "before": [_parameters_dict(own.moments[name]) for own in self.layers],
+                    "after": [_parameters_dict(own.moments_after[name]) for own in self.layers],
+                }
+                for name, symbol in optimizer.moments.items()
+            },
         }
 
     def to_text(self, weight: tuple[int, Source, int] | None = None, sample: int = 0) -> str:
@@ -452,15 +454,6 @@ def _moments(network, i):
     }
 
 
-def _two_moments(layers):
-    """A list over the layers for each of two moments, or None where there is none."""
-    kept = [
-        [{"weights": weights, "bias": bias} for weights, bias in moment]
-        for moment in zip(*(moments.values() for moments in layers), strict=True)
-    ]
-    return [*kept, None, None][:2]
-
-
 def _cost(network, X, y, sample_weight):
     nothing = np.empty((len(X), network.n_outputs), network.dtype)
     total_loss, total_weight = network._core.infer(X, y, sample_weight, nothing)
@@ -509,6 +502,20 @@ def _layer_dict(layer, difference, unsettled, slopes):
         "dz_ratio": slopes.ratio,
         **{name: None if part is None else part._asdict() for name, part in parts.items()},
     }
+
+
+def _parameters_dict(parameters):
+    weights, bias = parameters
+    return {"weights": weights, "bias": bias}
+
+
+def _rule_dict(rule):
+    return {"title": rule.title, "target": rule.target.tree(), "formula": rule.formula.tree()}
+
+
+def _setting_dict(setting):
+    symbol = Formula(setting.symbol)
+    return {**setting._asdict(), "symbol": symbol.tree(), "sign": symbol.text()}
 
 
 def plain(value):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from backprop.explain import update
 from backprop.explain.forms import text
 
 LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
@@ -243,8 +242,8 @@ def _assignments(weight, own):
     rows = [f"w &= {own} = {number(weight.value)}"]
     for line in weight.update:
         rows += [
-            rf"{update.LATEX[line.rule.name]} &\leftarrow {update.latex_symbols(line.rule)}",
-            f" &= {update.latex_numbers(line, _signed)}",
+            rf"{line.rule.target.latex()} &\leftarrow {line.rule.formula.latex()}",
+            f" &= {line.rule.formula.latex(line.written(_signed))}",
             f" &= {number(line.value)}",
         ]
     return rows
@@ -253,7 +252,7 @@ def _assignments(weight, own):
 def _step(trace):
     after = rf"C_{{\mathrm{{after}}}} &= {number(trace.cost_after_step)}"
     return [
-        f"% The cost before and after the step of {text.optimizer_name(trace.optimizer)}.",
+        f"% The cost before and after the step of {trace.optimizer.title}.",
         *_align([rf"C_{{\mathrm{{before}}}} &= {number(trace.cost)}", after]),
     ]
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from backprop.catalogue.formula import Formula
+from backprop.catalogue.notation import LOWERED, RAISED
 from backprop.explain import trial, update
-from backprop.explain.update import RAISED
 from backprop.tabular.tables import count
 
 MOST_NUMBERS = 12  # in a line
 MOST_ROWS = 12  # of a table
-LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
 
 TRIAL_NOTES = {
@@ -51,16 +51,6 @@ def numbers(values):
     """The first of them, and how many there are."""
     shown = "  ".join(number(value) for value in values[:MOST_NUMBERS])
     return f"{shown}  … ({len(values)})" if len(values) > MOST_NUMBERS else shown
-
-
-def optimizer_name(optimizer):
-    """As people call it."""
-    return {
-        "sgd": "gradient descent",
-        "momentum": "gradient descent with momentum",
-        "nesterov": "gradient descent with Nesterov momentum",
-        "adam": "Adam",
-    }[optimizer.kind]
 
 
 def one_line(name):
@@ -388,10 +378,11 @@ def _batch_lines(weight):
 
 
 def _weight_step(weight, trace):
-    lines = [f"next step of {optimizer_name(trace.optimizer)}, w standing for {weight.symbol}:"]
+    lines = [f"next step of {trace.optimizer.title}, w standing for {weight.symbol}:"]
     for line in weight.update:
-        lines.append(f"  {line.rule.name} ← {update.in_symbols(line.rule)}")
-        lines.append(f"    = {update.in_numbers(line, _operand)} = {number(line.value)}")
+        target, formula = line.rule.target, line.rule.formula
+        lines.append(f"  {target.text()} ← {formula.text()}")
+        lines.append(f"    = {formula.text(line.written(_operand))} = {number(line.value)}")
     return [*lines, f"  (a step of {_change(weight.step)})"]
 
 
@@ -458,7 +449,10 @@ def _gradient_table(trace, layer, differences):
 
 def _step_lines(trace):
     optimizer = trace.optimizer
-    settings = [f"{sign} = {number(value)}" for sign, value in update.settings(trace).items()]
+    settings = [
+        f"{Formula(setting.symbol).text()} = {number(setting.value)}"
+        for setting in update.settings(trace)
+    ]
     formulas = update.formulas(optimizer)
     note = "There is no dropout in these networks."
     if optimizer.l2:
@@ -466,7 +460,7 @@ def _step_lines(trace):
     else:
         note = "This network has no weight decay and no dropout: nothing else enters the gradient."
     return [
-        _headline(f"The next step of {optimizer_name(optimizer)}"),
+        _headline(f"The next step of {optimizer.title}"),
         *formulas,
         f"  with {', '.join(settings)}",
         f"C before {number(trace.cost)}, after {number(trace.cost_after_step)} "
