@@ -9,7 +9,7 @@ from importlib import resources
 import formulas
 import numpy as np
 import pytest
-from conftest import LINEAR
+from mathml import LINEAR
 
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.formula import Formula

@@ -269,7 +269,10 @@ class Latex(Writer):
 
     def power(self, base, exponent):
         """Of anything but a symbol or a number in brackets."""
-        return POWER, f"{self.write(base, ATOM)}^{{{self.write(exponent)}}}"
+        written = self.write(base, ATOM)
+        if "^" in written and written[0] != "(":  # two powers would be an error
+            written = f"({written})"
+        return POWER, f"{written}^{{{self.write(exponent)}}}"
 
     def exponential(self, exponent):
         """A power of e."""

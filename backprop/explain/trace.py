@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,8 +11,7 @@ import numpy as np
 
 from backprop.catalogue.formula import Formula
 from backprop.explain import diagnostics, paths, trial, update
-from backprop.explain.forms import html, latex, text
-from backprop.stepwise import Gradient
+from backprop.layers import Gradient
 from backprop.tabular.tables import count
 from backprop.validation import check_integer, check_names
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from backprop.catalogue.activations import Activation
+    from backprop.catalogue.losses import Loss
     from backprop.catalogue.optimizers import Optimizer
 
     Source = int | Literal["bias"]
@@ -40,6 +41,9 @@ class LayerTrace:
     name : str
         "layer 1" is the first.
     activation : str
+        Its name, and the values of its parameters if it has any.
+    function : Activation
+        Its entry in the catalogue.
     weights, bias : arrays (n_in, n_out) and (n_out,)
         As they were.
     z, a : arrays (n, n_out)
@@ -57,7 +61,7 @@ class LayerTrace:
     """
 
     name: str
-    activation: str
+    function: Activation
     weights: NDArray[Any]
     bias: NDArray[Any]
     z: NDArray[Any]
@@ -69,6 +73,11 @@ class LayerTrace:
     step: Gradient
     moments: dict[str, tuple[NDArray[Any], NDArray[Any]]]
     moments_after: dict[str, tuple[NDArray[Any], NDArray[Any]]]
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation, and the values of its parameters if it has any."""
+        return repr(self.function)
 
     @property
     def n_in(self) -> int:
@@ -89,6 +98,8 @@ class Trace:
     ----------
     dtype, loss : str
         Of the network.
+    loss_function : Loss
+        The loss's entry in the catalogue.
     optimizer : Optimizer
     epoch, steps : int
         How much the network had been trained.
@@ -117,7 +128,7 @@ class Trace:
     """
 
     dtype: str
-    loss: str
+    loss_function: Loss
     optimizer: Optimizer
     epoch: int
     steps: int
@@ -136,6 +147,11 @@ class Trace:
     label_smoothing: float
     target_scale: tuple[float, float] | None
     _trial: trial.Trial
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss, and the values of its parameters if it has any."""
+        return repr(self.loss_function)
 
     def gradient(
         self, layer: int, source: Source, unit: int, sample: int = 0
@@ -216,6 +232,7 @@ class Trace:
                 "format": FORMAT,
                 "dtype": self.dtype,
                 "loss_function": self.loss,
+                "loss_entry": _loss_dict(self.loss_function),
                 "epoch": self.epoch,
                 "inputs": {"names": self.input_names},
                 "outputs": {
@@ -279,10 +296,14 @@ class Trace:
         sample : int
             The row of the batch whose numbers are shown.
         """
+        from backprop.explain.forms import text
+
         return text.trace_text(self, self._weight(weight, sample), self._sample(sample))
 
     def to_latex(self, weight: tuple[int, Source, int] | None = None, sample: int = 0) -> str:
         """The same formulas with their numbers, as LaTeX to put into a document (needs amsmath)."""
+        from backprop.explain.forms import latex
+
         return latex.trace_latex(self, self._weight(weight, sample), self._sample(sample))
 
     def to_html(
@@ -302,6 +323,8 @@ class Trace:
         str
             The HTML; None where it was written.
         """
+        from backprop.explain.forms import html
+
         if path is None:
             return html.page([self.to_dict()], html.title_of(self) if title is None else title)
         return html.write_page(path, [self], title)
@@ -317,6 +340,8 @@ class Trace:
         return check_integer("sample", sample, 0, len(self.x) - 1)
 
     def _repr_html_(self) -> str:
+        from backprop.explain.forms import html
+
         size = html.estimated_size(self)
         return html.frame(self.to_html()) if size <= MOST_IN_A_NOTEBOOK else html.excuse(self, size)
 
@@ -373,7 +398,7 @@ def _column_names(X):
 
 
 def _are_labels(y, network):
-    return y.ndim == 1 and network.loss == "softmax_cross_entropy"
+    return y.ndim == 1 and network.loss_function.target.is_class
 
 
 def _one_weight(sample_weight):
@@ -389,32 +414,29 @@ def _trace(network, X, y, sample_weight, given):
 
     `given`: the parts of a Trace that are not worked out.
     """
-    twin = copy.deepcopy(network)  # whose buffers are written: steps, gradients, moments
-    weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
-    total = weights.sum()
-    twin._core.differentiate(X, y, sample_weight, total)
-    gradients = [Gradient(w.copy(), b.copy()) for w, b in twin._core.views("gradient")]
-    # Each sample's own, unscaled: what a weight of 0 has multiplied cannot be had back by division.
-    x, losses, passed = twin._core.inspect(X, y, None, 1.0)
-    after = copy.deepcopy(network)
-    after._core.fit(X, y, sample_weight, n_epochs=1, batch_size=len(X), losses=[], durations=[])
+    passage = network.copy().inspect(X, y, sample_weight)  # a copy, whose buffers are written
+    after = network.copy()
+    with suppress(FloatingPointError):  # numbers that are none are for the diagnostics to tell
+        after.train_step(X, y, sample_weight)
     layers = [
         _layer_trace(i, network, after, own, gradient)
-        for i, (own, gradient) in enumerate(zip(passed, gradients, strict=True))
+        for i, (own, gradient) in enumerate(zip(passage.layers, passage.gradients, strict=True))
     ]
+    weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
+    total = weights.sum()
     return Trace(
         dtype=str(network.dtype),
-        loss=network.loss,
+        loss_function=network.loss_function,
         optimizer=network.optimizer,
         epoch=network.epochs_trained,
         steps=network.steps,
-        cost=_cost(network, X, y, sample_weight),
-        cost_after_step=_cost(after, X, y, sample_weight),
-        x=x,
+        cost=network.cost(X, y, sample_weight),
+        cost_after_step=after.cost(X, y, sample_weight),
+        x=passage.x,
         y=_target_rows(y, network),
         output=network.predict(X),
         weight_sum=float(total),
-        losses=losses.astype(np.float64),
+        losses=passage.losses.astype(np.float64),
         shares=weights / total,
         layers=layers,
         _trial=trial.Trial(network, X, y, sample_weight),
@@ -432,7 +454,7 @@ def _layer_trace(i, network, after, passed, gradient):
         )
     return LayerTrace(
         name=f"layer {i + 1}",
-        activation=layer.activation,
+        function=layer.function,
         weights=layer.weights.copy(),
         bias=layer.bias.copy(),
         z=passed["z"],
@@ -452,12 +474,6 @@ def _moments(network, i):
         name: tuple(part.copy() for part in kept[i])
         for name, kept in network.optimizer_state().items()
     }
-
-
-def _cost(network, X, y, sample_weight):
-    nothing = np.empty((len(X), network.n_outputs), network.dtype)
-    total_loss, total_weight = network._core.infer(X, y, sample_weight, nothing)
-    return total_loss / total_weight
 
 
 def _target_rows(y, network):
@@ -491,6 +507,7 @@ def _layer_dict(layer, difference, unsettled, slopes):
         "n_in": layer.n_in,
         "n_out": layer.n_out,
         "activation": layer.activation,
+        "function": _function_dict(layer.function),
         "weights": layer.weights,
         "bias": layer.bias,
         "z": layer.z,
@@ -507,6 +524,28 @@ def _layer_dict(layer, difference, unsettled, slopes):
 def _parameters_dict(parameters):
     weights, bias = parameters
     return {"weights": weights, "bias": bias}
+
+
+def _function_dict(function):
+    return {
+        "formula": function.formula.tree(),
+        "slope": function.slope.tree(),
+        "settings": function.settings,
+        "kinks": function.kinks,
+        "is_identity": function.is_identity,
+    }
+
+
+def _loss_dict(loss):
+    return {
+        "formula": loss.formula,
+        "derivative_formula": loss.derivative_formula,
+        "term": loss.term and loss.term.tree(),
+        "slope": loss.slope and loss.slope.tree(),
+        "settings": loss.settings,
+        "note": loss.note,
+        "long_way": loss.long_way,
+    }
 
 
 def _rule_dict(rule):

@@ -39,7 +39,7 @@ function unpackParameters(part) {
 }
 
 function unpackLayer(raw) {
-  const layer = { name: raw.name, units: raw.n_out, inputs: raw.n_in, activation: raw.activation };
+  const layer = { name: raw.name, units: raw.n_out, inputs: raw.n_in, activation: raw.activation, function: raw.function };
   for (const name of ["weights", "bias", "z", "a", "da", "derivative", "dz"]) {
     layer[name] = new Matrix(raw[name]);
   }
@@ -72,6 +72,7 @@ class Trace {
   constructor(raw) {
     this.dtype = raw.dtype;
     this.loss = raw.loss_function;
+    this.lossFunction = raw.loss_entry;
     this.epoch = raw.epoch;
     this.cost = realNumber(raw.cost);
     this.costAfterStep = realNumber(raw.cost_after_step);
