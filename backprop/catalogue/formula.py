@@ -1,10 +1,21 @@
 """A formula, written once as a Python expression: ``w - lr * m / (sqrt(v) + epsilon)``."""
 
+import math
 from functools import cached_property
 
 import numpy as np
 
+
+def _erf(x):
+    """By the standard library: numpy has none."""
+    return np.vectorize(math.erf, otypes=[float])(x)
+
+
 FUNCTIONS = {
+    "pi": math.pi,
+    "erf": _erf,
+    "sin": np.sin,
+    "cos": np.cos,
     "sqrt": np.sqrt,
     "exp": np.exp,
     "log": np.log,

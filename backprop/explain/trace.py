@@ -395,9 +395,7 @@ def _trace(network, X, y, sample_weight, given):
     # Each sample's own, unscaled: what a weight of 0 has multiplied cannot be had back by division.
     x, losses, passed = twin._core.inspect(X, y, None, 1.0)
     after = copy.deepcopy(network)
-    after._core.fit(
-        X, y, sample_weight, n_epochs=1, batch_size=len(X), losses=[], durations=[]
-    )
+    after._core.fit(X, y, sample_weight, n_epochs=1, batch_size=len(X), losses=[], durations=[])
     layers = [
         _layer_trace(i, network, after, own, gradient)
         for i, (own, gradient) in enumerate(zip(passed, gradients, strict=True))
