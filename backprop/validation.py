@@ -333,10 +333,10 @@ def _at(argument, place):
 
 
 def first_non_finite(array, seen=None):
-    """Index of the first nan or infinity, or None; with `seen`, a function of some rows, of what
-    it makes one of.
+    """Index of the first nan or infinity, or None.
 
-    A piece at a time, for arrays larger than memory.
+    `seen`, where given, maps rows to the numbers that are looked at instead. It is called with a
+    piece of the array at a time, which may be larger than memory.
     """
     if seen is None and array.dtype.kind != "f":
         return None

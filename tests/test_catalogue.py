@@ -68,12 +68,13 @@ def test_formulas_are_what_is_computed(entry):
 @pytest.mark.filterwarnings("error")
 def test_large_numbers_and_nan(entry, dtype):
     z = np.array([-1e4, -50, 0, 50, 1e4], dtype)
+    before = z.copy()
     a = entry.value(z, *values(entry))
     slope = entry.derivative(z, a, *values(entry))
+    np.testing.assert_array_equal(z, before)
     assert a.dtype == slope.dtype == np.dtype(dtype)
     assert np.isfinite(a).all()
     assert np.isfinite(slope).all()
-    assert z.tolist() == np.array([-1e4, -50, 0, 50, 1e4], dtype).tolist()
     assert np.isnan(entry.value(np.array([np.nan, 1], dtype), *values(entry))).tolist() == [1, 0]
 
 
@@ -85,9 +86,9 @@ def test_what_is_declared_of_slopes(entry):
     if entry.largest_slope is not None:
         assert np.abs(slope).max() == pytest.approx(entry.largest_slope, rel=1e-3)
         assert np.abs(slope[-2:]).max() < 1e-3  # such a unit saturates
-    silent = (a == 0) & (slope == 0) & (z < 0)
-    expected = z < (-np.inf if entry.is_silent_below is None else entry.is_silent_below)
-    assert silent.tolist() == expected.tolist()
+    silent = ((a == 0) & (slope == 0))[: len(Z)]  # beyond, rounding makes zeros
+    below = -np.inf if entry.is_silent_below is None else entry.is_silent_below
+    assert silent.tolist() == [z < below for z in Z]
 
 
 @each_activation

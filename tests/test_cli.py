@@ -13,6 +13,8 @@ import pytest
 
 import backprop as bp
 from backprop import storage
+from backprop.catalogue.activations import ACTIVATIONS
+from backprop.catalogue.optimizers import OPTIMIZERS
 from backprop.cli.commands import split
 from backprop.datasets import load_digits
 from backprop.tabular.tables import read
@@ -241,6 +243,39 @@ def test_every_option_of_training(run, fruit):
     assert (network.dtype, network.seed, network.matmul) == (np.float64, 3, "blas")
     assert (network.epochs_trained, network.steps) == (2, 2 * -(-200 // 7))
     assert preprocessing.target.smoothing == 0
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_each_activation(run, fruit, name):
+    run("train", fruit, "--target", "kind", "--hidden", "4", "--activation", name, "--epochs", 1)
+    network, _ = storage.load("model.safetensors")
+    assert [at.activation for at in network.layers] == [name, "identity"]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_optimizer_with_its_own_rate(run, fruit, name):
+    chosen = ("--optimizer", name.lower(), "--epochs", 1)
+    run("train", fruit, "--target", "kind", *chosen)
+    kind = OPTIMIZERS[name]
+    assert storage.load("model.safetensors")[0].optimizer == kind(**kind.suggested)
+    run("train", fruit, "--target", "kind", *chosen, "--learning-rate", 0.5)
+    assert storage.load("model.safetensors")[0].optimizer == kind(0.5, **kind.suggested)
+
+
+def test_a_choice_that_there_is_not(complaint, fruit):
+    train = ("train", fruit, "--target", "kind")
+    for option, names in (("--activation", ACTIVATIONS), ("--optimizer", OPTIMIZERS)):
+        message = complaint(*train, option, "nonsense")
+        assert message.startswith(f"argument {option}: invalid choice: 'nonsense'")
+        assert all(name.lower() in message for name in names)
+
+
+def test_help_lists_the_choices(run):
+    shown = " ".join(run("train", "--help").out.split())
+    for name in (*ACTIVATIONS, *map(str.lower, OPTIMIZERS)):
+        assert name in shown
+    assert "sgd with momentum=0.9 and nesterov=True" in shown
+    assert "0.01 for sgd, 0.001 for adam" in shown
 
 
 def test_no_hidden_layer_finds_a_straight_line(run, tmp_path):

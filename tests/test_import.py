@@ -30,6 +30,14 @@ def test_import_loads_nothing_heavy():
     assert not [name for name in loaded if name.startswith("backprop._core")]
 
 
+def test_help_of_the_command_line_loads_nothing_heavy():
+    loaded = modules_after(
+        "import backprop.cli\ntry: backprop.cli.main(['--help'])\nexcept SystemExit: pass"
+    )
+    assert "backprop.cli.arguments" in loaded
+    assert not loaded & set(HEAVY)
+
+
 def test_training_loads_numpy_only():
     loaded = modules_after(
         "import backprop as bp, numpy as np\n"

@@ -4,8 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from networks import LOSSES
 
 import backprop as bp
+from backprop.catalogue.activations import ALIASES as ACTIVATION_ALIASES
+from backprop.catalogue.losses import ALIASES as LOSS_ALIASES
 
 X = np.zeros((4, 3))
 LABELS = np.array([0, 1, 0, 1])
@@ -101,6 +104,27 @@ VALUES = [
         "did you mean 'softmax_cross_entropy'",
     ),
     (lambda: network("square_error"), ValueError, "loss=", "did you mean 'squared_error'"),
+    (lambda: network("mse"), ValueError, "loss='mse'", "did you mean 'squared_error'"),
+    (lambda: network("MSE"), ValueError, "loss='MSE'", "did you mean 'squared_error'"),
+    *(
+        (lambda loss=loss: network(loss), ValueError, f"did you mean '{meant}'?")
+        for loss, meant in LOSS_ALIASES.items()
+    ),
+    *(
+        (lambda name=name: bp.Dense(1, name), ValueError, f"did you mean '{meant}'?")
+        for name, meant in ACTIVATION_ALIASES.items()
+    ),
+    # arguments that there are not
+    (lambda: bp.SGD(lr=0.1), TypeError, "SGD(lr=…)", "expected learning_rate", "'learning_rate'?"),
+    (lambda: bp.SGD(0.1, weight_decay=1), TypeError, "SGD(weight_decay=…)", "did you mean 'l2'?"),
+    (lambda: bp.SGD(momentun=1), TypeError, "SGD(momentun=…)", "did you mean 'momentum'?"),
+    (lambda: bp.Adam(beta1=0.9), TypeError, "Adam(beta1=…)", "did you mean 'beta_1'?"),
+    (lambda: bp.Adam(eps=0.9), TypeError, "Adam(eps=…)", "did you mean 'epsilon'?"),
+    (lambda: bp.Dense(3, nonlinearity="relu"), TypeError, "Dense(nonlinearity=…)", "'activation'?"),
+    (lambda: network(lr=0.1), TypeError, "Network(lr=…)", "did you mean 'optimizer'?"),
+    (lambda: network(learning_rate=1), TypeError, "Network(learning_rate=…)", "'optimizer'?"),
+    (lambda: network(n_thread=1), TypeError, "Network(n_thread=…)", "'n_threads'?"),
+    (lambda: network(random_state=1), TypeError, "Network(random_state=…)", "'seed'?"),
     (lambda: network("hinge"), ValueError, "loss='hinge'", "one of", "'squared_error'"),
     (lambda: network(None), ValueError, "loss=None", "one of"),
     (
@@ -218,7 +242,19 @@ ARRAYS = [
     (lambda: fit(y=None), TypeError, "y is None", "an array"),
     (lambda: fit(y=LABELS[:3]), ValueError, "y has shape (3,)", "4 rows"),
     (lambda: fit(y=np.int64(1)), ValueError, "y has shape ()", "4 rows"),
-    (lambda: fit(y=np.array(["a", "b", "a", "b"])), TypeError, "y has dtype <U1"),
+    *(
+        (
+            lambda y=y, loss=loss: fit(y=y, loss=loss),
+            *(
+                TypeError,
+                "y has dtype",
+                "integers from 0 to k - 1",
+                "np.unique(y, return_inverse=T",
+            ),
+        )
+        for y in (np.array(["a", "b", "a", "b"]), ["a", "b", "a", None], [b"a", b"b", b"a", b"b"])
+        for loss in LOSSES
+    ),
     (lambda: fit(y=np.ma.masked_array(LABELS)), TypeError, "y is a masked array"),
     # y for softmax_cross_entropy
     (lambda: fit(y=LABELS + 1), ValueError, "y has labels from 1 to 2", "0 to 1", "2 outputs"),

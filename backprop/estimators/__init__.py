@@ -1,11 +1,13 @@
 """scikit-learn's MLPClassifier and MLPRegressor, trained by the core.
 
-`base` puts the core where scikit-learn's arithmetic was, of which `training` fits, `stopping` holds
-out and scores, and `inputs` checks and prepares; `engine` holds the networks, for dense and for
-sparse inputs, `numerics` what is reckoned on arrays; `classifier` and `regressor` are the two
-classes; `parameters` is what they take beyond scikit-learn's, `frames` what ``preprocess="auto"``
-does; `convert` goes from scikit-learn's and back; `blas` holds BLAS to a fit's threads, `callers`
-finds the line of the user's that a warning is of.
+- `classifier`, `regressor`: the two classes.
+- `base`: what both share. The core stands where scikit-learn's arithmetic was: `training` fits,
+  `stopping` holds rows out and scores them, `inputs` checks and prepares.
+- `engine`: the networks, one kind for dense and one for sparse inputs; `numerics`: the catalogue's
+  functions by scikit-learn's names, for what is computed on arrays.
+- `parameters`: the parameters that scikit-learn does not have; `frames`: ``preprocess="auto"``.
+- `convert`: from scikit-learn's estimators, and back.
+- `blas`: holds BLAS to a fit's threads; `callers`: finds the user's line that a warning is about.
 """
 
 from backprop._version import SCIKIT_LEARN
