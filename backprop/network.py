@@ -405,6 +405,25 @@ class Network(Stepwise):
             score.add(out, y[rows], weight)
         return {"loss": total_loss / total_weight, score.name: score.value()}
 
+    def copy(self, *, dtype: DTypeLike | None = None, n_threads: int | None = None) -> Network:
+        """A network of its own with the same parameters, seed and counts.
+
+        With the same dtype it has the optimizer's moments too, and training goes on to the same
+        bits. By default dtype and n_threads are those of this one.
+        """
+        from backprop import storage
+
+        state = storage.state(self)
+        dtype = self.dtype if dtype is None else check_dtype(dtype)
+        if dtype != self.dtype:
+            state["moments"] = None
+        state["arguments"]["dtype"] = str(dtype)
+        if n_threads is not None:
+            state["arguments"]["n_threads"] = n_threads
+        twin = type(self).__new__(type(self))
+        twin.__setstate__(state)
+        return twin
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a safetensors file.
 

@@ -115,8 +115,8 @@ def set_state(network, state):
     """Give a new network, made with the same arguments, the rest of what `state` kept."""
     for layer, (weights, bias) in zip(network.layers, state["parameters"], strict=True):
         layer.weights, layer.bias = weights, bias
-    for name, views in network.optimizer_state().items():
-        for own, saved in zip(views, state["moments"][name], strict=True):
+    for name, saved_moments in (state["moments"] or {}).items():
+        for own, saved in zip(network.optimizer_state()[name], saved_moments, strict=True):
             own[0][...], own[1][...] = saved
     network.steps = state["steps"]
     network.epochs_trained = state["epochs_trained"]

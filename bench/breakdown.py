@@ -23,7 +23,7 @@ import backprop as bp
 from backprop._core import probe
 
 SLICE_SECONDS = 0.05
-STEP = {"optimizer": "adam", **ADAM}
+STEP = (bp.Adam(**ADAM), 1)
 
 
 def main():
@@ -89,9 +89,9 @@ def layer_products(layer, dtype, activation, with_epilogues, first, last):
     if with_epilogues:
         name = "identity" if last else activation
         forward = {"epilogue": "activate", "activation": name}
-        backward = {"epilogue": "derivative", "activation": activation, "activations": t.a_in[:-1]}
-        moments = {name: aligned(*t.parameters.shape, dtype) for name in ("moment1", "moment2")}
-        update, c = {"epilogue": "update", "step": STEP, **moments}, t.parameters
+        backward = {"epilogue": "derivative", "activation": activation, "kept": t.a_in[:-1]}
+        moments = [aligned(*t.parameters.shape, dtype) for _ in STEP[0].moments]
+        update, c = {"epilogue": "update", "step": STEP, "moments": moments}, t.parameters
     made = [probe.Product(weights, t.a_in, t.a_out, a_is_k_major=True, **forward)]
     if not first:
         made.append(probe.Product(weights[:-1], t.dz, t.da_in, **backward))

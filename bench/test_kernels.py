@@ -15,6 +15,7 @@ from peers import ADAM
 from products import aligned, blas_runner, layer_arrays
 from shapes import SHAPES
 
+from backprop import Adam
 from backprop._core import probe
 
 # (inputs, outputs, batch) of every layer, once each, under the first shape that has it.
@@ -79,7 +80,7 @@ def test_backward_data(benchmark, report, layer, how, dtype):
         run = blas_runner(weights, t.dz, t.da_in)
     else:
         epilogue = (
-            {"epilogue": "derivative", "activation": "relu", "activations": t.a_in[:-1]}
+            {"epilogue": "derivative", "activation": "relu", "kept": t.a_in[:-1]}
             if how == "fused"
             else {}
         )
@@ -112,18 +113,17 @@ def test_weight_gradient(benchmark, report, layer, how, dtype):
         run()
         assert_equals(t.gradient, gradient, dtype)
     else:
-        moments = {name: aligned(*t.parameters.shape, dtype) for name in ("moment1", "moment2")}
-        step = {"optimizer": "adam", **ADAM}
+        step = (Adam(**ADAM), 1)
+        moments = [aligned(*t.parameters.shape, dtype) for _ in step[0].moments]
         product = probe.Product(
-            a_in, dz_transposed, t.parameters, epilogue="update", step=step, **moments
+            a_in, dz_transposed, t.parameters, epilogue="update", step=step, moments=moments
         )
         before = exact(t.parameters)
         run = product.run
         run()
-        assert_equals(moments["moment1"], (1 - ADAM["beta_1"]) * gradient, dtype)
-        mean = (1 - ADAM["beta_1"]) * gradient
-        root = np.sqrt((1 - ADAM["beta_2"]) * gradient**2)
-        expected = before - ADAM["learning_rate"] * mean / (root + ADAM["epsilon"])
-        assert_equals(t.parameters, expected, dtype)
+        expected = before.copy(), np.zeros_like(before), np.zeros_like(before)
+        step[0].update(expected[0], gradient, expected[1:], step[1])
+        for found, exact_one in zip((t.parameters, *moments), expected, strict=True):
+            assert_equals(found, exact_one, dtype)
     benchmark(run)
     report(2 * layer.batch * layer.n_in * layer.n_out, dtype)

@@ -25,7 +25,7 @@ cdef struct Layer:
     char *da_in             # [n_in][ld]: the dz of the layer before, or NULL where nobody asks for it
     int derivative          # f': the code of the activation, or that of a slope that is kept
     int derivative_before   # of the layer before; that of the identity where there is none
-    const char *kept_before # what it is worked out from
+    const char *kept_before  # what it is worked out from
 
 
 # Shared by the team, written by thread 0.

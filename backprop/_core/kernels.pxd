@@ -127,8 +127,8 @@ cdef extern from "backprop.h" nogil:
         bint (*is_finite)(const void *values, int64_t ld, int64_t rows, int64_t first, int64_t last) noexcept nogil
         void (*transpose)(const void *values, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out,
                           int64_t ldo) noexcept nogil
-        void (*loss)(const bp_loss *loss, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld, int64_t first,
-                     int64_t last, void *da, void *losses) noexcept nogil
+        void (*loss)(const bp_loss *loss, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld,
+                     int64_t first, int64_t last, void *da, void *losses) noexcept nogil
         void (*link)(const bp_loss *loss, void *a, int64_t n_out, int64_t ld, int64_t first,
                      int64_t last) noexcept nogil
         double (*sum)(const void *values, int64_t count) noexcept nogil

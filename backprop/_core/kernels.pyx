@@ -51,7 +51,7 @@ cdef const bp_kernels *find_kernels(str instruction_set, size_t itemsize) except
     return found
 
 
-# The catalogue: what it has under a name is a row of the kernels' tables ------------------------------------------------
+# The catalogue: what it has under a name is a row of the kernels' tables ---------------------------------------------
 
 cdef int find_row(const bp_row *rows, str name) except -1:
     """The code of the row of that name."""

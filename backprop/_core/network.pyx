@@ -6,14 +6,13 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.ref cimport Py_DECREF, PyObject
-from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from backprop._core.dense cimport Interrupt, Layer
 from backprop._core.kernels cimport (
-    BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_activation, bp_kernels, bp_lookahead, bp_loss,
+    BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_kernels, bp_lookahead, bp_loss,
     bp_optimizer, bp_source, find_activation, find_kernels, find_loss, find_optimizer, round_up, run_team, seconds,
     stream,
 )
@@ -318,7 +317,7 @@ cdef class Core:
             self._prepare(s, &interrupt, plan, plan.capacity)
             take_arrays(s, plan, x, y, sample_weights)
             s.out, s.linked = address(out), linked
-            bare = None if activated else self._bare(s, self.n_layers - 1)
+            _bare = None if activated else self._bare(s, self.n_layers - 1)
             # the plan may be that of a larger call
             s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.rows.count, s.rows.batch_size)))
             with nogil:
@@ -391,7 +390,7 @@ cdef class Core:
             s.inspection.x, s.inspection.losses = address(kept_x), address(kept_losses)
             for i in range(self.n_layers):
                 found.append(self._keep_layer(&s.inspection.layers[i], &s.layers[i], n_rows))
-            bare = self._bare(&s, 0)
+            _bare = self._bare(&s, 0)  # which holds their memory
             for i in range(self.n_layers):
                 s.layers[i].derivative = s.layers[i].derivative_before = self.kernels.identity
             s.outcome.total_weight = total_weight

@@ -22,6 +22,7 @@ class Product:
         a_is_k_major: bool = False,
         epilogue: Literal["store", "activate", "derivative", "update"] = "store",
         activation: str = "identity",
+        parameters: Sequence[float] = (),
         kept: _Array | None = None,
         step: _Step | None = None,
         moments: Sequence[_Array] = (),

@@ -94,8 +94,8 @@ cdef class Product:
     cdef const bp_kernels *kernels
     cdef object arrays
 
-    def __init__(self, a, b, c, *, bint a_is_k_major=False, epilogue="store", activation="identity", kept=None,
-                 step=None, moments=(), bint parameters_are_far=False, instruction_set=None):
+    def __init__(self, a, b, c, *, bint a_is_k_major=False, epilogue="store", activation="identity", parameters=(),
+                 kept=None, step=None, moments=(), bint parameters_are_far=False, instruction_set=None):
         self.kernels = kernels_for(a.dtype, instruction_set)
         itemsize = a.dtype.itemsize
         if any(x is not None and x.strides != c.strides for x in (kept, *moments)):
@@ -108,7 +108,7 @@ cdef class Product:
         self.job.c, self.job.ldc = address(c), c.strides[0] // itemsize
         self.job.epilogue = {"store": BP_STORE, "activate": BP_ACTIVATE, "derivative": BP_DERIVATIVE,
                              "update": BP_UPDATE}[epilogue]
-        self.activation = find_activation(self.kernels, activation)
+        self.activation = find_activation(self.kernels, activation, parameters)
         self.job.activation = &self.activation
         self.job.derivative = self.activation.code
         if self.kernels.activations[self.activation.code].trait:

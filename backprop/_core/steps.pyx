@@ -29,18 +29,21 @@ cdef int64_t SHUFFLE_WORK = 1000
 
 cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
     """The batch's rows, targets and sample weights, transposed into the plan's buffers; each thread some samples."""
+    cdef const Rows *rows = &s.rows
+    cdef const Buffers *into = &s.buffers
     cdef int64_t first, last, stop, n_in = s.layers[0].n_in, n_out = s.layers[s.n_layers - 1].n_out
     cdef int64_t portion = portion_of(n_in + n_out)
     share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
     while first < last and not is_stopped(run):
         stop = min(last, first + portion)
-        run.kernels.gather(&s.rows.x, s.rows.order, start, first, stop, n_in, s.rows.offset, s.rows.scale, s.layers[0].a_in, run.ld)
-        if s.rows.has_targets and s.rows.y_is_labels:
-            run.kernels.gather(&s.rows.y, s.rows.order, start, first, stop, 1, NULL, NULL, s.buffers.labels, run.ld)
-        elif s.rows.has_targets:
-            run.kernels.gather(&s.rows.y, s.rows.order, start, first, stop, n_out, NULL, NULL, s.buffers.targets, run.ld)
-        if s.rows.weighted:
-            run.kernels.gather(&s.rows.weights, s.rows.order, start, first, stop, 1, NULL, NULL, s.buffers.weights, run.ld)
+        run.kernels.gather(&rows.x, rows.order, start, first, stop, n_in, rows.offset, rows.scale, s.layers[0].a_in,
+                           run.ld)
+        if rows.has_targets and rows.y_is_labels:
+            run.kernels.gather(&rows.y, rows.order, start, first, stop, 1, NULL, NULL, into.labels, run.ld)
+        elif rows.has_targets:
+            run.kernels.gather(&rows.y, rows.order, start, first, stop, n_out, NULL, NULL, into.targets, run.ld)
+        if rows.weighted:
+            run.kernels.gather(&rows.weights, rows.order, start, first, stop, 1, NULL, NULL, into.weights, run.ld)
         spend(run, (n_in + n_out) * (stop - first))
         first = stop
 
@@ -197,7 +200,7 @@ cdef void end_step(Steps *s, Run *run) noexcept nogil:
     meet(run)
 
 
-# The optimizer's steps -----------------------------------------------------------------------------------------------
+# The optimizer's steps ------------------------------------------------------------------------------------------------
 
 cdef void begin_steps(Steps *s, Run *run) noexcept nogil:
     """Before the first step of a run: how far the optimizer is."""
@@ -211,7 +214,7 @@ cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil:
     run.kernels.begin_step(&s.training.optimizer, scale, &run.progress, &run.step)
 
 
-# Whole epochs, by all threads ------------------------------------------------------------------------------------------
+# Whole epochs, by all threads ----------------------------------------------------------------------------------------
 
 cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run[0] = s.run
@@ -253,9 +256,11 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
 
 cdef void end_epoch(Steps *s, int64_t epoch, double *began) noexcept nogil:
     """Keep the score, and decide for all threads whether there is a next epoch."""
-    cdef double now = seconds()
+    cdef double now = seconds(), loss = s.outcome.total_loss
+    if s.outcome.total_weight > 0:
+        loss /= s.outcome.total_weight
     s.training.epoch_seconds[epoch] = now - began[0]
-    s.training.epoch_losses[epoch] = s.outcome.total_loss / s.outcome.total_weight if s.outcome.total_weight > 0 else s.outcome.total_loss
+    s.training.epoch_losses[epoch] = loss
     began[0] = now
     s.outcome.ended = s.outcome.stopped or s.outcome.diverged
     if not s.outcome.ended:

@@ -59,6 +59,11 @@ class Activation(Entry):
     parameters: tuple[Parameter, ...] = ()
     values: tuple[float, ...] = ()
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether a is z itself."""
+        return self.formula.expression == "z"
+
 
 def _identity(z):
     return z

@@ -22,6 +22,11 @@ class Rule(NamedTuple):
     formula: Formula
     title: str
 
+    @property
+    def target(self) -> Formula:
+        """The symbol as a formula, which writes it."""
+        return Formula(self.symbol)
+
 
 SHARED = ("learning_rate", "l2")  # fields of every optimizer, which the core knows by name
 
@@ -38,6 +43,7 @@ class Optimizer(Hinted):
 
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr"}  # {field: symbol in the rules}
     divisors: ClassVar[tuple[str, ...]] = ()  # fields that keep a division from being one by 0
+    meanings: ClassVar[dict[str, str]] = {}  # {field: in a few words, where its name is not enough}
     suggested: ClassVar[dict[str, float]] = {}  # what `backprop train` sets beyond the defaults
     variants: ClassVar[tuple[dict[str, float], ...]] = ()  # settings that make other rules
     keyword_aliases: ClassVar[dict[str, str]] = {
@@ -238,6 +244,11 @@ class Adam(Optimizer):
         "beta_1": "beta_1",
         "beta_2": "beta_2",
         "epsilon": "epsilon",
+    }
+    meanings: ClassVar[dict[str, str]] = {
+        "beta_1": "decay of the first moment",
+        "beta_2": "decay of the second",
+        "epsilon": "against division by 0",
     }
     variants: ClassVar[tuple[dict[str, float], ...]] = ({"epsilon_hat": True},)
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)

@@ -168,12 +168,17 @@ typedef struct {
     int64_t decayed; /* rows that are weights, not the bias */
 } pending_update;
 
+/* On copies of what stands in r and p: the compiler would read these again after every store. */
 INLINE void update_as(int code, int count, const rates *r, const pending_update *p)
 {
-    for (int64_t row = 0; row < p->rows; ++row)
-        for (int64_t column = 0; column < p->columns; column += LANES)
-            update_vector(code, count, r, row < p->decayed ? r->l2 : 0, p->gradient + row * p->ldg + column,
-                          p->weights, p->moments, row * p->ld + column);
+    const rates own = *r;
+    real *const weights = p->weights, *const moments[] = {p->moments[0], p->moments[1], p->moments[2]};
+    const real *gradient = p->gradient;
+    const int64_t ld = p->ld, ldg = p->ldg, rows = p->rows, columns = p->columns, decayed = p->decayed;
+    for (int64_t row = 0; row < rows; ++row)
+        for (int64_t column = 0; column < columns; column += LANES)
+            update_vector(code, count, &own, row < decayed ? own.l2 : 0, gradient + row * ldg + column, weights,
+                          moments, row * ld + column);
 }
 
 /* The switch stands outside the loops: each case is a loop of its own. */
