@@ -17,7 +17,10 @@ from backprop.catalogue import losses, optimizers
 FILE = Path(__file__).with_name("golden_weights.json")
 
 DTYPES = ("float32", "float64")
-ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
+ACTIVATIONS = (
+    *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "softsign"),
+    *("silu", "gelu", "gelu_tanh", "mish", "hard_sigmoid", "hard_swish", "sin"),
+)
 LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
 OPTIMIZERS = {
     "sgd": lambda: bp.SGD(0.05),

@@ -1,6 +1,7 @@
 """The fast network against backprop/reference.py, its gradients against central differences."""
 
 import inspect
+import itertools
 
 import numpy as np
 import pytest
@@ -79,17 +80,24 @@ def assert_fit_equal(fast, exact, X, y, tolerance=None, **fit):
     history, expected = fast.fit(X, y, epochs=3, **fit), exact.fit(X, y, epochs=3, **fit)
     assert_equal_networks(fast, exact, tolerance)
     for array, old in zip(parameters(fast), before, strict=True):
-        assert np.abs(array - old).max() > 1e-3
+        assert np.abs(array - old).max() > 5e-4  # of two layers of hard_sigmoid, with slopes of 1/6
     rounding = 1e-11 if fast.dtype == np.float64 else 2e-6
     np.testing.assert_allclose(history.loss, expected.loss, rtol=rounding)
     np.testing.assert_allclose(history.validation_loss, expected.validation_loss, rtol=rounding)
     np.testing.assert_allclose(history.validation_accuracy, expected.validation_accuracy)
 
 
+# Every activation meets every loss, and every optimizer each loss and two of the activations.
+CHOICES = sorted(
+    {
+        *itertools.product(ACTIVATIONS, LOSSES, ["adam"]),
+        *itertools.product(["tanh", "relu"], LOSSES, OPTIMIZERS),
+    }
+)
+
+
 @pytest.mark.parametrize("matmul", ["fused", "blas"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("activation", "loss", "optimizer"), CHOICES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_three_epochs(dtype, activation, loss, optimizer, matmul):
     """61 rows in batches of 16: the last has 13."""

@@ -178,18 +178,37 @@ def test_any_array_is_taken_and_none_is_modified(source, seed, dtype):
     assert [array.tobytes() for array in arrays] == before
 
 
+any_numbers = hnp.arrays(np.float64, st.integers(0, 70), elements=st.floats(allow_nan=True))
+dtypes = st.sampled_from(["float32", "float64"])
+
+
+def activated(name, values, dtype):
+    """By the core, and by numpy in more digits; and the numbers as dtype has them."""
+    entry = activations.ACTIVATIONS[name]
+    settings = tuple(entry.settings.values())
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = values.astype(dtype)
+        exact = entry.value(values.astype(np.longdouble), *settings).astype(dtype)
+    return values, probe.activate(name, values, settings), exact
+
+
 @examples
 @given(
-    values=hnp.arrays(np.float64, st.integers(0, 70), elements=st.floats(allow_nan=True)),
-    name=st.sampled_from(ACTIVATIONS),
-    dtype=st.sampled_from(["float32", "float64"]),
+    values=any_numbers,
+    name=st.sampled_from([n for n, e in activations.ACTIVATIONS.items() if e.scikit_learn]),
+    dtype=dtypes,
 )
 def test_activations_of_any_number(values, name, dtype):
-    with np.errstate(over="ignore"):
-        values = values.astype(dtype)
-    found, _ = probe.activate(name, values)
-    with np.errstate(over="ignore"):
-        exact = activations.ACTIVATIONS[name].value(values.astype(np.longdouble))
+    """Those whose derivative is worked out from a have all their digits everywhere."""
+    _, (found, _), exact = activated(name, values, dtype)
     np.testing.assert_allclose(
-        found, exact.astype(dtype), rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).tiny
+        found, exact, rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).tiny
     )
+
+
+@examples
+@given(values=any_numbers, name=st.sampled_from(ACTIVATIONS), dtype=dtypes)
+def test_activations_of_finite_numbers_are_no_nan(values, name, dtype):
+    values, (found, slope), _ = activated(name, np.clip(values, -1e30, 1e30), dtype)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(values))
+    assert np.isfinite(slope[~np.isnan(values)]).all()

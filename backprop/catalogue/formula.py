@@ -8,6 +8,7 @@ import numpy as np
 from backprop.catalogue import notation
 
 FUNCTIONS = {
+    "pi": math.pi,
     "sqrt": np.sqrt,
     "exp": np.exp,
     "expm1": np.expm1,
