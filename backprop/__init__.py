@@ -13,7 +13,10 @@ from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
-    from backprop.catalogue.optimizers import SGD, Adam
+    from backprop.catalogue.optimizers.adam import Adam, Adamax, AMSGrad, NAdam, RAdam
+    from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+    from backprop.catalogue.optimizers.sgd import SGD
+    from backprop.catalogue.optimizers.signs import Lion, Rprop
     from backprop.config import show_config
     from backprop.estimators import MLPClassifier as MLPClassifier
     from backprop.estimators import MLPRegressor as MLPRegressor
@@ -23,11 +26,21 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
     from backprop.network import Network
 
 _ESTIMATORS = "backprop.estimators"
+_OPTIMIZERS = "backprop.catalogue.optimizers"
 _HOME = {
     "Network": "backprop.network",
     "Dense": "backprop.layers",
-    "SGD": "backprop.catalogue.optimizers",
-    "Adam": "backprop.catalogue.optimizers",
+    "SGD": _OPTIMIZERS,
+    "Adam": _OPTIMIZERS,
+    "AMSGrad": _OPTIMIZERS,
+    "NAdam": _OPTIMIZERS,
+    "RAdam": _OPTIMIZERS,
+    "Adamax": _OPTIMIZERS,
+    "RMSprop": _OPTIMIZERS,
+    "Adagrad": _OPTIMIZERS,
+    "Adadelta": _OPTIMIZERS,
+    "Lion": _OPTIMIZERS,
+    "Rprop": _OPTIMIZERS,
     "History": "backprop.history",
     "show_config": "backprop.config",
     "MLPClassifier": _ESTIMATORS,
@@ -36,7 +49,24 @@ _HOME = {
 }
 
 # Without the estimators, so that `from backprop import *` does not need scikit-learn.
-__all__ = ["SGD", "Adam", "Dense", "History", "Network", "__version__", "show_config"]
+__all__ = [
+    "SGD",
+    "AMSGrad",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "Adamax",
+    "Dense",
+    "History",
+    "Lion",
+    "NAdam",
+    "Network",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "__version__",
+    "show_config",
+]
 
 
 def __getattr__(name):

@@ -66,7 +66,7 @@ class Network(Stepwise):
     loss : {"squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"}
         What is minimised; formulas in ``backprop.catalogue.losses``. The cross-entropies take
         logits: the last layer is "identity".
-    optimizer : SGD or Adam, default Adam()
+    optimizer : Optimizer, default Adam()
         How weights follow their gradients.
     dtype : {"float32", "float64"}
         Of parameters, activations and predictions.
@@ -202,7 +202,7 @@ class Network(Stepwise):
 
     @property
     def optimizer(self) -> Optimizer:
-        """SGD or Adam.
+        """How weights follow their gradients.
 
         Another of the same kind keeps the moments; another kind starts with moments of 0.
         """
@@ -249,7 +249,8 @@ class Network(Stepwise):
     def optimizer_state(self) -> dict[str, list[tuple[NDArray[Any], NDArray[Any]]]]:
         """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
 
-        ``{}`` for plain SGD, "velocity" with momentum, "moment1" and "moment2" for Adam.
+        ``{}`` for plain SGD, "velocity" with momentum, "moment1" and "moment2" for Adam: as
+        ``optimizer.moments`` has them.
         """
         return {name: self._core.moment_views(i) for i, name in enumerate(self.optimizer.moments)}
 
