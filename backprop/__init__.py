@@ -13,7 +13,7 @@ from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
-    from backprop.catalogue.optimizers.adam import Adam, Adamax, AMSGrad, NAdam, RAdam
+    from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
     from backprop.catalogue.optimizers.sgd import SGD
     from backprop.catalogue.optimizers.signs import Lion, Rprop
@@ -31,6 +31,7 @@ _HOME = {
     "Network": "backprop.network",
     "Dense": "backprop.layers",
     "SGD": _OPTIMIZERS,
+    "AdamW": _OPTIMIZERS,
     "Adam": _OPTIMIZERS,
     "AMSGrad": _OPTIMIZERS,
     "NAdam": _OPTIMIZERS,
@@ -55,6 +56,7 @@ __all__ = [
     "Adadelta",
     "Adagrad",
     "Adam",
+    "AdamW",
     "Adamax",
     "Dense",
     "History",

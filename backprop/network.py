@@ -221,7 +221,10 @@ class Network(Stepwise):
                     f"{self.dtype}"
                 )
         self._core.configure_optimizer(
-            value.kind, learning_rate=value.learning_rate, l2=value.l2, settings=value.settings
+            value.kind,
+            learning_rate=value.learning_rate,
+            decays=value.decays,
+            settings=value.settings,
         )
         self._optimizer = value
 

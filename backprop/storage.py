@@ -31,7 +31,7 @@ import numpy as np
 
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.losses import LOSSES
-from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.optimizers import ADDED, OPTIMIZERS
 from backprop.catalogue.records import described
 from backprop.layers import Dense
 from backprop.validation import MAX_SEED, check_integer, check_path
@@ -319,8 +319,8 @@ def _build(file, description, n_threads):
 
 def _optimizer(description):
     """The optimizer described; every one of its numbers has to be there, since a default might not
-    be what the training had."""
-    values = dict(description)
+    be what the training had, but those that a file may be too old for."""
+    values = {**ADDED, **description}
     name = values.pop("name")
     if name not in OPTIMIZERS:
         raise ModelFileError(

@@ -35,7 +35,9 @@ OPTIMIZERS_HEAD = """
 ## Optimizers
 
 `bp.Network(…, optimizer=…)`. A step assigns, in this order, to each weight and bias w; g is its
-gradient, t the number of the step, counted from 1, and lr the learning rate.
+gradient, t the number of the step, counted from 1, and lr the learning rate. Weights, not biases,
+decay before: `g = g + lambda_ / sums * w` with `l2`, `g = g + lambda_1 / sums * sign(w)` with `l1`,
+`w = w - lr * delta * w` with `weight_decay`, where sums is the sum of the sample weights.
 
 | | a step | arguments | source |
 |---|---|---|---|
@@ -82,7 +84,9 @@ def loss_row(one):
 def optimizer_row(kind, given):
     """Of the defaults, or of one of the variants."""
     settings = ", ".join(f"{name}={value}" for name, value in given.items())
-    rules = [f"`{rule.symbol} = {rule.formula.expression}`" for rule in kind(**given).rules]
+    optimizer = kind(**given)
+    lines = [*optimizer.decay_rules, *optimizer.rules]
+    rules = [f"`{rule.symbol} = {rule.formula.expression}`" for rule in lines]
     rest = ("", "") if given else (f"`{defaults(kind)}`", source_of(kind))
     return row(f"`{kind.__name__}({settings})`", "<br>".join(rules), *rest)
 

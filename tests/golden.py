@@ -41,6 +41,8 @@ OPTIMIZERS = {
     "adadelta": bp.Adadelta,
     "lion": lambda: bp.Lion(0.001),
     "rprop": bp.Rprop,
+    "adamw": lambda: bp.AdamW(0.01),
+    "sgd, every decay": lambda: bp.SGD(0.05, l2=0.1, l1=0.2, weight_decay=0.1),
 }
 THREADS = (1, 2, 3)
 

@@ -279,6 +279,7 @@ def rprop(o, w, g, moments, t):
 TEXTBOOK = {  # of each class, one step written out by hand
     bp.SGD: sgd,
     bp.Adam: adam,
+    bp.AdamW: adam,
     bp.AMSGrad: amsgrad,
     bp.NAdam: nadam,
     bp.RAdam: radam,
@@ -309,6 +310,19 @@ def test_rules_are_the_textbooks_step(optimizer):
         for found, its in zip(moments, expected_moments, strict=True):
             np.testing.assert_allclose(found, its, rtol=1e-13)
         assert (w != before).any()
+
+
+def test_decay_of_weights_comes_before_the_step():
+    w, g = np.array([2.0, -1.0, 0.0]), np.array([0.5, 0.5, 0.5])
+    decaying = bp.SGD(0.1, l2=0.3, l1=0.6, weight_decay=0.2)
+    assert [rule.symbol for rule in decaying.decay_rules] == ["g", "g", "w"]
+    expected = w - 0.1 * 0.2 * w - 0.1 * (g + 0.3 / 4 * w + 0.6 / 4 * np.array([1, -1, 0]))
+    bias = w.copy()
+    decaying.update(w, g, [], 1, sums=4)
+    np.testing.assert_allclose(w, expected, rtol=1e-15)
+    decaying.update(bias, g, [], 1)
+    np.testing.assert_allclose(bias, np.array([2.0, -1.0, 0.0]) - 0.05, rtol=1e-15)
+    assert bp.Adam().decay_rules == ()
 
 
 @each_optimizer

@@ -128,8 +128,36 @@ def test_steps(ours, theirs, settings):
     assert_equal_paths(ours, lambda weights, biases: theirs([*weights, *biases], **settings))
 
 
+DECAYED = [
+    (bp.SGD(0.1, l2=0.5), optim.SGD, {}),
+    (bp.SGD(0.1, l1=0.5), optim.SGD, {}),
+    (bp.SGD(0.1, 0.9, nesterov=True, l2=0.2, l1=0.1), optim.SGD, {"momentum": 0.9, "nesterov": 1}),
+    (bp.Adam(0.01, l1=0.3), optim.Adam, {}),
+    (bp.NAdam(0.01, weight_decay=0.2), optim.NAdam, {"decoupled_weight_decay": True}),
+    (bp.RAdam(0.01, weight_decay=0.2, l1=0.1), optim.RAdam, {"decoupled_weight_decay": True}),
+    (bp.AdamW(0.01), optim.AdamW, {}),
+    (bp.AdamW(0.01, weight_decay=0.5, l2=0.2), optim.AdamW, {}),
+    (bp.Lion(0.001, weight_decay=0.5, l1=0.1), PaperLion, {}),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "settings"), DECAYED, ids=str)
+def test_decay_of_weights(ours, theirs, settings):
+    def make(weights, biases):
+        groups = [
+            {"params": weights, "weight_decay": ours.weight_decay},
+            {"params": biases, "weight_decay": 0.0},
+        ]
+        return theirs(groups, lr=ours.learning_rate, **settings)
+
+    def penalty(weights):
+        return sum(ours.l2 / 2 * (w**2).sum() + ours.l1 * w.abs().sum() for w in weights)
+
+    assert_equal_paths(ours, make, penalty)
+
+
 def test_every_optimizer_has_a_pair():
-    assert {type(ours) for ours, *_ in PAIRS} == {*OPTIMIZERS.values()}
+    assert {type(ours) for ours, *_ in [*PAIRS, *DECAYED]} == {*OPTIMIZERS.values()}
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ VALUES = [
     ),
     # arguments that there are not
     (lambda: bp.SGD(lr=0.1), TypeError, "SGD(lr=…)", "expected learning_rate", "'learning_rate'?"),
-    (lambda: bp.SGD(0.1, weight_decay=1), TypeError, "SGD(weight_decay=…)", "did you mean 'l2'?"),
+    (lambda: bp.SGD(0.1, lambda_=1), TypeError, "SGD(lambda_=…)", "did you mean 'l2'?"),
     (lambda: bp.SGD(momentun=1), TypeError, "SGD(momentun=…)", "did you mean 'momentum'?"),
     (lambda: bp.Adam(beta1=0.9), TypeError, "Adam(beta1=…)", "did you mean 'beta_1'?"),
     (lambda: bp.Adam(eps=0.9), TypeError, "Adam(eps=…)", "did you mean 'epsilon'?"),

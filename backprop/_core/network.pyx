@@ -126,9 +126,12 @@ cdef class Core:
         """Uniform in ±limit; the bias stays 0."""
         self.kernels.uniform(state, limit, layer.parameters, layer.n_in, layer.n_out, layer.ldw)
 
-    def configure_optimizer(self, name, *, double learning_rate, double l2, settings):
-        """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0."""
-        cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, l2, settings)
+    def configure_optimizer(self, name, *, double learning_rate, decays, settings):
+        """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0.
+
+        `decays`: l2, l1 and weight_decay.
+        """
+        cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, decays, settings)
         cdef int i, moment
         self._check_idle()
         if name != self.optimizer_name:

@@ -2,7 +2,7 @@
  *
  * (a) A row has its name and how many moments it keeps for each parameter. name_constants works out what is the same
  *     for all parameters, once a step; v_name makes the step of one vector of them. The rules are those of
- *     backprop/catalogue/optimizers.py, whose fields beside learning_rate and l2 are `settings`, in their order.
+ *     backprop/catalogue/optimizers.py, whose fields beside those that all have are `settings`, in their order.
  * (b) The step of the rows in BESIDE is made while the next tile of the gradient is worked out, where registers leave
  *     room: square roots and divisions have a unit of their own. Each costs every tile its code.
  */
@@ -389,6 +389,8 @@ static void begin_step(const bp_optimizer *optimizer, double scale, bp_progress 
 {
     step->code = optimizer->code;
     step->l2 = optimizer->l2 * scale;
+    step->l1 = optimizer->l1 * scale;
+    step->shrinkage = optimizer->learning_rate * optimizer->weight_decay;
     switch (optimizer->code) {
 #define CONSTANTS(NAME, name, moments) \
     case NAME: name##_constants(optimizer, progress, step->constants); break;
@@ -399,7 +401,8 @@ static void begin_step(const bp_optimizer *optimizer, double scale, bp_progress 
 
 /* One step's constants, in the kernels' own type. */
 typedef struct {
-    real constants[BP_CONSTANTS], l2;
+    real constants[BP_CONSTANTS], l2, l1, shrinkage;
+    int decays; /* whether one of the three is not 0 */
 } rates;
 
 static void set_rates(rates *r, const bp_step *step)
@@ -407,16 +410,30 @@ static void set_rates(rates *r, const bp_step *step)
     for (int i = 0; i < BP_CONSTANTS; ++i)
         r->constants[i] = (real)step->constants[i];
     r->l2 = (real)step->l2;
+    r->l1 = (real)step->l1;
+    r->shrinkage = (real)step->shrinkage;
+    r->decays = r->l2 != 0 || r->l1 != 0 || r->shrinkage != 0;
 }
 
-/* The parameters [at, at + LANES) with their gradient; l2: r->l2, or 0 for a bias. code and count are constants where
- * this is inlined. */
-INLINE void update_vector(int code, int count, const rates *r, real l2, const real *gradient, real *weights,
+/* What of the weights themselves goes into their gradient, and how much they shrink before the step. */
+INLINE void decay_vector(const rates *r, vec *w, vec *g)
+{
+    if (r->l2 != 0)
+        *g = v_fma(v_set(r->l2), *w, *g);
+    if (r->l1 != 0)
+        *g = v_fma(v_set(r->l1), v_sign(*w), *g);
+    if (r->shrinkage != 0)
+        *w = v_fma(v_set(-r->shrinkage), *w, *w);
+}
+
+/* The parameters [at, at + LANES) with their gradient; is_decayed: r->decays, or 0 for a bias. code and count are
+ * constants where this is inlined. */
+INLINE void update_vector(int code, int count, const rates *r, int is_decayed, const real *gradient, real *weights,
                           real *const *moments, int64_t at)
 {
     vec w = v_load(weights + at), g = v_load(gradient), m[BP_MOMENTS];
-    if (l2 != 0) /* seldom: a multiply-add less */
-        g = v_fma(v_set(l2), w, g);
+    if (is_decayed) /* seldom */
+        decay_vector(r, &w, &g);
     for (int i = 0; i < count; ++i)
         m[i] = v_load(moments[i] + at);
     switch (code) {
@@ -442,7 +459,7 @@ INLINE void update_as(int code, int count, const rates *r, const pending_update 
 {
     for (int64_t row = 0; row < p->rows; ++row)
         for (int64_t column = 0; column < p->columns; column += LANES)
-            update_vector(code, count, r, row < p->decayed ? r->l2 : 0, p->gradient + row * p->ldg + column,
+            update_vector(code, count, r, row < p->decayed && r->decays, p->gradient + row * p->ldg + column,
                           p->weights, p->moments, row * p->ld + column);
 }
 

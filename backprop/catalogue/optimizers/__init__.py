@@ -5,13 +5,14 @@ fields of the class; ``rules`` are the assignments of one step, which the refere
 ``explain`` shows.
 """
 
-from backprop.catalogue.optimizers.adam import Adam, Adamax, AMSGrad, NAdam, RAdam
+from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
 from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
-from backprop.catalogue.optimizers.base import SHARED, Optimizer, Rule
+from backprop.catalogue.optimizers.base import ADDED, SHARED, Optimizer, Rule
 from backprop.catalogue.optimizers.sgd import SGD
 from backprop.catalogue.optimizers.signs import Lion, Rprop
 
 __all__ = [
+    "ADDED",
     "OPTIMIZERS",
     "SGD",
     "SHARED",
@@ -19,6 +20,7 @@ __all__ = [
     "Adadelta",
     "Adagrad",
     "Adam",
+    "AdamW",
     "Adamax",
     "Lion",
     "NAdam",
@@ -34,6 +36,7 @@ OPTIMIZERS = {
     for kind in (
         SGD,
         Adam,
+        AdamW,
         AMSGrad,
         NAdam,
         RAdam,

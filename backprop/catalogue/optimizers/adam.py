@@ -23,7 +23,7 @@ ADAM_CORRECTED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Adam(Optimizer):
     """Adam: steps scaled by the gradient's two moments.
 
@@ -43,6 +43,8 @@ class Adam(Optimizer):
     epsilon_hat : bool, default False
         Add ε before the second moment is corrected, as scikit-learn does and the paper's last
         lines of section 2: w ← w − lr √(1−β₂ᵗ) / (1−β₁ᵗ) m / (√v + ε).
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -55,6 +57,8 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
     l2: float = 0.0
     epsilon_hat: bool = False
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     symbols: ClassVar[dict[str, str]] = {
         "learning_rate": "lr",
@@ -86,7 +90,31 @@ class Adam(Optimizer):
         return (*ADAM_MOMENTS, *ADAM_CORRECTED, Rule("w", Formula(step), "The new number"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
+class AdamW(Adam):
+    """Adam with weights that decay apart from their gradient.
+
+    w ← w − lr δ w, of weights but no biases; then Adam's step, whose two moments do not see it.
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon, l2, epsilon_hat, l1
+        As Adam's.
+    weight_decay : float, default 0.01
+        δ, at least 0.
+
+    References
+    ----------
+    Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019; δ times the learning
+    rate, as PyTorch has it.
+    """
+
+    weight_decay: float = 0.01
+
+    title: ClassVar[str] = "AdamW"
+
+
+@dataclass(frozen=True, repr=False)
 class AMSGrad(Optimizer):
     """Adam whose second moment never shrinks: steps are scaled by the largest so far.
 
@@ -102,6 +130,8 @@ class AMSGrad(Optimizer):
         ε, above 0.
     l2 : float, default 0.0
         λ, as Adam's.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -114,6 +144,8 @@ class AMSGrad(Optimizer):
     beta_2: float = 0.999
     epsilon: float = 1e-8
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     symbols: ClassVar[dict[str, str]] = Adam.symbols
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
@@ -137,7 +169,7 @@ class AMSGrad(Optimizer):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NAdam(Optimizer):
     """Adam with Nesterov's momentum, which grows over the steps.
 
@@ -156,6 +188,8 @@ class NAdam(Optimizer):
         ψ, at least 0: how fast μ grows to β₁.
     l2 : float, default 0.0
         λ, as Adam's.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -169,6 +203,8 @@ class NAdam(Optimizer):
     epsilon: float = 1e-8
     momentum_decay: float = 0.004
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     symbols: ClassVar[dict[str, str]] = {**Adam.symbols, "momentum_decay": "psi"}
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
@@ -207,7 +243,7 @@ class NAdam(Optimizer):
         return {**super().numbers_at(t), "product": product}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RAdam(Optimizer):
     """Adam that waits with its second moment until that is known well enough.
 
@@ -227,6 +263,8 @@ class RAdam(Optimizer):
         ε, above 0.
     l2 : float, default 0.0
         λ, as Adam's.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -239,6 +277,8 @@ class RAdam(Optimizer):
     beta_2: float = 0.999
     epsilon: float = 1e-8
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     symbols: ClassVar[dict[str, str]] = Adam.symbols
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
@@ -282,7 +322,7 @@ class RAdam(Optimizer):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Adamax(Optimizer):
     """Adam with the largest of the gradients in place of their second moment.
 
@@ -298,6 +338,8 @@ class Adamax(Optimizer):
         ε, above 0.
     l2 : float, default 0.0
         λ, as Adam's.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -310,6 +352,8 @@ class Adamax(Optimizer):
     beta_2: float = 0.999
     epsilon: float = 1e-8
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     symbols: ClassVar[dict[str, str]] = Adam.symbols
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)

@@ -10,7 +10,7 @@ from backprop.catalogue.optimizers.base import Optimizer, Rule
 from backprop.validation import check_flag, check_real
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RMSprop(Optimizer):
     """Steps scaled by a mean of the gradient's squares.
 
@@ -31,6 +31,8 @@ class RMSprop(Optimizer):
         Divide by the gradient's standard deviation.
     l2 : float, default 0.0
         λ, as Adam's.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -45,6 +47,8 @@ class RMSprop(Optimizer):
     momentum: float = 0.0
     centered: bool = False
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
     variants: ClassVar[tuple[dict[str, float], ...]] = (
@@ -104,7 +108,7 @@ class RMSprop(Optimizer):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Adagrad(Optimizer):
     """Steps scaled by the sum of the gradient's squares: they shrink where gradients are large.
 
@@ -120,6 +124,8 @@ class Adagrad(Optimizer):
         ε, above 0.
     l2 : float, default 0.0
         λ, as Adam's.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -131,6 +137,8 @@ class Adagrad(Optimizer):
     lr_decay: float = 0.0
     epsilon: float = 1e-10
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
     variants: ClassVar[tuple[dict[str, float], ...]] = ({"lr_decay": 0.01},)
@@ -160,7 +168,7 @@ class Adagrad(Optimizer):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Adadelta(Optimizer):
     """Steps in the units of w: as large as those before were, by the size of their gradients.
 
@@ -176,6 +184,8 @@ class Adadelta(Optimizer):
         ε, above 0: how large the first steps are.
     l2 : float, default 0.0
         λ, as Adam's.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -186,6 +196,8 @@ class Adadelta(Optimizer):
     rho: float = 0.9
     epsilon: float = 1e-6
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     symbols: ClassVar[dict[str, str]] = {
         **Optimizer.symbols,

@@ -18,20 +18,37 @@ class Rule(NamedTuple):
     title: str
 
 
-SHARED = ("learning_rate", "l2")  # fields of every optimizer, which the core knows by name
+# Fields of every optimizer, which the core knows by name. A file that is older than one of `ADDED`
+# does not have it, and its training did without.
+SHARED = ("learning_rate", "l2", "l1", "weight_decay")
+ADDED = {"l1": 0.0, "weight_decay": 0.0}
 
 
 class Optimizer(Hinted):
     """What all optimizers share: a step is a list of rules, applied to every parameter alike.
 
     ``rules`` assign, in their order, to the symbols of ``moments`` and at last to ``w``; they read
-    these, the gradient ``g``, the number ``t`` of the step, counted from 1, and ``symbols``.
+    these, the gradient ``g``, the number ``t`` of the step, counted from 1, and ``symbols``. For
+    weights, not for biases, ``decay_rules`` come first; they read ``decay_symbols`` and ``sums``,
+    the sum of the batch's sample weights.
+
+    ``l2`` and ``l1`` add the slopes of ½ λ Σ W² and λ₁ Σ |W|, of the sum of the losses, to the
+    gradient; that of |W| is taken as 0 at 0. ``weight_decay``, δ, is apart from the gradient
+    (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019): w ← w − lr δ w
+    before the step.
     """
 
     learning_rate: float
     l2: float
+    l1: float
+    weight_decay: float
 
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr"}  # {field: symbol in the rules}
+    decay_symbols: ClassVar[dict[str, str]] = {  # the same of the decay rules
+        "l2": "lambda_",
+        "l1": "lambda_1",
+        "weight_decay": "delta",
+    }
     divisors: ClassVar[tuple[str, ...]] = ()  # fields that keep a division from being one by 0
     suggested: ClassVar[dict[str, float]] = {}  # what `backprop train` sets beyond the defaults
     variants: ClassVar[tuple[dict[str, float], ...]] = ()  # settings that make other rules
@@ -40,8 +57,7 @@ class Optimizer(Hinted):
         "rate": "learning_rate",
         "step_size": "learning_rate",
         "eta": "learning_rate",
-        "weight_decay": "l2",
-        "decay": "l2",
+        "decay": "weight_decay",
         "alpha": "l2",
         "lambda_": "l2",
         "mu": "momentum",
@@ -53,6 +69,15 @@ class Optimizer(Hinted):
         "b2": "beta_2",
         "eps": "epsilon",
     }
+
+    def __repr__(self) -> str:
+        """As it is called; fields in `ADDED` only where they are not what they were without it."""
+        shown = [
+            f"{name}={value!r}"
+            for name, value in ((one.name, getattr(self, one.name)) for one in fields(self))
+            if name not in ADDED or value != ADDED[name]
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     @property
     def kind(self) -> str:
@@ -73,6 +98,24 @@ class Optimizer(Hinted):
     def rules(self) -> tuple[Rule, ...]:
         """The assignments of a step."""
         raise NotImplementedError
+
+    @property
+    def decays(self) -> tuple[float, float, float]:
+        """What the core is given of decay."""
+        return self.l2, self.l1, self.weight_decay
+
+    @property
+    def decay_rules(self) -> tuple[Rule, ...]:
+        """Of weights, not of biases, before the rules."""
+        lines = []
+        if self.l2:
+            lines.append(Rule("g", Formula("g + lambda_ / sums * w"), "The gradient, with L2"))
+        if self.l1:
+            text = "g + lambda_1 / sums * sign(w)"
+            lines.append(Rule("g", Formula(text), "The gradient, with L1"))
+        if self.weight_decay:
+            lines.append(Rule("w", Formula("w - lr * delta * w"), "The weight, decayed"))
+        return tuple(lines)
 
     @property
     def settings(self) -> tuple[float, ...]:
@@ -98,11 +141,19 @@ class Optimizer(Hinted):
         """The same of step t, with t; and what the rules read that no single step makes."""
         return {**self.numbers, "t": t}
 
-    def update(self, w, g, moments, t) -> None:
-        """One step in place, in numpy: w and its moments, arrays in the order of ``moments``."""
+    def update(self, w, g, moments, t, sums=None) -> None:
+        """One step in place, in numpy: w and its moments, arrays in the order of ``moments``.
+
+        `sums`: of the batch's sample weights; None for a bias, which does not decay.
+        """
         held = dict(zip(self.moments.values(), moments, strict=True))
         values = {**self.numbers_at(t), "w": w, "g": g, **held}
-        for rule in self.rules:
+        lines = self.rules
+        if sums is not None:
+            decays = {symbol: getattr(self, name) for name, symbol in self.decay_symbols.items()}
+            values.update(decays, sums=float(sums))
+            lines = (*self.decay_rules, *lines)
+        for rule in lines:
             values[rule.symbol] = rule.formula.evaluate(values)
         for symbol, array in {**held, "w": w}.items():
             array[...] = values[symbol]

@@ -10,7 +10,7 @@ from backprop.catalogue.optimizers.base import Optimizer, Rule
 from backprop.validation import check_flag, check_real
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum v when ``momentum`` > 0.
 
@@ -28,6 +28,8 @@ class SGD(Optimizer):
     l2 : float, default 0.0
         λ, at least 0: g is the gradient of the batch's cost with ½ λ Σ W² / Σ w added to it, W all
         weights but no biases, w the sample weights or 1.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -39,6 +41,8 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     suggested: ClassVar[dict[str, float]] = {"momentum": 0.9, "nesterov": True}
     variants: ClassVar[tuple[dict[str, float], ...]] = ({"momentum": 0.9}, suggested)

@@ -10,7 +10,7 @@ from backprop.catalogue.optimizers.base import Optimizer, Rule
 from backprop.validation import check_real
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Lion(Optimizer):
     """Steps of one size, along the sign of a momentum.
 
@@ -24,6 +24,8 @@ class Lion(Optimizer):
         In [0, 1): how far a step follows m, and the decay of m.
     l2 : float, default 0.0
         λ, as Adam's.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -34,6 +36,8 @@ class Lion(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.99
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     symbols: ClassVar[dict[str, str]] = {
         **Optimizer.symbols,
@@ -57,7 +61,7 @@ class Lion(Optimizer):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rprop(Optimizer):
     """A step size s for each weight, which grows while its gradient keeps its sign.
 
@@ -75,6 +79,8 @@ class Rprop(Optimizer):
         Bounds of s, above 0.
     l2 : float, default 0.0
         λ, as Adam's.
+    l1, weight_decay : float, default 0.0
+        λ₁ and δ, at least 0: see `Optimizer`.
 
     References
     ----------
@@ -89,6 +95,8 @@ class Rprop(Optimizer):
     least_step: float = 1e-6
     most_step: float = 50.0
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
 
     symbols: ClassVar[dict[str, str]] = {
         **Optimizer.symbols,
