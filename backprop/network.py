@@ -9,7 +9,7 @@ import numpy as np
 from backprop._core import kernels
 from backprop._core.network import Core
 from backprop.catalogue.losses import find_loss
-from backprop.catalogue.optimizers import Adam, Optimizer
+from backprop.catalogue.optimizers import Optimizer, find_optimizer
 from backprop.config import available_threads
 from backprop.history import History
 from backprop.layers import Layer, check_layers, core_layers
@@ -66,8 +66,9 @@ class Network(Stepwise):
     loss : {"squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"}
         What is minimised; formulas in ``backprop.catalogue.losses``. The cross-entropies take
         logits: the last layer is "identity".
-    optimizer : Optimizer, default Adam()
-        How weights follow their gradients.
+    optimizer : Optimizer or str, default "adam"
+        How weights follow their gradients: such as ``bp.SGD(0.1)``, or a name of the catalogue in
+        lower case, for its defaults.
     dtype : {"float32", "float64"}
         Of parameters, activations and predictions.
     seed : int, optional
@@ -101,7 +102,7 @@ class Network(Stepwise):
         n_inputs: int,
         layers: Sequence[Dense] | Dense,
         loss: str = "squared_error",
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | str = "adam",
         dtype: DTypeLike = "float32",
         seed: int | None = None,
         n_threads: int | None = None,
@@ -132,7 +133,7 @@ class Network(Stepwise):
             offset=offset,
             scale=scale,
         )
-        self.optimizer = Adam() if optimizer is None else optimizer
+        self.optimizer = "adam" if optimizer is None else optimizer
         self.history: History | None = None  # of the last fit, also one that Ctrl-C ended
         self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
@@ -209,9 +210,8 @@ class Network(Stepwise):
         return self._optimizer
 
     @optimizer.setter
-    def optimizer(self, value: Optimizer) -> None:
-        if not isinstance(value, Optimizer):
-            raise TypeError(f"optimizer={value!r}: expected bp.SGD(…) or bp.Adam(…)")
+    def optimizer(self, value: Optimizer | str) -> None:
+        value = find_optimizer(value)
         tiny = float(np.finfo(self.dtype).tiny)
         for name in value.divisors:
             number = getattr(value, name)

@@ -46,7 +46,7 @@ import numpy as np
 from backprop.catalogue.activations import Activation
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
-from backprop.catalogue.optimizers import Adam
+from backprop.catalogue.optimizers import find_optimizer
 from backprop.history import History
 
 # ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
@@ -206,7 +206,7 @@ class Network:
         n_inputs,
         layers,
         loss="squared_error",
-        optimizer=None,
+        optimizer="adam",
         dtype="float32",
         seed=None,
         n_threads=None,
@@ -217,7 +217,7 @@ class Network:
         self._loss = find_loss(loss, layers[-1].units, layers[-1].function)
         self.loss = self._loss.label
         self.n_inputs, self.n_outputs = n_inputs, layers[-1].units
-        self.optimizer = Adam() if optimizer is None else optimizer
+        self.optimizer = find_optimizer("adam" if optimizer is None else optimizer)
         self.dtype = np.dtype(dtype)
         self.seed = secrets.randbits(63) if seed is None else seed
         self.n_threads, self.matmul = n_threads, matmul

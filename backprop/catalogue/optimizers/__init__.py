@@ -10,6 +10,7 @@ from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from backprop.catalogue.optimizers.base import ADDED, SHARED, Optimizer, Rule
 from backprop.catalogue.optimizers.sgd import SGD
 from backprop.catalogue.optimizers.signs import Lion, Rprop
+from backprop.validation import name_hint
 
 __all__ = [
     "ADDED",
@@ -29,6 +30,7 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "Rule",
+    "find_optimizer",
 ]
 
 OPTIMIZERS = {
@@ -48,3 +50,32 @@ OPTIMIZERS = {
         Rprop,
     )
 }
+
+ALIASES = {  # {what others call it: our name}
+    "amsgradient": "amsgrad",
+    "adam_w": "adamw",
+    "gd": "sgd",
+    "gradient_descent": "sgd",
+    "momentum": "sgd",
+    "nesterov": "sgd",
+    "rms_prop": "rmsprop",
+    "rprop-": "rprop",
+    "resilient": "rprop",
+}
+
+
+def find_optimizer(value) -> Optimizer:
+    """The optimizer that is given, or the one of that name, lower case, with its defaults."""
+    named = {name.lower(): kind for name, kind in OPTIMIZERS.items()}
+    if isinstance(value, str):
+        if value in named:
+            return named[value]()
+        names = ", ".join(map(repr, named))
+        hint = name_hint(value, named, ALIASES)
+        raise ValueError(f"optimizer={value!r}: expected one of {names}{hint}")
+    if not isinstance(value, Optimizer):
+        raise TypeError(
+            f"optimizer={value!r}: expected one such as bp.SGD(…) or bp.Adam(…), or a name such "
+            'as "adam"'
+        )
+    return value
