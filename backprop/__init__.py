@@ -17,6 +17,17 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
     from backprop.catalogue.optimizers.sgd import SGD
     from backprop.catalogue.optimizers.signs import Lion, Rprop
+    from backprop.catalogue.schedules import (
+        Constant,
+        Cosine,
+        CosLog,
+        ExponentialDecay,
+        InverseScaling,
+        OneCycle,
+        PolynomialDecay,
+        StepDecay,
+        Warmup,
+    )
     from backprop.config import show_config
     from backprop.estimators import MLPClassifier as MLPClassifier
     from backprop.estimators import MLPRegressor as MLPRegressor
@@ -27,6 +38,7 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
 
 _ESTIMATORS = "backprop.estimators"
 _OPTIMIZERS = "backprop.catalogue.optimizers"
+_SCHEDULES = "backprop.catalogue.schedules"
 _HOME = {
     "Network": "backprop.network",
     "Dense": "backprop.layers",
@@ -42,6 +54,15 @@ _HOME = {
     "Adadelta": _OPTIMIZERS,
     "Lion": _OPTIMIZERS,
     "Rprop": _OPTIMIZERS,
+    "Constant": _SCHEDULES,
+    "StepDecay": _SCHEDULES,
+    "ExponentialDecay": _SCHEDULES,
+    "PolynomialDecay": _SCHEDULES,
+    "InverseScaling": _SCHEDULES,
+    "Cosine": _SCHEDULES,
+    "Warmup": _SCHEDULES,
+    "OneCycle": _SCHEDULES,
+    "CosLog": _SCHEDULES,
     "History": "backprop.history",
     "show_config": "backprop.config",
     "MLPClassifier": _ESTIMATORS,
@@ -58,14 +79,23 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Constant",
+    "CosLog",
+    "Cosine",
     "Dense",
+    "ExponentialDecay",
     "History",
+    "InverseScaling",
     "Lion",
     "NAdam",
     "Network",
+    "OneCycle",
+    "PolynomialDecay",
     "RAdam",
     "RMSprop",
     "Rprop",
+    "StepDecay",
+    "Warmup",
     "__version__",
     "show_config",
 ]

@@ -51,6 +51,7 @@ __all__ = ["Gradient", "Network"]
 # keeps two numbers each.
 EVALUATED_ROWS = 32768
 EPOCHS_AT_A_TIME = 65536
+RATES_AT_A_TIME = 65536
 MATMULS = ("auto", "fused", "blas")
 
 
@@ -225,6 +226,7 @@ class Network(Stepwise):
             learning_rate=value.learning_rate,
             decays=value.decays,
             settings=value.settings,
+            schedule=value.schedule,
         )
         self._optimizer = value
 
@@ -324,6 +326,8 @@ class Network(Stepwise):
         self.history = history = History(n_samples=len(X))
         with progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
             at_a_time = 1 if callbacks or validation_data or verbose else EPOCHS_AT_A_TIME
+            if self.optimizer.schedule is not None:  # the rates of all steps are held
+                at_a_time = min(at_a_time, max(1, RATES_AT_A_TIME * batch_size // len(X)))
             for done in range(0, epochs, at_a_time):
                 count = min(at_a_time, epochs - done)
                 self._fit_epochs(X, y, sample_weight, count, batch_size, shuffle, history, bar)

@@ -261,13 +261,14 @@ class Network:
 
     def _update(self, gradients, total=1.0):
         """The optimizer's step; `total`: the sum of the batch's sample weights."""
+        rate = self.optimizer.rate_at(self.steps, self.epochs_trained)
         self.steps += 1
         for i, (layer, gradient) in enumerate(zip(self.layers, gradients, strict=True)):
             moments = [per_layer[i] for per_layer in self._moments.values()]
             for part, w in enumerate((layer.weights, layer.bias)):
                 own, g = [both[part] for both in moments], gradient[part]
                 sums = total if part == 0 else None  # weights decay, not biases
-                self.optimizer.update(w, g, own, self.steps, sums)
+                self.optimizer.update(w, g, own, self.steps, sums, rate)
 
     def loss_and_gradients(self, X, y, sample_weight=None):
         """Cost of a batch, and its gradient with respect to every layer's parameters."""

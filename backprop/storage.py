@@ -24,7 +24,7 @@ import json
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,7 @@ def save(network, path, preprocessing=None):
             for layer in network.layers
         ],
         "loss": network.loss_function.description,
-        "optimizer": {"name": type(network.optimizer).__name__, **asdict(network.optimizer)},
+        "optimizer": network.optimizer.description,
         "dtype": np.dtype(network.dtype).name,
         "seed": network.seed,
         "matmul": network.matmul,

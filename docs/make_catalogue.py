@@ -8,6 +8,7 @@ from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.schedules import SCHEDULES
 
 FILE = Path(__file__).with_name("catalogue.md")
 HEAD = """# What a network can be made of
@@ -42,6 +43,15 @@ decay before: `g = g + lambda_ / sums * w` with `l2`, `g = g + lambda_1 / sums *
 | | a step | arguments | source |
 |---|---|---|---|
 """
+SCHEDULES_HEAD = """
+## Schedules
+
+`bp.Adam(1e-3, schedule=bp.Cosine(1000))`: the learning rate is multiplied by a factor of t, the
+number of the step (or of the epoch, with `per="epoch"`), counted from 0.
+
+| | factor | arguments | when | source |
+|---|---|---|---|---|
+"""
 INITIALIZERS_HEAD = """
 ## Initial weights
 
@@ -65,6 +75,8 @@ def page():
             *map(loss_row, LOSSES.values()),
             OPTIMIZERS_HEAD,
             *(optimizer_row(kind, given) for kind, given in optimizers),
+            SCHEDULES_HEAD,
+            *map(schedule_row, SCHEDULES.values()),
             INITIALIZERS_HEAD,
             *initializers,
         ]
@@ -89,6 +101,11 @@ def optimizer_row(kind, given):
     rules = [f"`{rule.symbol} = {rule.formula.expression}`" for rule in lines]
     rest = ("", "") if given else (f"`{defaults(kind)}`", source_of(kind))
     return row(f"`{kind.__name__}({settings})`", "<br>".join(rules), *rest)
+
+
+def schedule_row(kind):
+    cells = f"`{kind.__name__}`", kind.formula, f"`{defaults(kind)}`", kind.advice
+    return row(*cells, source_of(kind) or "–")
 
 
 def defaults(kind):

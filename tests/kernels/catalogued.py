@@ -89,7 +89,7 @@ def choices(field):
     if field.name == "learning_rate":
         return (LEARNING_RATE,)
     if field.name in optimizers.ADDED:  # together with l2: see all_of
-        return (0.0,)
+        return (optimizers.ADDED[field.name],)
     if field.name == "l2":
         return (0.0, L2, ALL_DECAYS)
     if isinstance(default, bool):

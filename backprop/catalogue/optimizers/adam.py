@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.base import Optimizer, Rule
+from backprop.catalogue.schedules import Schedule
 from backprop.validation import check_flag, check_real
 
 ADAM_MOMENTS = (
@@ -45,6 +46,8 @@ class Adam(Optimizer):
         lines of section 2: w ← w − lr √(1−β₂ᵗ) / (1−β₁ᵗ) m / (√v + ε).
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -59,6 +62,7 @@ class Adam(Optimizer):
     epsilon_hat: bool = False
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     symbols: ClassVar[dict[str, str]] = {
         "learning_rate": "lr",
@@ -132,6 +136,8 @@ class AMSGrad(Optimizer):
         λ, as Adam's.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -146,6 +152,7 @@ class AMSGrad(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     symbols: ClassVar[dict[str, str]] = Adam.symbols
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
@@ -190,6 +197,8 @@ class NAdam(Optimizer):
         λ, as Adam's.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -205,6 +214,7 @@ class NAdam(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     symbols: ClassVar[dict[str, str]] = {**Adam.symbols, "momentum_decay": "psi"}
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
@@ -265,6 +275,8 @@ class RAdam(Optimizer):
         λ, as Adam's.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -279,6 +291,7 @@ class RAdam(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     symbols: ClassVar[dict[str, str]] = Adam.symbols
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
@@ -340,6 +353,8 @@ class Adamax(Optimizer):
         λ, as Adam's.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -354,6 +369,7 @@ class Adamax(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     symbols: ClassVar[dict[str, str]] = Adam.symbols
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)

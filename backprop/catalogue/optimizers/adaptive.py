@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.base import Optimizer, Rule
+from backprop.catalogue.schedules import Schedule
 from backprop.validation import check_flag, check_real
 
 
@@ -33,6 +34,8 @@ class RMSprop(Optimizer):
         λ, as Adam's.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -49,6 +52,7 @@ class RMSprop(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
     variants: ClassVar[tuple[dict[str, float], ...]] = (
@@ -126,6 +130,8 @@ class Adagrad(Optimizer):
         λ, as Adam's.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -139,6 +145,7 @@ class Adagrad(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     divisors: ClassVar[tuple[str, ...]] = ("epsilon",)
     variants: ClassVar[tuple[dict[str, float], ...]] = ({"lr_decay": 0.01},)
@@ -186,6 +193,8 @@ class Adadelta(Optimizer):
         λ, as Adam's.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -198,6 +207,7 @@ class Adadelta(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     symbols: ClassVar[dict[str, str]] = {
         **Optimizer.symbols,

@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.records import Hinted
+from backprop.catalogue.schedules import Schedule, check_schedule
 from backprop.validation import check_real
 
 
@@ -20,8 +21,8 @@ class Rule(NamedTuple):
 
 # Fields of every optimizer, which the core knows by name. A file that is older than one of `ADDED`
 # does not have it, and its training did without.
-SHARED = ("learning_rate", "l2", "l1", "weight_decay")
-ADDED = {"l1": 0.0, "weight_decay": 0.0}
+SHARED = ("learning_rate", "l2", "l1", "weight_decay", "schedule")
+ADDED = {"l1": 0.0, "weight_decay": 0.0, "schedule": None}
 
 
 class Optimizer(Hinted):
@@ -42,6 +43,7 @@ class Optimizer(Hinted):
     l2: float
     l1: float
     weight_decay: float
+    schedule: Schedule | None
 
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr"}  # {field: symbol in the rules}
     decay_symbols: ClassVar[dict[str, str]] = {  # the same of the decay rules
@@ -128,7 +130,8 @@ class Optimizer(Hinted):
 
         `own`: of the class itself, checked; the fields in `SHARED` are checked here.
         """
-        shared = {name: check_real(name, getattr(self, name), 0) for name in SHARED}
+        shared = {name: check_real(name, getattr(self, name), 0) for name in SHARED[:-1]}
+        shared["schedule"] = check_schedule(self.schedule)
         for name, value in {**shared, **own}.items():
             object.__setattr__(self, name, value)
 
@@ -141,13 +144,29 @@ class Optimizer(Hinted):
         """The same of step t, with t; and what the rules read that no single step makes."""
         return {**self.numbers, "t": t}
 
-    def update(self, w, g, moments, t, sums=None) -> None:
+    def rate_at(self, step: int, epoch: int = 0) -> float:
+        """The learning rate of a step, counted from 0, in an epoch, counted from 0."""
+        if self.schedule is None:
+            return self.learning_rate
+        return float(self.schedule.rates(self.learning_rate, step, epoch, 1, 1)[0])
+
+    @property
+    def description(self):
+        """What JSON can hold of it."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        schedule = None if self.schedule is None else self.schedule.description
+        return {"name": type(self).__name__, **values, "schedule": schedule}
+
+    def update(self, w, g, moments, t, sums=None, rate=None) -> None:
         """One step in place, in numpy: w and its moments, arrays in the order of ``moments``.
 
-        `sums`: of the batch's sample weights; None for a bias, which does not decay.
+        `sums`: of the batch's sample weights; None for a bias, which does not decay. `rate`:
+        of this step, where it is not ``learning_rate``.
         """
         held = dict(zip(self.moments.values(), moments, strict=True))
         values = {**self.numbers_at(t), "w": w, "g": g, **held}
+        if rate is not None:
+            values[self.symbols["learning_rate"]] = rate
         lines = self.rules
         if sums is not None:
             decays = {symbol: getattr(self, name) for name, symbol in self.decay_symbols.items()}

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.base import Optimizer, Rule
+from backprop.catalogue.schedules import Schedule
 from backprop.validation import check_flag, check_real
 
 
@@ -30,6 +31,8 @@ class SGD(Optimizer):
         weights but no biases, w the sample weights or 1.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -43,6 +46,7 @@ class SGD(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     suggested: ClassVar[dict[str, float]] = {"momentum": 0.9, "nesterov": True}
     variants: ClassVar[tuple[dict[str, float], ...]] = ({"momentum": 0.9}, suggested)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.base import Optimizer, Rule
+from backprop.catalogue.schedules import Schedule
 from backprop.validation import check_real
 
 
@@ -26,6 +27,8 @@ class Lion(Optimizer):
         λ, as Adam's.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -38,6 +41,7 @@ class Lion(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     symbols: ClassVar[dict[str, str]] = {
         **Optimizer.symbols,
@@ -81,6 +85,8 @@ class Rprop(Optimizer):
         λ, as Adam's.
     l1, weight_decay : float, default 0.0
         λ₁ and δ, at least 0: see `Optimizer`.
+    schedule : Schedule, optional
+        What the learning rate is multiplied by: ``backprop.catalogue.schedules``.
 
     References
     ----------
@@ -97,6 +103,7 @@ class Rprop(Optimizer):
     l2: float = 0.0
     l1: float = 0.0
     weight_decay: float = 0.0
+    schedule: Schedule | None = None
 
     symbols: ClassVar[dict[str, str]] = {
         **Optimizer.symbols,
