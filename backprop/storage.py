@@ -24,14 +24,14 @@ import json
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.losses import LOSSES
-from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.optimizers import ADDED, OPTIMIZERS
 from backprop.catalogue.records import described
 from backprop.layers import Dense
 from backprop.validation import MAX_SEED, check_integer, check_path
@@ -72,7 +72,7 @@ def save(network, path, preprocessing=None):
             for layer in network.layers
         ],
         "loss": network.loss_function.description,
-        "optimizer": {"name": type(network.optimizer).__name__, **asdict(network.optimizer)},
+        "optimizer": network.optimizer.description,
         "dtype": np.dtype(network.dtype).name,
         "seed": network.seed,
         "matmul": network.matmul,
@@ -319,8 +319,8 @@ def _build(file, description, n_threads):
 
 def _optimizer(description):
     """The optimizer described; every one of its numbers has to be there, since a default might not
-    be what the training had."""
-    values = dict(description)
+    be what the training had, but those that a file may be too old for."""
+    values = {**ADDED, **description}
     name = values.pop("name")
     if name not in OPTIMIZERS:
         raise ModelFileError(

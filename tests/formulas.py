@@ -53,7 +53,7 @@ def evaluate(formula, values):
     """What a formula of the text is, where its symbols have these values."""
     formula, values = put(formula.replace("ᵗ", " ** t"), values)
     formula = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: f" ** {m[0].translate(SUPERSCRIPTS)}", formula)
-    formula = formula.replace("½", "0.5 ").replace("·", "*").replace("−", "-")
+    formula = formula.replace("½", "0.5 ").replace("·", "*").replace("−", "-").replace("^", " ** ")
     return worked_out(formula, values)
 
 

@@ -19,6 +19,9 @@ class MadeUp(Optimizer):
     learning_rate: float = 0.1
     rho: float = 0.9
     l2: float = 0.0
+    l1: float = 0.0
+    weight_decay: float = 0.0
+    schedule: None = None
 
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr", "rho": "rho"}
     meanings: ClassVar[dict[str, str]] = {"rho": "how much is kept"}

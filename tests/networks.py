@@ -43,11 +43,17 @@ def last_activation(loss, activation):
     return "identity" if losses.LOSSES[loss].takes_logits else activation
 
 
+# of classes for which 0.01 is no rate
+RATES = {bp.RMSprop: 0.003, bp.Adagrad: 0.1, bp.Adadelta: 20.0}
+
+
 def every_optimizer(**chosen):
     """{name: optimizer}: those chosen; and of classes of which none is, all variants."""
     kinds = {type(optimizer) for optimizer in chosen.values()}
     others = [kind for kind in optimizers.OPTIMIZERS.values() if kind not in kinds]
-    made = [kind(0.01, **given) for kind in others for given in ({}, *kind.variants)]
+    made = [
+        kind(RATES.get(kind, 0.01), **given) for kind in others for given in ({}, *kind.variants)
+    ]
     return {**chosen, **{str(optimizer): optimizer for optimizer in made}}
 
 

@@ -34,7 +34,13 @@ class Core:
     steps: int
     epochs_trained: int
     def configure_optimizer(
-        self, name: str, *, learning_rate: float, l2: float, settings: Sequence[float]
+        self,
+        name: str,
+        *,
+        learning_rate: float,
+        decays: tuple[float, float, float],
+        settings: Sequence[float],
+        schedule: object = None,
     ) -> None: ...
     def views(self, which: Literal["parameters", "gradient"]) -> list[tuple[_Array, _Array]]: ...
     def moment_views(self, which: int) -> list[tuple[_Array, _Array]]: ...

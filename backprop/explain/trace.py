@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Source = int | Literal["bias"]
 
-FORMAT = "backprop trace 1"
+FORMAT = "backprop trace 2"
 BIAS = "bias"
 MOST_IN_A_NOTEBOOK = 3e7  # bytes; a notebook keeps all that it shows in its own file
 
@@ -101,6 +101,8 @@ class Trace:
     loss_function : Loss
         The loss's entry in the catalogue.
     optimizer : Optimizer
+    rate : float
+        The learning rate of the next step.
     epoch, steps : int
         How much the network had been trained.
     cost, cost_after_step : float
@@ -130,6 +132,7 @@ class Trace:
     dtype: str
     loss_function: Loss
     optimizer: Optimizer
+    rate: float
     epoch: int
     steps: int
     cost: float
@@ -270,8 +273,8 @@ class Trace:
             "formula": ", ".join(formulas),
             "formulas": formulas,
             "rules": [_rule_dict(rule) for rule in optimizer.rules],
-            "decay_rule": _rule_dict(update.DECAY) if optimizer.l2 else None,
-            "hyper_parameters": dict(vars(optimizer)),
+            "decay_rules": [_rule_dict(rule) for rule in optimizer.decay_rules],
+            "hyper_parameters": optimizer.description,
             "settings": [_setting_dict(setting) for setting in update.settings(self)],
             "t": self.steps + 1,
             "decay": optimizer.l2 / self.weight_sum,
@@ -428,6 +431,7 @@ def _trace(network, X, y, sample_weight, given):
         dtype=str(network.dtype),
         loss_function=network.loss_function,
         optimizer=network.optimizer,
+        rate=network.optimizer.rate_at(network.steps, network.epochs_trained),
         epoch=network.epochs_trained,
         steps=network.steps,
         cost=network.cost(X, y, sample_weight),

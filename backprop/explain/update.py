@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers import Rule
 
-DECAY = Rule("g", Formula("g + lambda_ / sums * w"), "The gradient, with weight decay")
+DECAYS = {
+    "l2": "weight decay, l2",
+    "l1": "weight decay, l1",
+    "weight_decay": "weight decay, apart from the gradient",
+}
 
 
 class Assignment(NamedTuple):
@@ -45,27 +48,33 @@ class Setting(NamedTuple):
 
 def rules(optimizer, decayed):
     """The lines of a step in their order; `decayed`: of a weight to which weight decay applies."""
-    return (DECAY, *optimizer.rules) if decayed else optimizer.rules
+    return (*optimizer.decay_rules, *optimizer.rules) if decayed else optimizer.rules
 
 
 def formulas(optimizer):
     """Of a weight, in symbols, each as a str."""
-    lines = rules(optimizer, optimizer.l2 > 0)
+    lines = rules(optimizer, decayed=True)
     return [f"{rule.target.text()} ← {rule.formula.text()}" for rule in lines]
 
 
 def settings(trace):
     """What the letters of a step stand for: a list of Setting."""
-    optimizer, numbers = trace.optimizer, trace.optimizer.numbers
+    optimizer, t = trace.optimizer, trace.steps + 1
+    numbers = {**optimizer.numbers_at(t), optimizer.symbols["learning_rate"]: trace.rate}
+    read = {symbol for rule in rules(optimizer, decayed=True) for symbol in rule.formula.symbols}
     found = []
     for field in fields(optimizer):
         if symbol := optimizer.symbols.get(field.name):
             meaning = optimizer.meanings.get(field.name, field.name.replace("_", " "))
-            found.append(Setting(symbol, numbers[symbol], meaning))
+            found.append(Setting(symbol, numbers.pop(symbol), meaning))
+    step = numbers.pop("t")
+    found += [Setting(symbol, value, "") for symbol, value in numbers.items()]
     if any("t" in rule.formula.symbols for rule in optimizer.rules):
-        found.append(Setting("t", trace.steps + 1, "this step’s number, from 1"))
-    if optimizer.l2:
-        found.append(Setting("lambda_", optimizer.l2, "weight decay, l2"))
+        found.append(Setting("t", step, "this step’s number, from 1"))
+    for name, symbol in optimizer.decay_symbols.items():
+        if symbol in read:
+            found.append(Setting(symbol, getattr(optimizer, name), DECAYS[name]))
+    if "sums" in read:
         found.append(Setting("sums", trace.weight_sum, "the sum of the samples’ weights"))
     return found
 
@@ -84,7 +93,7 @@ def assignments(weight):
     kept = {symbols[name]: value for name, value in weight.moments_after.items()}
     kept["w"] = weight.after
     found = []
-    lines = rules(trace.optimizer, trace.optimizer.l2 > 0 and weight.source != "bias")
+    lines = rules(trace.optimizer, weight.source != "bias")
     for i, rule in enumerate(lines):
         is_last = rule.symbol not in [later.symbol for later in lines[i + 1 :]]
         value = kept[rule.symbol] if is_last and rule.symbol in kept else _value(rule, numbers)

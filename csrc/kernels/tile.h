@@ -69,10 +69,10 @@ INLINE void update_row(const rates *r, const pending_update *p, int64_t row)
 {
     const real *gradient = p->gradient + row * TILE_COLUMNS;
     real *weights = p->weights, *const moments[] = {p->moments[0], p->moments[1]};
-    const real l2 = row < p->decayed ? r->l2 : 0;
+    const int is_decayed = row < p->decayed && r->decays;
     const int64_t at = row * p->ld;
     UNROLLED for (int column = 0; column < TILE_COLUMNS; column += LANES) if (column < p->columns)
-        update_vector(BESIDE, MOMENTS_BESIDE, r, l2, gradient + column, weights, moments, at + column);
+        update_vector(BESIDE, MOMENTS_BESIDE, r, is_decayed, gradient + column, weights, moments, at + column);
 }
 
 /* Into the first-level cache, to be written soon: whole rows, for a fetch past the end does no harm. */

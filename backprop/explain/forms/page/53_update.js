@@ -10,11 +10,10 @@ function assignment({ title, target, formula: tree }, values, put) {
   };
 }
 
-/** The gradient that the optimizer is given: weight decay is for weights alone. */
-function gradientAssignment(trace, parameter, values) {
+/** The gradient by the chain rule; where the first decay is added to it, in one line with that. */
+function gradientAssignment(parameter, values, decay) {
   const gradient = partial(mi("C"), parameterSymbol(parameter));
-  const { decay_rule: decay } = trace.optimizer;
-  if (!decay || parameter.from === BIAS) {
+  if (decay?.target.symbol !== "g") {
     return { name: "g", title: "The gradient", target: mi("g"), symbols: gradient, numbers: null, result: values.g };
   }
   const put = (symbol) => (symbol.symbol === "g" ? gradient : symbolElement(symbol));
@@ -37,9 +36,11 @@ function valuesBefore(trace, parameter) {
 function assignmentsOf(trace, parameter) {
   const values = valuesBefore(trace, parameter);
   const put = (symbol) => (symbol.symbol === "w" ? mi(parameter.from === BIAS ? "b" : "w") : symbolElement(symbol));
-  const found = [gradientAssignment(trace, parameter, values)];
+  const decays = parameter.from === BIAS ? [] : trace.optimizer.decay_rules; // for weights alone
+  const found = [gradientAssignment(parameter, values, decays[0])];
   values.g = found[0].result;
-  for (const rule of trace.optimizer.rules) {
+  const others = decays[0]?.target.symbol === "g" ? decays.slice(1) : decays;
+  for (const rule of [...others, ...trace.optimizer.rules]) {
     const next = assignment(rule, values, put);
     values[next.name] = next.result;
     found.push(next);
