@@ -33,11 +33,15 @@ class Activation(Entry):
     initial_weights : str
         The scheme that weights before it start with; see ``backprop.catalogue.initializers``.
     kinks : tuple of float
-        The z at which f' jumps: there a finite difference is a mean of two slopes.
+        The z at which f' jumps, for some parameters: there a finite difference is a mean of two
+        slopes.
     largest_slope : float or None
         The most that |f'| can be, where |f'| vanishes for large |z|: such a unit can saturate.
     is_silent_below : float or None
         The z below which a and f' are both 0: such a unit can fall silent for good.
+    overflows_above : float or None
+        The z above which a is infinite in float32 though z is not: weights in front of it have to
+        stay small.
     scikit_learn : str or None
         What scikit-learn calls it, all of whose slopes a alone gives: ``derivative(None, a)``.
     parameters : tuple of Parameter
@@ -55,6 +59,7 @@ class Activation(Entry):
     kinks: tuple[float, ...] = ()
     largest_slope: float | None = None
     is_silent_below: float | None = None
+    overflows_above: float | None = None
     scikit_learn: str | None = None
     parameters: tuple[Parameter, ...] = ()
     values: tuple[float, ...] = ()
@@ -135,11 +140,12 @@ def _d_softplus(z, a):
 
 
 def _softsign(z):
-    return z / (1 + np.abs(z))
+    near = np.clip(z, -1e30, 1e30)  # infinity is not divided by itself
+    return near / (1 + np.abs(near))
 
 
 def _d_softsign(z, a):
-    return 1 / (1 + np.abs(z)) ** 2
+    return (1 / (1 + np.abs(z))) ** 2  # the square of 1 + |z| could overflow
 
 
 def _silu(z):
@@ -158,17 +164,21 @@ def _normal_cdf(z):
     return np.array(tails).reshape(values.shape)
 
 
+NORMAL_DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
+
+
 def _gelu(z):
     return (z * _normal_cdf(z)).astype(z.dtype)
 
 
 def _d_gelu(z, a):
     near = np.clip(z, -40, 40)  # beyond, the density is 0
-    density = np.exp(-0.5 * near**2) / math.sqrt(2 * math.pi)
+    density = np.exp(-0.5 * near**2) * NORMAL_DENSITY_AT_0
     return (_normal_cdf(z) + near * density).astype(z.dtype)
 
 
 GELU_RATE, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
+GELU_TANH = f"tanh({GELU_RATE} * (z + {GELU_CUBE} * z**3))"
 
 
 def _gelu_tanh(z):
@@ -328,7 +338,7 @@ ACTIVATIONS = table_of(
     Activation(
         name="gelu",
         formula=Formula("z * (1 + erf(z / sqrt(2))) / 2"),
-        slope=Formula("(1 + erf(z / sqrt(2))) / 2 + z * exp(-z**2 / 2) / sqrt(2 * pi)"),
+        slope=Formula(f"(1 + erf(z / sqrt(2))) / 2 + {NORMAL_DENSITY_AT_0} * z * exp(-z**2 / 2)"),
         source="Hendrycks and Gimpel 2016",
         value=_gelu,
         derivative=_d_gelu,
@@ -336,11 +346,10 @@ ACTIVATIONS = table_of(
     ),
     Activation(
         name="gelu_tanh",
-        formula=Formula("z * (1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z**3))) / 2"),
+        formula=Formula(f"z * (1 + {GELU_TANH}) / 2"),
         slope=Formula(
-            "(1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z**3))) / 2"
-            " + z * (1 - tanh(sqrt(2 / pi) * (z + 0.044715 * z**3))**2)"
-            " * sqrt(2 / pi) * (1 + 0.134145 * z**2) / 2"
+            f"(1 + {GELU_TANH}) / 2"
+            f" + z * (1 - {GELU_TANH}**2) * {GELU_RATE} * (1 + {3 * GELU_CUBE} * z**2) / 2"
         ),
         source="Hendrycks and Gimpel 2016, their approximation",
         value=_gelu_tanh,
@@ -365,6 +374,7 @@ ACTIVATIONS = table_of(
         derivative=_d_hard_sigmoid,
         kinks=(-3.0, 3.0),
         largest_slope=1 / 6,
+        is_silent_below=-3.0,
     ),
     Activation(
         name="hard_swish",
@@ -384,6 +394,7 @@ ACTIVATIONS = table_of(
         source="–",
         value=_exp,
         derivative=_d_exp,
+        overflows_above=88.72,
     ),
     Activation(
         name="sin",
