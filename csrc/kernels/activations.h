@@ -7,7 +7,7 @@
  * (c) p are the activation's parameters, in the order of backprop/catalogue/activations.py. nan in gives nan out.
  */
 #define FROM_A_ACTIVATIONS(ROW) ROW(SIGMOID, sigmoid) ROW(TANH, tanh) ROW(RELU, relu)
-#define KEPT_ACTIVATIONS(ROW)      \
+#define KEPT_ACTIVATIONS(ROW)       \
     ROW(LEAKY_RELU, leaky_relu)     \
     ROW(ELU, elu)                   \
     ROW(SELU, selu)                 \
@@ -82,9 +82,11 @@ INLINE vec v_k_softplus(vec z, const real *p, vec *slope)
 INLINE vec v_k_softsign(vec z, const real *p, vec *slope)
 {
     (void)p;
-    const vec inverse = v_set(1) / (v_set(1) + v_absolute(z));
+    /* beyond, 1 / |z| would be subnormal and lose digits, and a is 1 or -1 */
+    const vec near = v_clamp(z, (real)-0x1p100, (real)0x1p100);
+    const vec inverse = v_set(1) / (v_set(1) + v_absolute(near));
     *slope = inverse * inverse;
-    return z * inverse;
+    return near * inverse;
 }
 
 INLINE vec v_k_silu(vec z, const real *p, vec *slope)
@@ -107,16 +109,18 @@ INLINE vec v_k_gelu(vec z, const real *p, vec *slope)
     return z * share;
 }
 
-/* half (1 + tanh(c (z + 0.044715 z³))) z: by Hendrycks and Gimpel for where erf is slow */
+/* ½ (1 + tanh(u)) z with u = c (z + 0.044715 z³), by Hendrycks and Gimpel for where erf is slow. ½ (1 + tanh(u)) is
+ * s = sigmoid(2u); its derivative s (1 - s) is worked out from the smaller of the two, and keeps its digits. */
 INLINE vec v_k_gelu_tanh(vec z, const real *p, vec *slope)
 {
     (void)p;
-    const vec one = v_set(1), half = v_set((real)0.5), c = v_set((real)0.79788456080286535588);
+    const vec one = v_set(1), twice_c = v_set((real)(2 * 0.79788456080286535588));
     const vec near = v_clamp(z, -DENSITY_HIGHEST, DENSITY_HIGHEST), square = near * near;
-    const vec inner = v_fma(v_set((real)0.044715), square, one);
-    const vec t = v_tanh(c * near * inner), share = v_fma(half, t, half);
-    const vec inner_slope = c * v_fma(v_set((real)(3 * 0.044715)), square, one);
-    *slope = v_fma(half * near * v_fma(-t, t, one), inner_slope, share);
+    const vec inner = twice_c * near * v_fma(v_set((real)0.044715), square, one);
+    const vec inner_slope = twice_c * v_fma(v_set((real)(3 * 0.044715)), square, one);
+    const vec tail = v_sigmoid(v_minus_absolute(inner)), rest = one - tail;
+    const vec share = v_where_less(near, v_set(0), tail, rest);
+    *slope = v_fma(near * inner_slope, tail * rest, share);
     return z * share;
 }
 
@@ -124,10 +128,10 @@ INLINE vec v_k_gelu_tanh(vec z, const real *p, vec *slope)
 INLINE vec v_k_mish(vec z, const real *p, vec *slope)
 {
     (void)p;
-    const vec one = v_set(1), two = v_set(2), e = v_exp(v_lesser(v_set(20), z));
+    const vec one = v_set(1), two = v_set(2), near = v_lesser(v_set(20), z), e = v_exp(near);
     const vec n = e * (e + two), inverse = one / (n + two), t = n * inverse;
     const vec t_slope = v_set(4) * (n + one) * inverse * inverse; /* 1 - t² */
-    *slope = v_fma(z * v_sigmoid(z), t_slope, t);
+    *slope = v_fma(near * v_sigmoid(near), t_slope, t);
     return z * t;
 }
 
@@ -227,12 +231,12 @@ static void activate(const bp_activation *activation, void *z, void *slope, int6
     for (int i = 0; i < BP_VALUES; ++i)
         p[i] = (real)activation->values[i];
     switch (activation->code) {
-#define ACTIVATE(NAME, name)                                         \
-    case NAME:                                                       \
-        if (slope)                                                   \
-            activate_as(NAME, p, z, slope, ld, rows, columns);       \
-        else                                                         \
-            activate_as(NAME, p, z, NULL, ld, rows, columns);        \
+#define ACTIVATE(NAME, name)                                   \
+    case NAME:                                                 \
+        if (slope)                                             \
+            activate_as(NAME, p, z, slope, ld, rows, columns); \
+        else                                                   \
+            activate_as(NAME, p, z, NULL, ld, rows, columns);  \
         return;
         FROM_A_ACTIVATIONS(ACTIVATE)
         KEPT_ACTIVATIONS(ACTIVATE)
