@@ -109,6 +109,11 @@ def test_an_activation_names_its_initial_weights(entry):
     assert bp.Dense(3, entry.name).function is bp.Dense(3, entry).function is entry
 
 
+@each_activation
+def test_an_activation_says_when_to_take_it(entry):
+    assert re.fullmatch(r"[A-Z][^\n|]{20,100}\.", entry.advice)
+
+
 # ---- losses ------------------------------------------------------------------------------------
 
 

@@ -26,6 +26,8 @@ class Activation(Entry):
         f(z), and f'(z) in terms of z and a, as people read them.
     source : str
         Where it was proposed or is explained.
+    advice : str
+        When to take it, in one sentence.
     value : callable
         f as numpy has it: (z, *values) -> a; nan stays nan.
     derivative : callable
@@ -53,6 +55,7 @@ class Activation(Entry):
     formula: Formula
     slope: Formula
     source: str
+    advice: str
     value: Callable[..., np.ndarray]
     derivative: Callable[..., np.ndarray]
     initial_weights: str = "glorot_uniform"
@@ -241,6 +244,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z"),
         slope=Formula("1"),
         source="–",
+        advice="For the last layer of a regression, and before a loss that takes logits.",
         value=_identity,
         derivative=_d_identity,
         scikit_learn="identity",
@@ -250,6 +254,7 @@ ACTIVATIONS = table_of(
         formula=Formula("1 / (1 + exp(-z))"),
         slope=Formula("a * (1 - a)"),
         source="Rumelhart, Hinton and Williams 1986",
+        advice="For outputs between 0 and 1; in hidden layers tanh trains faster.",
         value=_sigmoid,
         derivative=_d_sigmoid,
         largest_slope=0.25,
@@ -260,6 +265,7 @@ ACTIVATIONS = table_of(
         formula=Formula("tanh(z)"),
         slope=Formula("1 - a**2"),
         source="LeCun, Bottou, Orr and Müller 1998",
+        advice="For small networks and smooth functions.",
         value=_tanh,
         derivative=_d_tanh,
         largest_slope=1.0,
@@ -270,6 +276,7 @@ ACTIVATIONS = table_of(
         formula=Formula("max(0, z)"),
         slope=Formula("where(z > 0, 1, 0)"),
         source="Nair and Hinton 2010",
+        advice="The usual first choice for hidden layers: cheap, and its slope does not shrink.",
         value=_relu,
         derivative=_d_relu,
         initial_weights="he_uniform",
@@ -282,6 +289,7 @@ ACTIVATIONS = table_of(
         formula=Formula("where(z > 0, z, negative_slope * z)"),
         slope=Formula("where(z > 0, 1, negative_slope)"),
         source="Maas, Hannun and Ng 2013",
+        advice="Instead of relu where many of its units have fallen silent.",
         value=_leaky_relu,
         derivative=_d_leaky_relu,
         initial_weights="he_uniform",
@@ -293,6 +301,7 @@ ACTIVATIONS = table_of(
         formula=Formula("where(z > 0, z, alpha * (exp(z) - 1))"),
         slope=Formula("where(z > 0, 1, alpha * exp(z))"),
         source="Clevert, Unterthiner and Hochreiter 2016",
+        advice="Instead of relu where activations should be near 0 in the mean.",
         value=_elu,
         derivative=_d_elu,
         initial_weights="he_uniform",
@@ -304,6 +313,7 @@ ACTIVATIONS = table_of(
         formula=Formula(f"{SELU_SCALE} * where(z > 0, z, {SELU_ALPHA} * (exp(z) - 1))"),
         slope=Formula(f"{SELU_SCALE} * where(z > 0, 1, {SELU_ALPHA} * exp(z))"),
         source="Klambauer, Unterthiner, Mayr and Hochreiter 2017",
+        advice="For deep stacks of dense layers on standardized inputs.",
         value=_selu,
         derivative=_d_selu,
         initial_weights="glorot_uniform",
@@ -314,6 +324,7 @@ ACTIVATIONS = table_of(
         formula=Formula("log(1 + exp(z))"),
         slope=Formula("1 / (1 + exp(-z))"),
         source="Dugas, Bengio, Bélisle, Nadeau and Garcia 2001",
+        advice="For outputs that have to be positive, such as a width.",
         value=_softplus,
         derivative=_d_softplus,
     ),
@@ -322,6 +333,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z / (1 + abs(z))"),
         slope=Formula("1 / (1 + abs(z))**2"),
         source="Bergstra, Desjardins, Lamblin and Bengio 2009",
+        advice="Instead of tanh where units should saturate slowly.",
         value=_softsign,
         derivative=_d_softsign,
         largest_slope=1.0,
@@ -331,6 +343,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z / (1 + exp(-z))"),
         slope=Formula("(1 + exp(-z) * (1 + z)) / (1 + exp(-z))**2"),
         source="Elfwing, Uchibe and Doya 2018; Ramachandran, Zoph and Le 2017 (swish)",
+        advice="A smooth relu, often a little better than it in deep networks.",
         value=_silu,
         derivative=_d_silu,
         initial_weights="he_uniform",
@@ -340,6 +353,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z * (1 + erf(z / sqrt(2))) / 2"),
         slope=Formula(f"(1 + erf(z / sqrt(2))) / 2 + {NORMAL_DENSITY_AT_0} * z * exp(-z**2 / 2)"),
         source="Hendrycks and Gimpel 2016",
+        advice="A smooth relu, the one that most transformers have.",
         value=_gelu,
         derivative=_d_gelu,
         initial_weights="he_uniform",
@@ -352,6 +366,7 @@ ACTIVATIONS = table_of(
             f" + z * (1 - {GELU_TANH}**2) * {GELU_RATE} * (1 + {3 * GELU_CUBE} * z**2) / 2"
         ),
         source="Hendrycks and Gimpel 2016, their approximation",
+        advice="For weights that were trained with it, such as GPT-2's; otherwise gelu.",
         value=_gelu_tanh,
         derivative=_d_gelu_tanh,
         initial_weights="he_uniform",
@@ -361,6 +376,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z * tanh(log(1 + exp(z)))"),
         slope=Formula("tanh(log(1 + exp(z))) + z * (1 - tanh(log(1 + exp(z)))**2) / (1 + exp(-z))"),
         source="Misra 2019",
+        advice="A smooth relu like silu, and somewhat dearer.",
         value=_mish,
         derivative=_d_mish,
         initial_weights="he_uniform",
@@ -370,6 +386,7 @@ ACTIVATIONS = table_of(
         formula=Formula("max(0, min(1, z / 6 + 1 / 2))"),
         slope=Formula("where(abs(z) < 3, 1 / 6, 0)"),
         source="Howard et al. 2019",
+        advice="A sigmoid without exp, where speed counts for more than smoothness.",
         value=_hard_sigmoid,
         derivative=_d_hard_sigmoid,
         kinks=(-3.0, 3.0),
@@ -381,6 +398,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z * max(0, min(1, z / 6 + 1 / 2))"),
         slope=Formula("where(z < -3, 0, where(z < 3, z / 3 + 1 / 2, 1))"),
         source="Howard et al. 2019",
+        advice="A silu without exp, where speed counts for more than smoothness.",
         value=_hard_swish,
         derivative=_d_hard_swish,
         initial_weights="he_uniform",
@@ -392,6 +410,7 @@ ACTIVATIONS = table_of(
         formula=Formula("exp(z)"),
         slope=Formula("a"),
         source="–",
+        advice="For a last layer whose outputs are positive and differ by orders of magnitude.",
         value=_exp,
         derivative=_d_exp,
         overflows_above=88.72,
@@ -401,6 +420,7 @@ ACTIVATIONS = table_of(
         formula=Formula("sin(z)"),
         slope=Formula("cos(z)"),
         source="Sitzmann, Martel, Bergman, Lindell and Wetzstein 2020",
+        advice="For signals and images as functions of their coordinates; exact for z up to 1e4.",
         value=_sin,
         derivative=_d_sin,
     ),
