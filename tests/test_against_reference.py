@@ -1,6 +1,7 @@
 """The fast network against backprop/reference.py, its gradients against central differences."""
 
 import inspect
+import itertools
 
 import numpy as np
 import pytest
@@ -87,10 +88,17 @@ def assert_fit_equal(fast, exact, X, y, tolerance=None, **fit):
     np.testing.assert_allclose(history.validation_accuracy, expected.validation_accuracy)
 
 
+# Every activation meets every loss, and every optimizer each loss and two of the activations.
+CHOICES = sorted(
+    {
+        *itertools.product(ACTIVATIONS, LOSSES, ["adam"]),
+        *itertools.product(["tanh", "relu"], LOSSES, OPTIMIZERS),
+    }
+)
+
+
 @pytest.mark.parametrize("matmul", ["fused", "blas"])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("activation", "loss", "optimizer"), CHOICES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_three_epochs(dtype, activation, loss, optimizer, matmul):
     """61 rows in batches of 16: the last has 13."""

@@ -331,7 +331,7 @@ def test_a_power_of_a_small_number(open_page):
 
 
 SQUARED = [
-    "ℓ=(1)/(2)∑_j(a_j−y_j)^2",
+    "ℓ=∑_j((a_j−y_j)^2)/(2)",
     "(∂ℓ)/(∂a_j)=a_j−y_j",
 ]
 SIGMOID = [

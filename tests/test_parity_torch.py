@@ -26,7 +26,6 @@ THEIRS = {
     "mish": functions.mish,
     "hard_sigmoid": functions.hardsigmoid,
     "hard_swish": functions.hardswish,
-    "exp": torch.exp,
     "sin": torch.sin,
 }
 OTHER_PARAMETERS = {

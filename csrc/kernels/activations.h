@@ -19,7 +19,6 @@
     ROW(MISH, mish)                 \
     ROW(HARD_SIGMOID, hard_sigmoid) \
     ROW(HARD_SWISH, hard_swish)     \
-    ROW(EXP, exp)                   \
     ROW(SIN, sin)
 /* those whose value finds room in registers too; the tile of the others is activated in the first-level cache */
 #define IN_REGISTERS(ROW) ROW(RELU, relu)
@@ -109,26 +108,26 @@ INLINE vec v_k_gelu(vec z, const real *p, vec *slope)
     return z * share;
 }
 
-/* ½ (1 + tanh(u)) z with u = c (z + 0.044715 z³), by Hendrycks and Gimpel for where erf is slow. ½ (1 + tanh(u)) is
- * s = sigmoid(2u); its derivative s (1 - s) is worked out from the smaller of the two, and keeps its digits. */
+/* ½ z (1 + tanh(u)) with u = c (z + 0.044715 z³): by Hendrycks and Gimpel for where erf is slow. ½ (1 + tanh(u)) is
+ * sigmoid(2u), whose small values keep their digits. */
 INLINE vec v_k_gelu_tanh(vec z, const real *p, vec *slope)
 {
     (void)p;
-    const vec one = v_set(1), twice_c = v_set((real)(2 * 0.79788456080286535588));
+    const vec one = v_set(1), twice_c = v_set((real)1.59576912160573071176);
     const vec near = v_clamp(z, -DENSITY_HIGHEST, DENSITY_HIGHEST), square = near * near;
-    const vec inner = twice_c * near * v_fma(v_set((real)0.044715), square, one);
-    const vec inner_slope = twice_c * v_fma(v_set((real)(3 * 0.044715)), square, one);
-    const vec tail = v_sigmoid(v_minus_absolute(inner)), rest = one - tail;
-    const vec share = v_where_less(near, v_set(0), tail, rest);
-    *slope = v_fma(near * inner_slope, tail * rest, share);
+    const vec u = twice_c * near * v_fma(v_set((real)0.044715), square, one);
+    const vec less = v_sigmoid(v_minus_absolute(u)), more = one - less;
+    const vec share = v_where_less(u, v_set(0), less, more);
+    const vec u_slope = twice_c * v_fma(v_set((real)(3 * 0.044715)), square, one);
+    *slope = v_fma(near * (less * more), u_slope, share);
     return z * share;
 }
 
-/* z tanh(softplus(z)): with e = exp(z), tanh(log(1 + e)) = n / (n + 2), n = e (e + 2); it is 1 from 20 up */
+/* z tanh(softplus(z)): with e = exp(z), tanh(log(1 + e)) = n / (n + 2), n = e (e + 2); it is 1 from 40 up */
 INLINE vec v_k_mish(vec z, const real *p, vec *slope)
 {
     (void)p;
-    const vec one = v_set(1), two = v_set(2), near = v_lesser(v_set(20), z), e = v_exp(near);
+    const vec one = v_set(1), two = v_set(2), near = v_lesser(v_set(40), z), e = v_exp(near);
     const vec n = e * (e + two), inverse = one / (n + two), t = n * inverse;
     const vec t_slope = v_set(4) * (n + one) * inverse * inverse; /* 1 - t² */
     *slope = v_fma(near * v_sigmoid(near), t_slope, t);
@@ -156,13 +155,6 @@ INLINE vec v_k_hard_swish(vec z, const real *p, vec *slope)
     const vec share = v_ramp(z, &inner);
     *slope = v_fma(v_clamp(z, -3, 3), inner, share);
     return z * share;
-}
-
-INLINE vec v_k_exp(vec z, const real *p, vec *slope)
-{
-    (void)p;
-    *slope = v_exp(z);
-    return *slope;
 }
 
 INLINE vec v_k_sin(vec z, const real *p, vec *slope)
