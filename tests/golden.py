@@ -34,6 +34,7 @@ ACTIVATIONS = (
     "mish",
     "hard_sigmoid",
     "hard_swish",
+    "exp",
     "sin",
 )
 LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")

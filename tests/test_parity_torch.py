@@ -26,6 +26,7 @@ THEIRS = {
     "mish": functions.mish,
     "hard_sigmoid": functions.hardsigmoid,
     "hard_swish": functions.hardswish,
+    "exp": torch.exp,
     "sin": torch.sin,
 }
 OTHER_PARAMETERS = {

@@ -221,6 +221,15 @@ def _d_hard_swish(z, a):
     return _hard_sigmoid(z) + np.clip(z, -3, 3) * _d_hard_sigmoid(z, a)
 
 
+def _exp(z):
+    with np.errstate(over="ignore"):
+        return np.exp(z)
+
+
+def _d_exp(z, a):
+    return a
+
+
 def _sin(z):
     return np.sin(z)
 
@@ -395,6 +404,16 @@ ACTIVATIONS = table_of(
         initial_weights="he_uniform",
         kinks=(-3.0, 3.0),
         is_silent_below=-3.0,
+    ),
+    Activation(
+        name="exp",
+        formula=Formula("exp(z)"),
+        slope=Formula("a"),
+        source="–",
+        advice="For a last layer whose outputs are positive and differ by orders of magnitude.",
+        value=_exp,
+        derivative=_d_exp,
+        overflows_above=88.72,
     ),
     Activation(
         name="sin",

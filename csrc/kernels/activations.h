@@ -19,6 +19,7 @@
     ROW(MISH, mish)                 \
     ROW(HARD_SIGMOID, hard_sigmoid) \
     ROW(HARD_SWISH, hard_swish)     \
+    ROW(EXP, exp)                   \
     ROW(SIN, sin)
 /* those whose value finds room in registers too; the tile of the others is activated in the first-level cache */
 #define IN_REGISTERS(ROW) ROW(RELU, relu)
@@ -155,6 +156,13 @@ INLINE vec v_k_hard_swish(vec z, const real *p, vec *slope)
     const vec share = v_ramp(z, &inner);
     *slope = v_fma(v_clamp(z, -3, 3), inner, share);
     return z * share;
+}
+
+INLINE vec v_k_exp(vec z, const real *p, vec *slope)
+{
+    (void)p;
+    *slope = v_exp(z);
+    return *slope;
 }
 
 INLINE vec v_k_sin(vec z, const real *p, vec *slope)
