@@ -23,6 +23,10 @@ ACTIVATIONS_HEAD = """
 | name | f(z) | f′(z) | parameters | initial weights | source |
 |---|---|---|---|---|---|
 """
+ADVICE_HEAD = """
+When to take which:
+
+"""
 LOSSES_HEAD = """
 ## Losses
 
@@ -71,6 +75,8 @@ def page():
             HEAD,
             ACTIVATIONS_HEAD,
             *map(activation_row, ACTIVATIONS.values()),
+            ADVICE_HEAD,
+            *(f'- `"{one.name}"`: {one.advice}\n' for one in ACTIVATIONS.values()),
             LOSSES_HEAD,
             *map(loss_row, LOSSES.values()),
             OPTIMIZERS_HEAD,

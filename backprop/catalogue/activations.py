@@ -26,6 +26,8 @@ class Activation(Entry):
         f(z), and f'(z) in terms of z and a, as people read them.
     source : str
         Where it was proposed or is explained.
+    advice : str
+        When to take it, in one sentence.
     value : callable
         f as numpy has it: (z, *values) -> a; nan stays nan.
     derivative : callable
@@ -33,11 +35,15 @@ class Activation(Entry):
     initial_weights : str
         The scheme that weights before it start with; see ``backprop.catalogue.initializers``.
     kinks : tuple of float
-        The z at which f' jumps: there a finite difference is a mean of two slopes.
+        The z at which f' jumps, for some parameters: there a finite difference is a mean of two
+        slopes.
     largest_slope : float or None
         The most that |f'| can be, where |f'| vanishes for large |z|: such a unit can saturate.
     is_silent_below : float or None
         The z below which a and f' are both 0: such a unit can fall silent for good.
+    overflows_above : float or None
+        The z above which a is infinite in float32 though z is not: weights in front of it have to
+        stay small.
     scikit_learn : str or None
         What scikit-learn calls it, all of whose slopes a alone gives: ``derivative(None, a)``.
     parameters : tuple of Parameter
@@ -49,12 +55,14 @@ class Activation(Entry):
     formula: Formula
     slope: Formula
     source: str
+    advice: str
     value: Callable[..., np.ndarray]
     derivative: Callable[..., np.ndarray]
     initial_weights: str = "glorot_uniform"
     kinks: tuple[float, ...] = ()
     largest_slope: float | None = None
     is_silent_below: float | None = None
+    overflows_above: float | None = None
     scikit_learn: str | None = None
     parameters: tuple[Parameter, ...] = ()
     values: tuple[float, ...] = ()
@@ -135,12 +143,12 @@ def _d_softplus(z, a):
 
 
 def _softsign(z):
-    return z / (1 + np.abs(z))
+    near = np.clip(z, -1e30, 1e30)  # infinity is not divided by itself
+    return near / (1 + np.abs(near))
 
 
 def _d_softsign(z, a):
-    inverse = 1 / (1 + np.abs(z))
-    return inverse * inverse
+    return (1 / (1 + np.abs(z))) ** 2  # the square of 1 + |z| could overflow
 
 
 def _silu(z):
@@ -159,17 +167,21 @@ def _normal_cdf(z):
     return np.array(tails).reshape(values.shape)
 
 
+NORMAL_DENSITY_AT_0 = 1 / math.sqrt(2 * math.pi)
+
+
 def _gelu(z):
     return (z * _normal_cdf(z)).astype(z.dtype)
 
 
 def _d_gelu(z, a):
     near = np.clip(z, -40, 40)  # beyond, the density is 0
-    density = np.exp(-0.5 * near**2) / math.sqrt(2 * math.pi)
+    density = np.exp(-0.5 * near**2) * NORMAL_DENSITY_AT_0
     return (_normal_cdf(z) + near * density).astype(z.dtype)
 
 
 GELU_RATE, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
+GELU_TANH = f"tanh({GELU_RATE} * (z + {GELU_CUBE} * z**3))"
 
 
 def _gelu_tanh(z):
@@ -209,6 +221,15 @@ def _d_hard_swish(z, a):
     return _hard_sigmoid(z) + np.clip(z, -3, 3) * _d_hard_sigmoid(z, a)
 
 
+def _exp(z):
+    with np.errstate(over="ignore"):
+        return np.exp(z)
+
+
+def _d_exp(z, a):
+    return a
+
+
 def _sin(z):
     return np.sin(z)
 
@@ -223,6 +244,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z"),
         slope=Formula("1"),
         source="–",
+        advice="For the last layer of a regression, and before a loss that takes logits.",
         value=_identity,
         derivative=_d_identity,
         scikit_learn="identity",
@@ -232,6 +254,7 @@ ACTIVATIONS = table_of(
         formula=Formula("1 / (1 + exp(-z))"),
         slope=Formula("a * (1 - a)"),
         source="Rumelhart, Hinton and Williams 1986",
+        advice="For outputs between 0 and 1; in hidden layers tanh trains faster.",
         value=_sigmoid,
         derivative=_d_sigmoid,
         largest_slope=0.25,
@@ -242,6 +265,7 @@ ACTIVATIONS = table_of(
         formula=Formula("tanh(z)"),
         slope=Formula("1 - a**2"),
         source="LeCun, Bottou, Orr and Müller 1998",
+        advice="For small networks and smooth functions.",
         value=_tanh,
         derivative=_d_tanh,
         largest_slope=1.0,
@@ -252,6 +276,7 @@ ACTIVATIONS = table_of(
         formula=Formula("max(0, z)"),
         slope=Formula("where(z > 0, 1, 0)"),
         source="Nair and Hinton 2010",
+        advice="The usual first choice for hidden layers: cheap, and its slope does not shrink.",
         value=_relu,
         derivative=_d_relu,
         initial_weights="he_uniform",
@@ -264,6 +289,7 @@ ACTIVATIONS = table_of(
         formula=Formula("where(z > 0, z, negative_slope * z)"),
         slope=Formula("where(z > 0, 1, negative_slope)"),
         source="Maas, Hannun and Ng 2013",
+        advice="Instead of relu where many of its units have fallen silent.",
         value=_leaky_relu,
         derivative=_d_leaky_relu,
         initial_weights="he_uniform",
@@ -275,9 +301,11 @@ ACTIVATIONS = table_of(
         formula=Formula("where(z > 0, z, alpha * (exp(z) - 1))"),
         slope=Formula("where(z > 0, 1, alpha * exp(z))"),
         source="Clevert, Unterthiner and Hochreiter 2016",
+        advice="Instead of relu where activations should be near 0 in the mean.",
         value=_elu,
         derivative=_d_elu,
         initial_weights="he_uniform",
+        kinks=(0.0,),
         parameters=(Parameter("alpha", 1.0, "minus what a tends to for z far below 0"),),
     ),
     Activation(
@@ -285,6 +313,7 @@ ACTIVATIONS = table_of(
         formula=Formula(f"{SELU_SCALE} * where(z > 0, z, {SELU_ALPHA} * (exp(z) - 1))"),
         slope=Formula(f"{SELU_SCALE} * where(z > 0, 1, {SELU_ALPHA} * exp(z))"),
         source="Klambauer, Unterthiner, Mayr and Hochreiter 2017",
+        advice="For deep stacks of dense layers on standardized inputs.",
         value=_selu,
         derivative=_d_selu,
         initial_weights="glorot_uniform",
@@ -295,6 +324,7 @@ ACTIVATIONS = table_of(
         formula=Formula("log(1 + exp(z))"),
         slope=Formula("1 / (1 + exp(-z))"),
         source="Dugas, Bengio, Bélisle, Nadeau and Garcia 2001",
+        advice="For outputs that have to be positive, such as a width.",
         value=_softplus,
         derivative=_d_softplus,
     ),
@@ -303,6 +333,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z / (1 + abs(z))"),
         slope=Formula("1 / (1 + abs(z))**2"),
         source="Bergstra, Desjardins, Lamblin and Bengio 2009",
+        advice="Instead of tanh where units should saturate slowly.",
         value=_softsign,
         derivative=_d_softsign,
         largest_slope=1.0,
@@ -312,6 +343,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z / (1 + exp(-z))"),
         slope=Formula("(1 + exp(-z) * (1 + z)) / (1 + exp(-z))**2"),
         source="Elfwing, Uchibe and Doya 2018; Ramachandran, Zoph and Le 2017 (swish)",
+        advice="A smooth relu, often a little better than it in deep networks.",
         value=_silu,
         derivative=_d_silu,
         initial_weights="he_uniform",
@@ -319,21 +351,22 @@ ACTIVATIONS = table_of(
     Activation(
         name="gelu",
         formula=Formula("z * (1 + erf(z / sqrt(2))) / 2"),
-        slope=Formula("(1 + erf(z / sqrt(2))) / 2 + z * exp(-z**2 / 2) / sqrt(2 * pi)"),
+        slope=Formula(f"(1 + erf(z / sqrt(2))) / 2 + {NORMAL_DENSITY_AT_0} * z * exp(-z**2 / 2)"),
         source="Hendrycks and Gimpel 2016",
+        advice="A smooth relu, the one that most transformers have.",
         value=_gelu,
         derivative=_d_gelu,
         initial_weights="he_uniform",
     ),
     Activation(
         name="gelu_tanh",
-        formula=Formula("z * (1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z**3))) / 2"),
+        formula=Formula(f"z * (1 + {GELU_TANH}) / 2"),
         slope=Formula(
-            "(1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z**3))) / 2"
-            " + z * (1 - tanh(sqrt(2 / pi) * (z + 0.044715 * z**3))**2)"
-            " * sqrt(2 / pi) * (1 + 0.134145 * z**2) / 2"
+            f"(1 + {GELU_TANH}) / 2"
+            f" + z * (1 - {GELU_TANH}**2) * {GELU_RATE} * (1 + {3 * GELU_CUBE} * z**2) / 2"
         ),
         source="Hendrycks and Gimpel 2016, their approximation",
+        advice="For weights that were trained with it, such as GPT-2's; otherwise gelu.",
         value=_gelu_tanh,
         derivative=_d_gelu_tanh,
         initial_weights="he_uniform",
@@ -343,6 +376,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z * tanh(log(1 + exp(z)))"),
         slope=Formula("tanh(log(1 + exp(z))) + z * (1 - tanh(log(1 + exp(z)))**2) / (1 + exp(-z))"),
         source="Misra 2019",
+        advice="A smooth relu like silu, and somewhat dearer.",
         value=_mish,
         derivative=_d_mish,
         initial_weights="he_uniform",
@@ -352,6 +386,7 @@ ACTIVATIONS = table_of(
         formula=Formula("max(0, min(1, z / 6 + 1 / 2))"),
         slope=Formula("where(abs(z) < 3, 1 / 6, 0)"),
         source="Howard et al. 2019",
+        advice="A sigmoid without exp, where speed counts for more than smoothness.",
         value=_hard_sigmoid,
         derivative=_d_hard_sigmoid,
         kinks=(-3.0, 3.0),
@@ -363,6 +398,7 @@ ACTIVATIONS = table_of(
         formula=Formula("z * max(0, min(1, z / 6 + 1 / 2))"),
         slope=Formula("where(z < -3, 0, where(z < 3, z / 3 + 1 / 2, 1))"),
         source="Howard et al. 2019",
+        advice="A silu without exp, where speed counts for more than smoothness.",
         value=_hard_swish,
         derivative=_d_hard_swish,
         initial_weights="he_uniform",
@@ -370,10 +406,21 @@ ACTIVATIONS = table_of(
         is_silent_below=-3.0,
     ),
     Activation(
+        name="exp",
+        formula=Formula("exp(z)"),
+        slope=Formula("a"),
+        source="–",
+        advice="For a last layer whose outputs are positive and differ by orders of magnitude.",
+        value=_exp,
+        derivative=_d_exp,
+        overflows_above=88.72,
+    ),
+    Activation(
         name="sin",
         formula=Formula("sin(z)"),
         slope=Formula("cos(z)"),
         source="Sitzmann, Martel, Bergman, Lindell and Wetzstein 2020",
+        advice="For signals and images as functions of their coordinates; exact for z up to 1e4.",
         value=_sin,
         derivative=_d_sin,
     ),

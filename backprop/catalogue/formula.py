@@ -8,7 +8,6 @@ import numpy as np
 from backprop.catalogue import notation
 
 FUNCTIONS = {
-    "pi": math.pi,
     "sqrt": np.sqrt,
     "exp": np.exp,
     "expm1": np.expm1,

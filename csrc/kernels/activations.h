@@ -7,7 +7,7 @@
  * (c) p are the activation's parameters, in the order of backprop/catalogue/activations.py. nan in gives nan out.
  */
 #define FROM_A_ACTIVATIONS(ROW) ROW(SIGMOID, sigmoid) ROW(TANH, tanh) ROW(RELU, relu)
-#define KEPT_ACTIVATIONS(ROW)      \
+#define KEPT_ACTIVATIONS(ROW)       \
     ROW(LEAKY_RELU, leaky_relu)     \
     ROW(ELU, elu)                   \
     ROW(SELU, selu)                 \
@@ -19,6 +19,7 @@
     ROW(MISH, mish)                 \
     ROW(HARD_SIGMOID, hard_sigmoid) \
     ROW(HARD_SWISH, hard_swish)     \
+    ROW(EXP, exp)                   \
     ROW(SIN, sin)
 /* those whose value finds room in registers too; the tile of the others is activated in the first-level cache */
 #define IN_REGISTERS(ROW) ROW(RELU, relu)
@@ -81,9 +82,11 @@ INLINE vec v_k_softplus(vec z, const real *p, vec *slope)
 INLINE vec v_k_softsign(vec z, const real *p, vec *slope)
 {
     (void)p;
-    const vec inverse = v_set(1) / (v_set(1) + v_absolute(z));
+    /* beyond, 1 / |z| would be subnormal and lose digits, and a is 1 or -1 */
+    const vec near = v_clamp(z, (real)-0x1p100, (real)0x1p100);
+    const vec inverse = v_set(1) / (v_set(1) + v_absolute(near));
     *slope = inverse * inverse;
-    return z * inverse;
+    return near * inverse;
 }
 
 INLINE vec v_k_silu(vec z, const real *p, vec *slope)
@@ -125,10 +128,10 @@ INLINE vec v_k_gelu_tanh(vec z, const real *p, vec *slope)
 INLINE vec v_k_mish(vec z, const real *p, vec *slope)
 {
     (void)p;
-    const vec one = v_set(1), two = v_set(2), e = v_exp(v_lesser(v_set(40), z));
+    const vec one = v_set(1), two = v_set(2), near = v_lesser(v_set(40), z), e = v_exp(near);
     const vec n = e * (e + two), inverse = one / (n + two), t = n * inverse;
     const vec t_slope = v_set(4) * (n + one) * inverse * inverse; /* 1 - t² */
-    *slope = v_fma(z * v_sigmoid(z), t_slope, t);
+    *slope = v_fma(near * v_sigmoid(near), t_slope, t);
     return z * t;
 }
 
@@ -153,6 +156,13 @@ INLINE vec v_k_hard_swish(vec z, const real *p, vec *slope)
     const vec share = v_ramp(z, &inner);
     *slope = v_fma(v_clamp(z, -3, 3), inner, share);
     return z * share;
+}
+
+INLINE vec v_k_exp(vec z, const real *p, vec *slope)
+{
+    (void)p;
+    *slope = v_exp(z);
+    return *slope;
 }
 
 INLINE vec v_k_sin(vec z, const real *p, vec *slope)
@@ -221,12 +231,12 @@ static void activate(const bp_activation *activation, void *z, void *slope, int6
     for (int i = 0; i < BP_VALUES; ++i)
         p[i] = (real)activation->values[i];
     switch (activation->code) {
-#define ACTIVATE(NAME, name)                                         \
-    case NAME:                                                       \
-        if (slope)                                                   \
-            activate_as(NAME, p, z, slope, ld, rows, columns);       \
-        else                                                         \
-            activate_as(NAME, p, z, NULL, ld, rows, columns);        \
+#define ACTIVATE(NAME, name)                                   \
+    case NAME:                                                 \
+        if (slope)                                             \
+            activate_as(NAME, p, z, slope, ld, rows, columns); \
+        else                                                   \
+            activate_as(NAME, p, z, NULL, ld, rows, columns);  \
         return;
         FROM_A_ACTIVATIONS(ACTIVATE)
         KEPT_ACTIVATIONS(ACTIVATE)

@@ -1,4 +1,4 @@
-/* exp, log, tanh, sigmoid, erf and log(1 + exp(-|x|)), for whole vectors and without a branch.
+/* exp, log, tanh, sigmoid, erf, log(1 + exp(-|x|)), Φ, exp - 1, sine and cosine, for whole vectors, without a branch.
  *
  * (a) Every function is the same sequence of operations at every vector width: a value does not depend on the lane
  *     that it is in, nor on the processor, if v_fma rounds once there. nan goes in and comes out.
@@ -19,7 +19,6 @@
 #define TANH_HIGHEST 19.0625 /* tanh is 1 from here up */
 #define ERF_HIGHEST 6.0 /* erf is 1 from here up */
 #define EXPM1_LOWEST -700.0 /* exp - 1 is -1 from here down */
-#define SINE_HIGHEST 1e9
 #define HALF_PI_HIGH 0x1.921fb4p0 /* 24 bits; 3 parts of 24 bits and the rest */
 #define HALF_PI_MIDDLE 0x1.4442dp-24
 #define HALF_PI_LOW 0x1.8469898cc5170p-48
@@ -34,7 +33,6 @@
 #define TANH_HIGHEST 9.0109f
 #define ERF_HIGHEST 4.0f
 #define EXPM1_LOWEST -80.0f
-#define SINE_HIGHEST 1e5f
 #define HALF_PI_HIGH 1.5703125f /* 8 bits, 11 bits, and the rest */
 #define HALF_PI_MIDDLE 4.837512969970703125e-4f
 #define HALF_PI_LOW 7.54978995489188216e-8f
@@ -224,16 +222,17 @@ INLINE vec v_erf(vec x)
     return v_with_sign(v_where_less(y, far_from, near_0, far), x);
 }
 
-/* The normal distribution's Φ(x) = ½ erfc(-x / √2): small values keep their digits, down to where they are 0. */
+/* The normal distribution's Φ(x) = ½ erfc(-x / √2), to an ε of 1; Φ(-|x|) is 0 beyond ERF_HIGHEST √2 */
 INLINE vec v_normal_cdf(vec x)
 {
     const vec half = v_set((real)0.5), scaled = v_absolute(x) * v_set((real)0.70710678118654752440);
     const vec y = v_lesser(v_set(ERF_HIGHEST), scaled);
     vec e_low;
-    const vec e = v_erfc_far(y, &e_low), far = v_where_less(scaled, v_set(ERF_HIGHEST), half * (e + e_low), v_set(0));
+    const vec e = v_erfc_far(y, &e_low);
+    const vec far = v_where_less(scaled, v_set(ERF_HIGHEST), half * (e + e_low), v_set(0));
     const vec near_0 = v_fma(-half, v_erf_near_0(y), half);
     const vec tail = v_where_less(y, v_set(ERF_FAR), near_0, far); /* Φ(-|x|) */
-    return v_where_less(x, v_set(0), tail, v_set(1) - tail) + (x - x);
+    return v_where_less(x, v_set(0), tail, v_set(1) - tail) + (y - y); /* y is nan where x is */
 }
 
 /* exp(x) - 1 for x <= 0, which keeps its digits near 0: 2^n - 1 + 2^n (exp(r) - 1) */
@@ -248,15 +247,17 @@ INLINE vec v_expm1_down(vec x)
 
 /* ---- sine and cosine ---- */
 
-/* sin(x) and *cosine. x = k π/2 + r with |r| <= π/4, in three steps, of which the first two are exact for |k| < 2^13;
- * for larger |x| digits are lost, and from SINE_HIGHEST on both stay what they are there. */
-INLINE vec v_sine(vec any, vec *cosine)
+/* sin(x) and *cosine. x = k π/2 + r with |r| <= π/4, in three steps, of which the first two are exact for |k| < 2^13
+ * in float32, 2^29 in float64: |x| up to 1e4 and 8e8. Beyond, digits are lost; in the end r is what the clamp makes of
+ * it, and all that is known of the result is that it is the sine of some number. */
+INLINE vec v_sine(vec x, vec *cosine)
 {
-    const vec x = v_clamp(any, -SINE_HIGHEST, SINE_HIGHEST); /* beyond, all digits would be lost */
-    const vec rounded = v_fma(x, v_set((real)0.63661977236758134308), v_set(ROUNDER)), k = rounded - v_set(ROUNDER);
+    const vec rounded = v_fma(x, v_set((real)0.63661977236758134308), v_set(ROUNDER));
+    const vec k = rounded - v_set(ROUNDER);
     vec r = v_fma(k, v_set(-HALF_PI_HIGH), x);
     r = v_fma(k, v_set(-HALF_PI_MIDDLE), r);
     r = v_fma(k, v_set(-HALF_PI_LOW), r);
+    r = v_clamp(r, -1, 1);
     const vec s = r * r;
     const vec sine = v_fma(s * r, V_POLYNOMIAL(s, sin_terms), r);
     const vec cos = v_fma(s * s, V_POLYNOMIAL(s, cos_terms), v_fma(v_set((real)-0.5), s, v_set(1)));
