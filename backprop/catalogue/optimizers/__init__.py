@@ -5,6 +5,7 @@ fields of the class; ``rules`` are the assignments of one step, which the refere
 ``explain`` shows.
 """
 
+from backprop.catalogue.optimizers import adam, adaptive, sgd, signs
 from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
 from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from backprop.catalogue.optimizers.base import ADDED, SHARED, Optimizer, Rule
@@ -34,21 +35,7 @@ __all__ = [
 ]
 
 OPTIMIZERS = {
-    kind.__name__: kind
-    for kind in (
-        SGD,
-        Adam,
-        AdamW,
-        AMSGrad,
-        NAdam,
-        RAdam,
-        Adamax,
-        RMSprop,
-        Adagrad,
-        Adadelta,
-        Lion,
-        Rprop,
-    )
+    kind.__name__: kind for family in (sgd, adam, adaptive, signs) for kind in family.KINDS
 }
 
 ALIASES = {  # {what others call it: our name}

@@ -394,3 +394,6 @@ class Adamax(Optimizer):
         Rule("u", Formula("max(beta_2 * u, abs(g) + epsilon)"), "The largest gradient, fading"),
         Rule("w", Formula("w - lr / (1 - beta_1**t) * m / u"), "The new number"),
     )
+
+
+KINDS = (Adam, AdamW, AMSGrad, NAdam, RAdam, Adamax)

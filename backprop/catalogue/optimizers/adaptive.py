@@ -231,3 +231,6 @@ class Adadelta(Optimizer):
         Rule("u", Formula("rho * u + (1 - rho) * d**2"), "A mean of the steps' squares"),
         Rule("w", Formula("w - lr * d"), "The new number"),
     )
+
+
+KINDS = (RMSprop, Adagrad, Adadelta)

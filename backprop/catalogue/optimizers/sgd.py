@@ -99,3 +99,6 @@ class SGD(Optimizer):
             Rule("v", Formula("mu * v - lr * g"), "The velocity"),
             Rule("w", Formula(step), "The new number"),
         )
+
+
+KINDS = (SGD,)

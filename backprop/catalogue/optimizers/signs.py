@@ -137,3 +137,6 @@ class Rprop(Optimizer):
         Rule("p", Formula("where(k < 0, 0, g)"), "The gradient, 0 where its sign has turned"),
         Rule("w", Formula("w - sign(p) * s"), "The new number"),
     )
+
+
+KINDS = (Lion, Rprop)
