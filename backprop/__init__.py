@@ -13,7 +13,21 @@ from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
-    from backprop.catalogue.optimizers import SGD, Adam
+    from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
+    from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+    from backprop.catalogue.optimizers.sgd import SGD
+    from backprop.catalogue.optimizers.signs import Lion, Rprop
+    from backprop.catalogue.schedules import (
+        Constant,
+        Cosine,
+        CosLog,
+        ExponentialDecay,
+        InverseScaling,
+        OneCycle,
+        PolynomialDecay,
+        StepDecay,
+        Warmup,
+    )
     from backprop.config import show_config
     from backprop.estimators import MLPClassifier as MLPClassifier
     from backprop.estimators import MLPRegressor as MLPRegressor
@@ -23,11 +37,32 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
     from backprop.network import Network
 
 _ESTIMATORS = "backprop.estimators"
+_OPTIMIZERS = "backprop.catalogue.optimizers"
+_SCHEDULES = "backprop.catalogue.schedules"
 _HOME = {
     "Network": "backprop.network",
     "Dense": "backprop.layers",
-    "SGD": "backprop.catalogue.optimizers",
-    "Adam": "backprop.catalogue.optimizers",
+    "SGD": _OPTIMIZERS,
+    "AdamW": _OPTIMIZERS,
+    "Adam": _OPTIMIZERS,
+    "AMSGrad": _OPTIMIZERS,
+    "NAdam": _OPTIMIZERS,
+    "RAdam": _OPTIMIZERS,
+    "Adamax": _OPTIMIZERS,
+    "RMSprop": _OPTIMIZERS,
+    "Adagrad": _OPTIMIZERS,
+    "Adadelta": _OPTIMIZERS,
+    "Lion": _OPTIMIZERS,
+    "Rprop": _OPTIMIZERS,
+    "Constant": _SCHEDULES,
+    "StepDecay": _SCHEDULES,
+    "ExponentialDecay": _SCHEDULES,
+    "PolynomialDecay": _SCHEDULES,
+    "InverseScaling": _SCHEDULES,
+    "Cosine": _SCHEDULES,
+    "Warmup": _SCHEDULES,
+    "OneCycle": _SCHEDULES,
+    "CosLog": _SCHEDULES,
     "History": "backprop.history",
     "show_config": "backprop.config",
     "MLPClassifier": _ESTIMATORS,
@@ -36,7 +71,34 @@ _HOME = {
 }
 
 # Without the estimators, so that `from backprop import *` does not need scikit-learn.
-__all__ = ["SGD", "Adam", "Dense", "History", "Network", "__version__", "show_config"]
+__all__ = [
+    "SGD",
+    "AMSGrad",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Constant",
+    "CosLog",
+    "Cosine",
+    "Dense",
+    "ExponentialDecay",
+    "History",
+    "InverseScaling",
+    "Lion",
+    "NAdam",
+    "Network",
+    "OneCycle",
+    "PolynomialDecay",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "StepDecay",
+    "Warmup",
+    "__version__",
+    "show_config",
+]
 
 
 def __getattr__(name):

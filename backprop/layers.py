@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from backprop.catalogue import records
 from backprop.catalogue.activations import ACTIVATIONS, ALIASES, Activation
@@ -131,6 +131,13 @@ class Layer:
     def __repr__(self) -> str:
         n_in, units = self._weights.shape
         return f"Layer({n_in} -> {units}, {self.activation!r})"
+
+
+class Gradient(NamedTuple):
+    """Of one layer: ``weights`` (n_in, units) and ``bias`` (units,)."""
+
+    weights: NDArray[Any]
+    bias: NDArray[Any]
 
 
 def check_layers(layers):

@@ -9,7 +9,7 @@ import numpy as np
 from backprop._core import kernels
 from backprop._core.network import Core
 from backprop.catalogue.losses import find_loss
-from backprop.catalogue.optimizers import Adam, Optimizer
+from backprop.catalogue.optimizers import Optimizer, find_optimizer
 from backprop.config import available_threads
 from backprop.history import History
 from backprop.layers import Layer, check_layers, core_layers
@@ -52,6 +52,7 @@ __all__ = ["Gradient", "Network"]
 # keeps two numbers each.
 EVALUATED_ROWS = 32768
 EPOCHS_AT_A_TIME = 65536
+RATES_AT_A_TIME = 65536
 MATMULS = ("auto", "fused", "blas")
 
 
@@ -67,8 +68,9 @@ class Network(Stepwise):
     loss : {"squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"}
         What is minimised; formulas in ``backprop.catalogue.losses``. The cross-entropies take
         logits: the last layer is "identity".
-    optimizer : SGD or Adam, default Adam()
-        How weights follow their gradients.
+    optimizer : Optimizer or str, default "adam"
+        How weights follow their gradients: such as ``bp.SGD(0.1)``, or a name of the catalogue in
+        lower case, for its defaults.
     dtype : {"float32", "float64"}
         Of parameters, activations and predictions.
     seed : int, optional
@@ -104,7 +106,7 @@ class Network(Stepwise):
         n_inputs: int,
         layers: Sequence[Dense] | Dense,
         loss: str = "squared_error",
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | str = "adam",
         dtype: DTypeLike = "float32",
         seed: int | None = None,
         n_threads: int | None = None,
@@ -138,7 +140,7 @@ class Network(Stepwise):
             scale=scale,
             input_dropout=self.input_dropout,
         )
-        self.optimizer = Adam() if optimizer is None else optimizer
+        self.optimizer = "adam" if optimizer is None else optimizer
         self.history: History | None = None  # of the last fit, also one that Ctrl-C ended
         self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
@@ -202,6 +204,11 @@ class Network(Stepwise):
         return self._input_dropout
 
     @property
+    def drops(self) -> bool:
+        """Whether a training step drops inputs or outputs of a layer."""
+        return self.input_dropout > 0 or any(spec.dropout > 0 for spec in self._specs)
+
+    @property
     def n_outputs(self) -> int:
         """Units of the last layer."""
         return self._specs[-1].units
@@ -213,16 +220,15 @@ class Network(Stepwise):
 
     @property
     def optimizer(self) -> Optimizer:
-        """SGD or Adam.
+        """How weights follow their gradients.
 
         Another of the same kind keeps the moments; another kind starts with moments of 0.
         """
         return self._optimizer
 
     @optimizer.setter
-    def optimizer(self, value: Optimizer) -> None:
-        if not isinstance(value, Optimizer):
-            raise TypeError(f"optimizer={value!r}: expected bp.SGD(…) or bp.Adam(…)")
+    def optimizer(self, value: Optimizer | str) -> None:
+        value = find_optimizer(value)
         tiny = float(np.finfo(self.dtype).tiny)
         for name in value.divisors:
             number = getattr(value, name)
@@ -232,7 +238,11 @@ class Network(Stepwise):
                     f"{self.dtype}"
                 )
         self._core.configure_optimizer(
-            value.kind, learning_rate=value.learning_rate, l2=value.l2, settings=value.settings
+            value.kind,
+            learning_rate=value.learning_rate,
+            decays=value.decays,
+            settings=value.settings,
+            schedule=value.schedule,
         )
         self._optimizer = value
 
@@ -260,7 +270,8 @@ class Network(Stepwise):
     def optimizer_state(self) -> dict[str, list[tuple[NDArray[Any], NDArray[Any]]]]:
         """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
 
-        ``{}`` for plain SGD, "velocity" with momentum, "moment1" and "moment2" for Adam.
+        ``{}`` for plain SGD, "velocity" with momentum, "moment1" and "moment2" for Adam: as
+        ``optimizer.moments`` has them.
         """
         return {name: self._core.moment_views(i) for i, name in enumerate(self.optimizer.moments)}
 
@@ -331,6 +342,8 @@ class Network(Stepwise):
         self.history = history = History(n_samples=len(X))
         with progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
             at_a_time = 1 if callbacks or validation_data or verbose else EPOCHS_AT_A_TIME
+            if self.optimizer.schedule is not None:  # the rates of all steps are held
+                at_a_time = min(at_a_time, max(1, RATES_AT_A_TIME * batch_size // len(X)))
             for done in range(0, epochs, at_a_time):
                 count = min(at_a_time, epochs - done)
                 self._fit_epochs(X, y, sample_weight, count, batch_size, shuffle, history, bar)
@@ -415,6 +428,25 @@ class Network(Stepwise):
             total_loss, total_weight = total_loss + found[0], total_weight + found[1]
             score.add(out, y[rows], weight)
         return {"loss": total_loss / total_weight, score.name: score.value()}
+
+    def copy(self, *, dtype: DTypeLike | None = None, n_threads: int | None = None) -> Network:
+        """A network of its own with the same parameters, seed and counts.
+
+        With the same dtype it has the optimizer's moments too, and training goes on to the same
+        bits. By default dtype and n_threads are those of this one.
+        """
+        from backprop import storage
+
+        state = storage.state(self)
+        dtype = self.dtype if dtype is None else check_dtype(dtype)
+        if dtype != self.dtype:
+            state["moments"] = None
+        state["arguments"]["dtype"] = str(dtype)
+        if n_threads is not None:
+            state["arguments"]["n_threads"] = n_threads
+        twin = type(self).__new__(type(self))
+        twin.__setstate__(state)
+        return twin
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a safetensors file.

@@ -46,7 +46,7 @@ import numpy as np
 from backprop.catalogue.activations import Activation
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
-from backprop.catalogue.optimizers import Adam
+from backprop.catalogue.optimizers import find_optimizer
 from backprop.history import History
 
 # ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
@@ -226,7 +226,7 @@ class Network:
         n_inputs,
         layers,
         loss="squared_error",
-        optimizer=None,
+        optimizer="adam",
         dtype="float32",
         seed=None,
         n_threads=None,
@@ -238,7 +238,7 @@ class Network:
         self._loss = find_loss(loss, layers[-1].units, layers[-1].function)
         self.loss = self._loss.label
         self.n_inputs, self.n_outputs = n_inputs, layers[-1].units
-        self.optimizer = Adam() if optimizer is None else optimizer
+        self.optimizer = find_optimizer("adam" if optimizer is None else optimizer)
         self.dtype = np.dtype(dtype)
         self.seed = secrets.randbits(63) if seed is None else seed
         self.n_threads, self.matmul = n_threads, matmul
@@ -292,16 +292,16 @@ class Network:
             gradients.insert(0, Gradient(d_weights, d_bias))
         return da * self._dropped(INPUT_DROPOUT, 0, self.input_dropout, da), gradients
 
-    def _update(self, gradients, scale=1.0):
-        """The optimizer's step; `scale`: 1 / sum of the batch's sample weights."""
+    def _update(self, gradients, total=1.0):
+        """The optimizer's step; `total`: the sum of the batch's sample weights."""
+        rate = self.optimizer.rate_at(self.steps, self.epochs_trained)
         self.steps += 1
         for i, (layer, gradient) in enumerate(zip(self.layers, gradients, strict=True)):
             moments = [per_layer[i] for per_layer in self._moments.values()]
             for part, w in enumerate((layer.weights, layer.bias)):
                 own, g = [both[part] for both in moments], gradient[part]
-                if part == 0 and self.optimizer.l2:  # weights, not biases
-                    g = g + w.dtype.type(self.optimizer.l2 * scale) * w
-                self.optimizer.update(w, g, own, self.steps)
+                sums = total if part == 0 else None  # weights decay, not biases
+                self.optimizer.update(w, g, own, self.steps, sums, rate)
 
     def loss_and_gradients(self, X, y, sample_weight=None):
         """Cost of a batch, and its gradient with respect to every layer's parameters."""
@@ -318,7 +318,7 @@ class Network:
     def _step(self, X, y, sample_weight):
         cost, gradients = self.loss_and_gradients(X, y, sample_weight)
         total = len(X) if sample_weight is None else np.sum(sample_weight, dtype=np.float64)
-        self._update(gradients, 1 / total if total > 0 else 0.0)
+        self._update(gradients, total if total > 0 else np.inf)
         return cost
 
     # -- training --

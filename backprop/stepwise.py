@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 
 from backprop.catalogue.records import Hinted
+from backprop.layers import Gradient
 from backprop.validation import MAX_SIZE, check_inputs, check_integer, check_matrix
 
 if TYPE_CHECKING:
@@ -22,11 +23,18 @@ if TYPE_CHECKING:
 GRADIENT_ROWS = 4096
 
 
-class Gradient(NamedTuple):
-    """Of one layer: ``weights`` (n_in, units) and ``bias`` (units,)."""
+class Passage(NamedTuple):
+    """One batch's way through the network and back, as the core worked it out.
 
-    weights: NDArray[Any]
-    bias: NDArray[Any]
+    ``x`` (n, n_inputs): as the first layer sees it; ``losses`` (n,): of each sample, whatever it
+    weighs; ``layers``: of each a dict of "z", "a", "derivative", "da" and "dz" (n, units), the last
+    two of each sample's own loss; ``gradients``: of the cost, a Gradient for each layer.
+    """
+
+    x: NDArray[Any]
+    losses: NDArray[Any]
+    layers: list[dict[str, NDArray[Any]]]
+    gradients: list[Gradient]
 
 
 class Stepwise(Hinted):
@@ -100,6 +108,28 @@ class Stepwise(Hinted):
                     total.bias[...] += part.bias
         return total_loss / weight, gradients
 
+    def cost(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Σ w loss / Σ w over all rows, without a score: what ``evaluate`` calls "loss"."""
+        X, y, sample_weight = self._check_samples(X, y, sample_weight)
+        outputs = np.empty((len(X), self.n_outputs), self.dtype)
+        total_loss, total_weight = self._core.infer(X, y, sample_weight, outputs)
+        return total_loss / total_weight
+
+    def inspect(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Passage:
+        """What passes through the core on one batch, all of it kept: no parameter changes.
+
+        Parameters are as for ``train_step``; `explain` is made of this. Gradients that ``backward``
+        kept are overwritten.
+        """
+        X, y, sample_weight = self._check_samples(X, y, sample_weight)
+        weight = len(X) if sample_weight is None else sample_weight.sum(dtype=np.float64)
+        self._core.differentiate(X, y, sample_weight, float(weight))
+        gradients = [Gradient(w.copy(), b.copy()) for w, b in self._core.views("gradient")]
+        # of each sample alone: what a weight of 0 has multiplied cannot be had back by division
+        return Passage(*self._core.inspect(X, y, None, 1.0), gradients)
+
     def explain(
         self,
         X: ArrayLike,
@@ -125,9 +155,19 @@ class Stepwise(Hinted):
             What the core works out on this batch: z, a, ∂ℓ/∂a, f'(z), ∂ℓ/∂z, gradients, the next
             step. ``print`` it, look at one weight with ``gradient``, write a page with
             ``to_html``.
+
+        Raises
+        ------
+        ValueError
+            Naming the argument; and for a network with dropout, which traces do not show yet.
         """
         from backprop.explain import trace
 
+        if self.drops:
+            raise ValueError(
+                "explain does not show dropout yet: expected a network whose layers, and inputs, "
+                "have dropout=0; one with the same weights shows all but what is dropped"
+            )
         return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:

@@ -24,13 +24,13 @@ import json
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from backprop.catalogue.losses import LOSSES
-from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.optimizers import ADDED, OPTIMIZERS
 from backprop.catalogue.records import described
 from backprop.layers import described_layer
 from backprop.validation import MAX_SEED, check_integer, check_path
@@ -68,7 +68,7 @@ def save(network, path, preprocessing=None):
         "n_inputs": network.n_inputs,
         "layers": [layer.spec.description for layer in network.layers],
         "loss": network.loss_function.description,
-        "optimizer": {"name": type(network.optimizer).__name__, **asdict(network.optimizer)},
+        "optimizer": network.optimizer.description,
         "dtype": np.dtype(network.dtype).name,
         "seed": network.seed,
         "matmul": network.matmul,
@@ -113,8 +113,8 @@ def set_state(network, state):
     """Give a new network, made with the same arguments, the rest of what `state` kept."""
     for layer, (weights, bias) in zip(network.layers, state["parameters"], strict=True):
         layer.weights, layer.bias = weights, bias
-    for name, views in network.optimizer_state().items():
-        for own, saved in zip(views, state["moments"][name], strict=True):
+    for name, saved_moments in (state["moments"] or {}).items():
+        for own, saved in zip(network.optimizer_state()[name], saved_moments, strict=True):
             own[0][...], own[1][...] = saved
     network.steps = state["steps"]
     network.epochs_trained = state["epochs_trained"]
@@ -315,8 +315,8 @@ def _build(file, description, n_threads):
 
 def _optimizer(description):
     """The optimizer described; every one of its numbers has to be there, since a default might not
-    be what the training had."""
-    values = dict(description)
+    be what the training had, but those that a file may be too old for."""
+    values = {**ADDED, **description}
     name = values.pop("name")
     if name not in OPTIMIZERS:
         raise ModelFileError(

@@ -11,7 +11,7 @@ but the value at 0 could make up for it, and all are rounded at once.
 
 import mpmath
 import numpy as np
-from mpmath import erf, erfc, exp, expm1, log, log1p, mpf, sqrt, tanh
+from mpmath import cos, erf, erfc, exp, expm1, log, log1p, mpf, sin, sqrt, tanh
 
 mpmath.mp.dps = 50
 HALF_LN2 = log(2) / 2
@@ -41,6 +41,16 @@ TABLES = {
         lambda s: erf(sqrt(s)) / sqrt(s) - 1,
         lambda s: sqrt(s) / erf(sqrt(s)),
         *(mpf(0), ERF_FAR**2, 6, 11),
+    ),
+    "sin_terms": (
+        lambda s: (sin(sqrt(s)) / sqrt(s) - 1) / s,
+        lambda s: s * sqrt(s) / sin(sqrt(s)),
+        *(mpf(0), (mpmath.pi / 4 * mpf("1.001")) ** 2, 2, 5),
+    ),
+    "cos_terms": (
+        lambda s: (cos(sqrt(s)) - 1 + s / 2) / s**2,
+        lambda s: s**2 / cos(sqrt(s)),
+        *(mpf(0), (mpmath.pi / 4 * mpf("1.001")) ** 2, 2, 5),
     ),
     "log_erfc_terms": (
         lambda t: log(erfc(ERF_FAR + t)),

@@ -40,7 +40,8 @@ typedef struct {
 typedef struct {
     int code;
     double learning_rate;
-    double l2;                    /* times the weights is added to their gradient, of the sum of the losses */
+    double l2, l1;                /* times the weights, or their signs, is added to the gradient of the sum of the losses */
+    double weight_decay;          /* times the learning rate and the weights is subtracted from these before the step */
     double settings[BP_SETTINGS]; /* in the order of backprop/catalogue */
 } bp_optimizer;
 
@@ -60,7 +61,7 @@ typedef struct {
 /* One step's constants, worked out once a step; what each is stands with the optimizer's row. */
 typedef struct {
     int code;
-    double l2;
+    double l2, l1, shrinkage;
     double constants[BP_CONSTANTS];
 } bp_step;
 
@@ -97,7 +98,7 @@ typedef struct {
     int derivative;          /* for BP_DERIVATIVE: the code of the activation, or bp_kernels.kept_slope */
     void *kept;              /* [m][ldc]. BP_ACTIVATE: OUT f'(z), or NULL. BP_DERIVATIVE: IN a, or f'(z) */
     const bp_step *step;     /* for BP_UPDATE, with what stands below, each [m][ldc] */
-    int64_t decayed;         /* rows, from the first on, that step.l2 is for: not the bias */
+    int64_t decayed;         /* rows, from the first on, that l2, l1 and decay are for: not the bias */
     void *weights;           /* IN OUT */
     void *moments[BP_MOMENTS]; /* IN OUT as many as the optimizer has */
     int parameters_are_far;  /* weights and moments are more than the caches hold, and come from memory */

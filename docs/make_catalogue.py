@@ -8,6 +8,7 @@ from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.schedules import SCHEDULES
 
 FILE = Path(__file__).with_name("catalogue.md")
 HEAD = """# What a network can be made of
@@ -22,6 +23,10 @@ ACTIVATIONS_HEAD = """
 | name | f(z) | f′(z) | parameters | initial weights | source |
 |---|---|---|---|---|---|
 """
+ADVICE_HEAD = """
+When to take which:
+
+"""
 LOSSES_HEAD = """
 ## Losses
 
@@ -35,10 +40,21 @@ OPTIMIZERS_HEAD = """
 ## Optimizers
 
 `bp.Network(…, optimizer=…)`. A step assigns, in this order, to each weight and bias w; g is its
-gradient, t the number of the step, counted from 1, and lr the learning rate.
+gradient, t the number of the step, counted from 1, and lr the learning rate. Weights, not biases,
+decay before: `g = g + lambda_ / sums * w` with `l2`, `g = g + lambda_1 / sums * sign(w)` with `l1`,
+`w = w - lr * delta * w` with `weight_decay`, where sums is the sum of the sample weights.
 
 | | a step | arguments | source |
 |---|---|---|---|
+"""
+SCHEDULES_HEAD = """
+## Schedules
+
+`bp.Adam(1e-3, schedule=bp.Cosine(1000))`: the learning rate is multiplied by a factor of t, the
+number of the step (or of the epoch, with `per="epoch"`), counted from 0.
+
+| | factor | arguments | when | source |
+|---|---|---|---|---|
 """
 INITIALIZERS_HEAD = """
 ## Initial weights
@@ -59,10 +75,14 @@ def page():
             HEAD,
             ACTIVATIONS_HEAD,
             *map(activation_row, ACTIVATIONS.values()),
+            ADVICE_HEAD,
+            *(f'- `"{one.name}"`: {one.advice}\n' for one in ACTIVATIONS.values()),
             LOSSES_HEAD,
             *map(loss_row, LOSSES.values()),
             OPTIMIZERS_HEAD,
             *(optimizer_row(kind, given) for kind, given in optimizers),
+            SCHEDULES_HEAD,
+            *map(schedule_row, SCHEDULES.values()),
             INITIALIZERS_HEAD,
             *initializers,
         ]
@@ -82,9 +102,16 @@ def loss_row(one):
 def optimizer_row(kind, given):
     """Of the defaults, or of one of the variants."""
     settings = ", ".join(f"{name}={value}" for name, value in given.items())
-    rules = [f"`{rule.symbol} = {rule.formula.expression}`" for rule in kind(**given).rules]
+    optimizer = kind(**given)
+    lines = [*optimizer.decay_rules, *optimizer.rules]
+    rules = [f"`{rule.symbol} = {rule.formula.expression}`" for rule in lines]
     rest = ("", "") if given else (f"`{defaults(kind)}`", source_of(kind))
     return row(f"`{kind.__name__}({settings})`", "<br>".join(rules), *rest)
+
+
+def schedule_row(kind):
+    cells = f"`{kind.__name__}`", kind.formula, f"`{defaults(kind)}`", kind.advice
+    return row(*cells, source_of(kind) or "–")
 
 
 def defaults(kind):

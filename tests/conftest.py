@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # where tests find the modules that they share
+from mathml import LINEAR  # noqa: E402
+
 DATA = Path(os.environ.get("BACKPROP_DATA", ROOT.parent / "shared" / "data")).absolute()
 
 # A machine under load makes a single example slow, which says nothing about the code.
@@ -83,24 +85,6 @@ FLAGS = (
     "--disable-sync",
     "--window-size=1280,1000",
 )
-
-# A formula of MathML on one line: a fraction is (a)/(b), an index a_b, a power a^b.
-LINEAR = """
-const linear = (node) => {
-  const parts = [...node.children].map(linear);
-  const [a, b, c] = parts;
-  switch (node.localName) {
-    case "mi": case "mn": case "mo": case "mtext": return node.textContent;
-    case "mfrac": return `(${a})/(${b})`;
-    case "msub": case "munder": return `${a}_${b}`;
-    case "msup": return `${a}^${b}`;
-    case "msubsup": return `${a}_${b}^${c}`;
-    case "mover": return `${a}^`;
-    case "msqrt": return `√(${parts.join("")})`;
-    default: return parts.join("");
-  }
-};
-"""
 
 
 def _number(text):

@@ -19,8 +19,17 @@ OPTIMIZERS = [
     ).values()
 ]
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-FUNCTIONS = {"√": np.sqrt, "log": np.log, "tanh": np.tanh, "Σ": lambda values: np.sum(values, 0)}
-TOKEN = re.compile(r"[\ue000-\uf8ff]|\d+(?:\.\d+)?(?:e-?\d+)?|√|log|tanh|Σ|\*\*|[-+*/()]|\S")
+FUNCTIONS = {
+    "√": np.sqrt,
+    "log": np.log,
+    "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
+    "Σ": lambda values: np.sum(values, 0),
+}
+TOKEN = re.compile(
+    r"[\ue000-\uf8ff]|\d+(?:\.\d+)?(?:e-?\d+)?|√|log|tanh|sin|cos|Σ|\*\*|[-+*/()]|\S"
+)
 
 
 def trained(loss="squared_error", optimizer=None, sizes=(3, 4, 3), hidden="tanh", n=6):
@@ -44,7 +53,7 @@ def evaluate(formula, values):
     """What a formula of the text is, where its symbols have these values."""
     formula, values = put(formula.replace("ᵗ", " ** t"), values)
     formula = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: f" ** {m[0].translate(SUPERSCRIPTS)}", formula)
-    formula = formula.replace("½", "0.5 ").replace("·", "*").replace("−", "-")
+    formula = formula.replace("½", "0.5 ").replace("·", "*").replace("−", "-").replace("^", " ** ")
     return worked_out(formula, values)
 
 
@@ -63,6 +72,8 @@ def evaluate_latex(formula, values):
         r"\sum_k": "Σ",
         r"\log": "log",
         r"\tanh": "tanh",
+        r"\sin": "sin",
+        r"\cos": "cos",
     }.items():
         formula = formula.replace(old, new)
     for _ in range(4):  # from the innermost braces on

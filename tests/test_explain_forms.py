@@ -22,6 +22,7 @@ from formulas import (
 
 import backprop as bp
 from backprop import reference
+from backprop.catalogue.activations import ACTIVATIONS
 from backprop.explain.forms import latex, text
 
 LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
@@ -56,7 +57,7 @@ def table_of(lines):
 def by_hand(trace, sample):
     """a, y, p, ℓ, ∂ℓ/∂a of one sample from the reference."""
     a, y = trace.layers[-1].a[sample : sample + 1], trace.y[sample : sample + 1]
-    loss, slope = reference.cost_and_derivative(trace.loss, a, y, np.ones(1))
+    loss, slope = reference.cost_and_derivative(trace.loss_function, a, y, np.ones(1))
     p = {
         "squared_error": a,
         "sigmoid_cross_entropy": 1 / (1 + np.exp(-a)),
@@ -138,13 +139,14 @@ def test_formulas_of_the_activations(hidden):
     trace = explained(hidden=hidden)
     layer, body, tex = trace.layers[0], trace.to_text(sample=1), trace.to_latex(sample=1)
     z, a, slope = layer.z[1], layer.a[1], layer.derivative[1]
-    value = reference.ACTIVATIONS[hidden][0](z)
-    first, last = text.ACTIVATIONS[hidden]
+    value = ACTIVATIONS[hidden].value(z)
+    first = f"a = {ACTIVATIONS[hidden].formula.text()}"
+    last = f"f′(z) = {ACTIVATIONS[hidden].slope.text()}"
     assert f"layer 1, {hidden}: {first}" in body
     assert f"layer 1, {hidden}: {last}" in body
     expected = {
         "identity": ("a = z", "f′(z) = 1"),
-        "sigmoid": ("a = 1 / (1 + e⁻ᶻ)", "f′(z) = a (1 − a)"),
+        "sigmoid": ("a = 1 / (1 + e⁻ᶻ)", "f′(z) = a · (1 − a)"),
         "tanh": ("a = tanh z", "f′(z) = 1 − a²"),
         "relu": ("a = max(0, z)", "f′(z) = 1 where z > 0, else 0"),
     }
@@ -160,7 +162,8 @@ def test_formulas_of_the_activations(hidden):
         close(evaluate_latex(shown, tex_ones) * np.ones(4), slope)
     else:
         assert r"a^{(1)}_j &= \max(0, z^{(1)}_j) \\" in tex
-        assert r"f'(z^{(1)}_j) &= [z^{(1)}_j > 0] \\" in tex
+        cases = r"\begin{cases} 1 & z^{(1)}_j > 0 \\ 0 & \text{otherwise} \end{cases}"
+        assert rf"f'(z^{{(1)}}_j) &= {cases} \\" in tex
 
 
 def test_vectors_of_every_layer():

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from explained import NAME, RAISED, batch, network, parameters, sample_of, small_trace
+from made_up import MadeUp, explained_with
 
 import backprop as bp
 from backprop.explain.forms import html
@@ -219,14 +220,13 @@ FORMULAS = {
     "nesterov": {"v": "v←μ·v−lr·g", "w": "w←w+μ·v−lr·g"},
     "adam": {
         **MOMENTS,
-        "m hat": "m^←(m)/(1−β_1^t)",
-        "v hat": "v^←(v)/(1−β_2^t)",
+        "m_hat": "m^←(m)/(1−β_1^t)",
+        "v_hat": "v^←(v)/(1−β_2^t)",
         "w": "w←w−lr·(m^)/(√(v^)+ε)",
     },
     "adam hat": {
         **MOMENTS,
-        "rate": "lr^←lr·(√(1−β_2^t))/(1−β_1^t)",
-        "w": "w←w−lr^·(m)/(√(v)+ε)",
+        "w": "w←w−lr·(√(1−β_2^t))/(1−β_1^t)·(m)/(√(v)+ε)",
     },
 }
 
@@ -247,9 +247,9 @@ def assigned(weight, kind, decay):
     m_hat, v_hat = m / (1 - o.beta_1**t), v / (1 - o.beta_2**t)
     if kind == "adam":
         new = w - o.learning_rate * m_hat / (v_hat**0.5 + o.epsilon)
-        return {"g": g, "m": m, "v": v, "m hat": m_hat, "v hat": v_hat, "w": new}
+        return {"g": g, "m": m, "v": v, "m_hat": m_hat, "v_hat": v_hat, "w": new}
     rate = o.learning_rate * (1 - o.beta_2**t) ** 0.5 / (1 - o.beta_1**t)
-    return {"g": g, "m": m, "v": v, "rate": rate, "w": w - rate * m / (v**0.5 + o.epsilon)}
+    return {"g": g, "m": m, "v": v, "w": w - rate * m / (v**0.5 + o.epsilon)}
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.3])
@@ -293,6 +293,29 @@ def test_every_row_of_the_update(open_page, kind, l2):
     assert page.values(".facts") == [trace.cost, trace.cost_after_step]
 
 
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+def test_an_optimizer_of_which_only_the_record_is_there(open_page, l2):
+    """A number of its own, three moments, and w assigned twice."""
+    trace = explained_with(MadeUp(l2=l2))
+    page = open_page(trace)
+    page.open_tab("update")
+    assert page.find("#panel h2").text == f"The next step of {MadeUp.title}"
+    for place in [(0, 1, 2), (1, "bias", 0)]:
+        page.choose(*place)
+        lines = trace.gradient(*place).update
+        rows = page.all(".assignment")
+        if lines[0].rule.symbol != "g":
+            rows = rows[1:]
+        for row, line in zip(rows, lines, strict=True):
+            assert row.get_attribute("data-row") == line.rule.symbol
+            assert line.rule.title in row.text
+        found = page.values(".assignment .outcome")[-len(lines) :]
+        assert found == pytest.approx([line.value for line in lines], rel=1e-12)
+    row = '.assignment[data-row="v_top"]'
+    assert page.formulas(row)[0] == "v_top←v_top+(v)/(t)"
+    assert "how much is kept" in page.text()
+
+
 def test_a_power_of_a_small_number(open_page):
     """In brackets: 2·10⁻⁷² is no square of 2·10⁻⁷."""
     trace = network((2, 2, 1), optimizer=bp.Adam(1e-5)).explain([[3e-5, -2e-6]], [0.5])
@@ -308,7 +331,7 @@ def test_a_power_of_a_small_number(open_page):
 
 
 SQUARED = [
-    "ℓ=(1)/(2)∑_j(a_j−y_j)^2",
+    "ℓ=∑_j((a_j−y_j)^2)/(2)",
     "(∂ℓ)/(∂a_j)=a_j−y_j",
 ]
 SIGMOID = [

@@ -31,7 +31,7 @@ def test_where_a_relu_lies_on_its_kink():
     bias = trace.gradient(0, "bias", 0)
     assert bias.kink is True
     assert bias.relative_error > 0.5
-    assert "a relu lies on its kink here" in str(bias)
+    assert "a unit lies on a kink of its activation here" in str(bias)
     rows = [line for line in str(trace).splitlines() if line.endswith("  kink")]
     assert [row.split()[0] for row in rows] == ["b⁽¹⁾₁", "b⁽¹⁾₂"]
     others = [trace.gradient(0, source, 0) for source in (0, 1)]  # which that sample's 0 meets
@@ -69,7 +69,9 @@ def test_a_wrong_gradient_of_0_is_an_error_of_its_layer():
 
 def test_latex_says_why_a_trial_errs():
     trace = fresh_xnor()
-    assert r"\intertext{A relu lies on its kink here" in trace.to_latex((0, "bias", 0))
+    assert r"\intertext{A unit lies on a kink of its activation here" in trace.to_latex(
+        (0, "bias", 0)
+    )
     assert r"\intertext" not in trace.to_latex((1, "bias", 0))
     trace = smooth().explain([[1e-14, 1.0]], [0.3])
     assert r"\intertext{They differ by less than a trial can resolve.}" in trace.to_latex((0, 0, 0))

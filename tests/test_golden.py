@@ -25,12 +25,11 @@ def test_every_choice_has_a_hash():
     assert set(HASHES) == {golden.key(*choice) for choice in golden.choices()}
 
 
-@pytest.mark.parametrize("loss", golden.LOSSES)
 @pytest.mark.parametrize("activation", golden.ACTIVATIONS)
 @pytest.mark.parametrize("dtype", golden.DTYPES)
-def test_weights_are_those_of_the_hashes(dtype, activation, loss):
-    for optimizer in golden.OPTIMIZERS:
-        choice = dtype, activation, loss, optimizer
-        for n_threads in golden.THREADS:
-            found = golden.fingerprint(golden.train(*choice, n_threads))
-            assert found == HASHES[golden.key(*choice)], (*choice, n_threads)
+def test_weights_are_those_of_the_hashes(dtype, activation):
+    for choice in golden.choices():
+        if choice[:2] == (dtype, activation):
+            for n_threads in golden.THREADS:
+                found = golden.fingerprint(golden.train(*choice, n_threads))
+                assert found == HASHES[golden.key(*choice)], (*choice, n_threads)

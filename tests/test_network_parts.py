@@ -136,6 +136,7 @@ def test_values_are_frozen():
     assert bp.Dense(3, "relu") == bp.Dense(units=3, activation="relu")
     assert make().optimizer == OPTIMIZERS["adam"]
     assert bp.Network(1, [bp.Dense(1)]).optimizer == bp.Adam()
+    assert bp.Network(1, [bp.Dense(1)], optimizer="adamw").optimizer == bp.AdamW()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

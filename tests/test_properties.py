@@ -10,6 +10,7 @@ from networks import (
     every_optimizer,
     last_activation,
     soft_targets,
+    tamed,
     targets,
 )
 
@@ -94,8 +95,8 @@ def test_fit_is_the_references(
     X, y, weights = data(arguments, n, seed)
     fit = {"epochs": 2, "batch_size": batch_size, "shuffle": shuffle}
     fit["sample_weight"] = weights if weighted else None
-    fast = bp.Network(dtype="float64", n_threads=n_threads, matmul=matmul, **arguments)
-    exact = reference.Network(dtype="float64", **arguments)
+    fast = tamed(bp.Network(dtype="float64", n_threads=n_threads, matmul=matmul, **arguments))
+    exact = tamed(reference.Network(dtype="float64", **arguments))
     history, expected = fast.fit(X, y, **fit), exact.fit(X, y, **fit)
     np.testing.assert_allclose(history.loss, expected.loss, rtol=1e-9)
     for mine, its in zip(fast.layers, exact.layers, strict=True):
@@ -117,7 +118,7 @@ def test_threads_do_not_change_the_bits(arguments, n, seed, n_threads, dtype):
     X, y, weights = data(arguments, n, seed)
     found = []
     for count in (1, n_threads):
-        net = bp.Network(dtype=dtype, n_threads=count, **arguments)
+        net = tamed(bp.Network(dtype=dtype, n_threads=count, **arguments))
         net.fit(X, y, epochs=2, batch_size=16, sample_weight=weights)
         parameters = [array for layer in net.layers for array in (layer.weights, layer.bias)]
         found.append([array.tobytes() for array in [*parameters, net.predict(X)]])
@@ -128,7 +129,7 @@ def test_threads_do_not_change_the_bits(arguments, n, seed, n_threads, dtype):
 @given(arguments=networks(), n=rows, seed=seeds, dtype=st.sampled_from("fd"), chosen=st.data())
 def test_predictions_do_not_depend_on_the_rows_beside(arguments, n, seed, dtype, chosen):
     X, _, _ = data(arguments, n, seed)
-    net = bp.Network(dtype=dtype, **arguments)
+    net = tamed(bp.Network(dtype=dtype, **arguments))
     whole = net.predict(X)
     some = chosen.draw(st.lists(st.integers(0, n - 1), max_size=50))
     np.testing.assert_array_equal(net.predict(X[some].reshape(-1, X.shape[1])), whole[some])
@@ -178,6 +179,11 @@ def test_any_array_is_taken_and_none_is_modified(source, seed, dtype):
     assert [array.tobytes() for array in arrays] == before
 
 
+# Where terms that are rounded cancel each other, what is left is as exact as they are.
+DIFFERENCES = ("gelu", "gelu_tanh", "hard_sigmoid", "hard_swish", "sin")
+ROUNDS_BEYOND = {"sin": 1e4}  # from there on, less and less is known of what stays of z beyond 2 pi
+
+
 @examples
 @given(
     values=hnp.arrays(np.float64, st.integers(0, 70), elements=st.floats(allow_nan=True)),
@@ -185,11 +191,19 @@ def test_any_array_is_taken_and_none_is_modified(source, seed, dtype):
     dtype=st.sampled_from(["float32", "float64"]),
 )
 def test_activations_of_any_number(values, name, dtype):
-    with np.errstate(over="ignore"):
-        values = values.astype(dtype)
-    found, _ = probe.activate(name, values)
-    with np.errstate(over="ignore"):
-        exact = activations.ACTIVATIONS[name].value(values.astype(np.longdouble))
-    np.testing.assert_allclose(
-        found, exact.astype(dtype), rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).tiny
+    entry = activations.ACTIVATIONS[name]
+    with np.errstate(all="ignore"):
+        z = values.astype(dtype)
+        exact = entry.value(z.astype(np.longdouble), *entry.settings.values()).astype(dtype)
+    found, slope = probe.activate(name, z, entry.row[1])
+    assert np.isfinite(slope[np.abs(z) <= min(1e30, entry.overflows_above or np.inf)]).all()
+    far = np.isfinite(z) & (np.abs(z) > ROUNDS_BEYOND.get(name, np.inf))
+    assert (np.abs(found[far]) <= 1).all()
+    limits = np.finfo(dtype)
+    sizes = np.minimum(np.abs(z), 1) if name in DIFFERENCES else 0
+    allowed = np.where(
+        far, np.inf, 4 * (limits.eps * np.maximum(sizes, np.abs(exact)) + limits.tiny)
     )
+    with np.errstate(invalid="ignore"):
+        same = (found == exact) | (np.isnan(found) & np.isnan(exact))
+        assert (same | far | (np.abs(found - exact) <= allowed)).all(), (z, found, exact)

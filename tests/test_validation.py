@@ -116,7 +116,7 @@ VALUES = [
     ),
     # arguments that there are not
     (lambda: bp.SGD(lr=0.1), TypeError, "SGD(lr=…)", "expected learning_rate", "'learning_rate'?"),
-    (lambda: bp.SGD(0.1, weight_decay=1), TypeError, "SGD(weight_decay=…)", "did you mean 'l2'?"),
+    (lambda: bp.SGD(0.1, lambda_=1), TypeError, "SGD(lambda_=…)", "did you mean 'l2'?"),
     (lambda: bp.SGD(momentun=1), TypeError, "SGD(momentun=…)", "did you mean 'momentum'?"),
     (lambda: bp.Adam(beta1=0.9), TypeError, "Adam(beta1=…)", "did you mean 'beta_1'?"),
     (lambda: bp.Adam(eps=0.9), TypeError, "Adam(eps=…)", "did you mean 'epsilon'?"),
@@ -145,7 +145,8 @@ VALUES = [
         "2 units",
         "sigmoid_cross_entropy",
     ),
-    (lambda: network(optimizer="adam"), TypeError, "optimizer='adam'", "bp.SGD", "bp.Adam"),
+    (lambda: network(optimizer="adm"), ValueError, "optimizer='adm'", "did you mean 'adam'?"),
+    (lambda: network(optimizer="Momentum"), ValueError, "'adamw'", "did you mean 'sgd'?"),
     (lambda: network(optimizer=bp.Adam), TypeError, "optimizer=", "bp.Adam"),
     (lambda: network(dtype="float16"), ValueError, "dtype='float16'", "'float32' or 'float64'"),
     (lambda: network(dtype="nonsense"), ValueError, "dtype='nonsense'", "'float32' or 'float64'"),

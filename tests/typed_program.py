@@ -44,4 +44,4 @@ net.layers[0].bias = np.zeros(32)
 net.fit(X, y, epochs="3")  # type: ignore[arg-type]
 net.predict()  # type: ignore[call-arg]
 bp.Dense("32")  # type: ignore[arg-type]
-net.optimizer = "adam"  # type: ignore[assignment]
+net.optimizer = 3  # type: ignore[assignment]

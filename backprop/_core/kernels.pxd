@@ -28,6 +28,8 @@ cdef extern from "backprop.h" nogil:
         int code
         double learning_rate
         double l2
+        double l1
+        double weight_decay
         double[BP_SETTINGS] settings
 
     ctypedef struct bp_row:
@@ -151,7 +153,7 @@ cdef const bp_kernels *find_kernels(str instruction_set, size_t itemsize) except
 cdef int find_row(const bp_row *rows, str name) except -1
 cdef bp_activation find_activation(const bp_kernels *kernels, str name, values=*) except *
 cdef bp_loss find_loss(const bp_kernels *kernels, str name, values=*) except *
-cdef bp_optimizer find_optimizer(const bp_kernels *kernels, str name, double learning_rate, double l2,
+cdef bp_optimizer find_optimizer(const bp_kernels *kernels, str name, double learning_rate, decays,
                                  settings) except *
 cdef int run_team(bp_task task, void *argument, int n_threads) except -1 nogil
 cdef void barrier(bp_team *team) noexcept nogil

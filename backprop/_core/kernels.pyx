@@ -97,13 +97,14 @@ cdef bp_loss find_loss(const bp_kernels *kernels, str name, values=()) except *:
     return found
 
 
-cdef bp_optimizer find_optimizer(const bp_kernels *kernels, str name, double learning_rate, double l2,
+cdef bp_optimizer find_optimizer(const bp_kernels *kernels, str name, double learning_rate, decays,
                                  settings) except *:
-    """An optimizer, with its hyper-parameters."""
+    """An optimizer, with its hyper-parameters; `decays`: l2, l1 and weight_decay."""
     cdef bp_optimizer found
     memset(&found, 0, sizeof(found))
     found.code = find_row(kernels.optimizers, name)
-    found.learning_rate, found.l2 = learning_rate, l2
+    found.learning_rate = learning_rate
+    found.l2, found.l1, found.weight_decay = decays
     fill(found.settings, BP_SETTINGS, settings)
     return found
 

@@ -16,7 +16,7 @@ class Core:
         cls,
         *,
         n_inputs: int,
-        layers: Sequence[tuple[int, _Row, float]],
+        layers: Sequence[tuple[int, _Row, float, float]],
         loss: _Row,
         dtype: np.dtype[np.generic],
         seed: int,
@@ -26,6 +26,7 @@ class Core:
         instruction_set: str,
         offset: NDArray[np.float64] | None,
         scale: NDArray[np.float64] | None,
+        input_dropout: float = 0,
     ) -> Core: ...
     @property
     def dtype(self) -> np.dtype[np.generic]: ...
@@ -34,7 +35,13 @@ class Core:
     steps: int
     epochs_trained: int
     def configure_optimizer(
-        self, name: str, *, learning_rate: float, l2: float, settings: Sequence[float]
+        self,
+        name: str,
+        *,
+        learning_rate: float,
+        decays: tuple[float, float, float],
+        settings: Sequence[float],
+        schedule: object = None,
     ) -> None: ...
     def views(self, which: Literal["parameters", "gradient"]) -> list[tuple[_Array, _Array]]: ...
     def moment_views(self, which: int) -> list[tuple[_Array, _Array]]: ...

@@ -49,6 +49,7 @@ cdef class Core:
     cdef bp_loss loss
     cdef bp_optimizer optimizer
     cdef object optimizer_name              # None: none yet
+    cdef object schedule                    # of its learning rate, or None
     cdef public int64_t steps               # that it has done
     cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
     cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
@@ -129,9 +130,12 @@ cdef class Core:
         """Uniform in ±limit; the bias stays 0."""
         self.kernels.uniform(state, limit, layer.parameters, layer.n_in, layer.n_out, layer.ldw)
 
-    def configure_optimizer(self, name, *, double learning_rate, double l2, settings):
-        """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0."""
-        cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, l2, settings)
+    def configure_optimizer(self, name, *, double learning_rate, decays, settings, schedule=None):
+        """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0.
+
+        `decays`: l2, l1 and weight_decay. `schedule`: None, or what has `rates`, see catalogue/schedules.py.
+        """
+        cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, decays, settings)
         cdef int i, moment
         self._check_idle()
         if name != self.optimizer_name:
@@ -142,7 +146,13 @@ cdef class Core:
                 for moment in range(BP_MOMENTS):
                     self.layers[i].moments[moment] = self._place(self.moments[moment], i) if moment < count else NULL
             self._plans_follow()
-        self.optimizer, self.optimizer_name = found, name
+        self.optimizer, self.optimizer_name, self.schedule = found, name, schedule
+
+    cdef _rates(self, n_epochs, n_batches):
+        """The learning rates of a run, an array to be kept for as long as it takes; or None."""
+        if self.schedule is None:
+            return None
+        return self.schedule.rates(self.optimizer.learning_rate, self.steps, self.epochs_trained, n_epochs, n_batches)
 
     cdef _plans_follow(self):
         for plan in (self.training_plan, self.spare_plan):
@@ -221,6 +231,7 @@ cdef class Core:
         if plan.weighted:
             plan.fill_sample_weights()
         s.training.optimizer, s.training.steps, s.training.seed = self.optimizer, self.steps, self.seed
+        s.training.first_step = self.steps
         if self.offset is not None:
             s.rows.offset = <const double *>address(self.offset)
             s.rows.scale = <const double *>address(self.scale)
@@ -268,6 +279,8 @@ cdef class Core:
             s.rows.order = <int64_t *>address(order) if order is not None else NULL
             training = &s.training
             training.shuffled = shuffled
+            rates = self._rates(n_epochs, -(-int(s.rows.count) // batch_size))
+            training.rates = <const double *>address(rates) if rates is not None else NULL
             training.first_epoch, training.n_epochs = self.epochs_trained, n_epochs
             training.epoch_losses, training.epoch_seconds = <double *>address(costs), <double *>address(times)
             training.penalty = &penalised if penalty is not None else NULL
@@ -468,6 +481,8 @@ cdef class Core:
         self._start(&interrupt, True)
         try:
             self._prepare(&s, &interrupt, self.training_plan, 1)
+            rates = self._rates(1, 1)
+            s.training.rates = <const double *>address(rates) if rates is not None else NULL
             with nogil:
                 run_team(update, &s, s.run.n_threads)
             self.steps += 1

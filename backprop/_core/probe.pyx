@@ -142,7 +142,7 @@ cdef void point(void **places, moments) except *:
 cdef bp_step step_of(const bp_kernels *kernels, step) except *:
     """`step`: (an optimizer of the catalogue, the number t of its step)."""
     optimizer, t = step
-    cdef bp_optimizer found = find_optimizer(kernels, optimizer.kind, optimizer.learning_rate, optimizer.l2,
+    cdef bp_optimizer found = find_optimizer(kernels, optimizer.kind, optimizer.learning_rate, optimizer.decays,
                                              optimizer.settings)
     cdef bp_progress progress
     cdef bp_step made

@@ -23,6 +23,8 @@ cdef struct Rows:               # the user's arrays, and how they are read
 cdef struct Training:           # how whole epochs are gone through
     bp_optimizer optimizer
     int64_t steps               # that the optimizer has done
+    const double *rates         # NULL, or the learning rate of each step of this run
+    int64_t first_step          # how many the optimizer had done before it
     bint shuffled               # a new order each epoch; else `order` as it was given
     uint64_t seed
     int64_t first_epoch

@@ -14,7 +14,8 @@ from backprop._core.dense cimport (
     POLL_WORK, Layer, Run, dense_forward_samples, is_stopped, kept_of, meet, portion_of, share, spend,
 )
 from backprop._core.kernels cimport (
-    BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_raise, bp_targets, bp_team, round_up, seconds, shuffle, stream,
+    BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_optimizer, bp_raise, bp_targets, bp_team, round_up, seconds, shuffle,
+    stream,
 )
 
 # The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
@@ -204,8 +205,14 @@ cdef void end_step(Steps *s, Run *run) noexcept nogil:
 
 cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil:
     """Every thread counts steps in its own Run, so that none waits for another's count; `scale`: of the cost."""
+    cdef bp_optimizer optimizer
     run.progress.t += 1
-    run.kernels.begin_step(&s.training.optimizer, scale, &run.progress, &run.step)
+    if s.training.rates == NULL:
+        run.kernels.begin_step(&s.training.optimizer, scale, &run.progress, &run.step)
+        return
+    optimizer = s.training.optimizer
+    optimizer.learning_rate = s.training.rates[run.progress.t - 1 - s.training.first_step]
+    run.kernels.begin_step(&optimizer, scale, &run.progress, &run.step)
 
 
 # Whole epochs, by all threads ----------------------------------------------------------------------------------------

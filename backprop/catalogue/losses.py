@@ -13,9 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop.catalogue.activations import ACTIVATIONS
+from backprop.catalogue.formula import Formula
 from backprop.catalogue.records import Entry, Parameter, find, table_of
 from backprop.catalogue.scores import R2, ClassAccuracy, LabelAccuracy
 from backprop.catalogue.targets import CLASSES, NUMBERS, YES_OR_NO, Target
+
+ELEMENTWISE, MATRIX = "elementwise", "matrix"  # values of Loss.long_way
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +51,18 @@ class Loss(Entry):
         What to use instead where it has fewer.
     scikit_learn : str or None
         What scikit-learn calls the activation behind its logits.
+    term, slope : Formula or None
+        Of one output, in a and y and the parameters: what is summed, and its derivative by a. A
+        loss has both unless it is not such a sum.
+    text, latex : str
+        The right side of ℓ = … where it is not simply written Σ term.
+    latex_derivative : tuple of str
+        Rows of ∂ℓ/∂a_j &= … where they are not simply the slope.
+    note : str
+        A sentence about the derivative.
+    long_way : str or None
+        How ``explain`` shows that the derivatives of loss and link cancel: ELEMENTWISE for a
+        sigmoid in the loss, MATRIX for a softmax; None where nothing cancels.
     parameters : tuple of Parameter
     values : tuple of float
         Of the parameters; () for their defaults.
@@ -68,6 +83,13 @@ class Loss(Entry):
     least_outputs: int = 1
     too_few: str = ""
     scikit_learn: str | None = None
+    term: Formula | None = None
+    slope: Formula | None = None
+    text: str = ""
+    latex: str = ""
+    latex_derivative: tuple[str, ...] = ()
+    note: str = ""
+    long_way: str | None = None
     parameters: tuple[Parameter, ...] = ()
     values: tuple[float, ...] = ()
 
@@ -147,6 +169,16 @@ LOSSES = table_of(
         derivative=_d_squared_error,
         link=_identity,
         link_derivative=_d_identity_link,
+        term=Formula("(a - y)**2 / 2"),
+        slope=Formula("a - y"),
+        text="½ Σ (a − y)²",
+        latex=r"\tfrac12 \sum_j (a_j - y_j)^2",
+        latex_derivative=(
+            r"\frac{\partial \ell}{\partial a_j} &= a_j - y_j",
+            r" &= -(y_j - a_j) \quad\text{of } \tfrac12 \sum_j (y_j - a_j)^2"
+            r"\text{, whose inner derivative is } -1",
+        ),
+        note="Mind the sign: written ½ (y − a)², the inner derivative is −1, and −(y − a) = a − y.",
         target=NUMBERS,
         score=R2,
         scikit_learn="identity",
@@ -161,6 +193,17 @@ LOSSES = table_of(
         derivative=_d_sigmoid_cross_entropy,
         link=_sigmoid,
         link_derivative=_d_sigmoid_link,
+        term=Formula("max(a, 0) - a * y + log1p(exp(-abs(a)))"),
+        slope=Formula("1 / (1 + exp(-a)) - y"),
+        text="−Σ (y log p + (1 − y) log(1 − p)), p = σ(a)",
+        latex=r"-\sum_j \bigl(y_j \log p_j + (1 - y_j) \log(1 - p_j)\bigr),"
+        r"\quad p_j = \sigma(a_j)",
+        latex_derivative=(
+            r"\frac{\partial \ell}{\partial a_j} &= \frac{\partial \ell}{\partial p_j}"
+            r" \frac{\partial p_j}{\partial a_j}"
+            r" = \frac{p_j - y_j}{p_j (1 - p_j)} \cdot p_j (1 - p_j) = p_j - y_j",
+        ),
+        long_way=ELEMENTWISE,
         target=YES_OR_NO,
         score=LabelAccuracy,
         takes_logits=True,
@@ -176,6 +219,15 @@ LOSSES = table_of(
         derivative=_d_softmax_cross_entropy,
         link=softmax,
         link_derivative=_d_softmax,
+        text="−Σ y log p, p = softmax(a)",
+        latex=r"-\sum_j y_j \log p_j,\quad p_j = \frac{e^{a_j}}{\sum_k e^{a_k}}",
+        latex_derivative=(
+            r"\frac{\partial \ell}{\partial a_j} &= \sum_k"
+            r" \frac{\partial \ell}{\partial p_k} \frac{\partial p_k}{\partial a_j}"
+            r" = \sum_k -\frac{y_k}{p_k} \cdot p_k (\delta_{kj} - p_j)",
+            r" &= p_j \sum_k y_k - y_j",
+        ),
+        long_way=MATRIX,
         target=CLASSES,
         score=ClassAccuracy,
         takes_logits=True,

@@ -6,10 +6,11 @@ assignment; `trial` tries what a small change of a weight does; `diagnostics` lo
 layers that do not learn; `text`, `latex` and `html` are the forms.
 """
 
+from backprop.catalogue.optimizers import Rule
 from backprop.explain.forms.html import write_page
 from backprop.explain.paths import Factor, Path, WeightGradient
 from backprop.explain.trace import LayerTrace, Trace
-from backprop.explain.update import Assignment, Rule
+from backprop.explain.update import Assignment
 
 __all__ = [
     "Assignment",

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backprop.explain.forms import text
+from backprop.catalogue.losses import LOSSES
+from backprop.explain import writing
 
 FEW_SAMPLES = 10  # on fewer, silence says little about a unit
-SATURATED = 0.05  # a derivative below this share of its largest value (0.25 and 1)
-LARGEST_DERIVATIVE = {"sigmoid": 0.25, "tanh": 1.0}
+SATURATED = 0.05  # a derivative below this share of its largest value
 MOSTLY = 0.9  # of the samples
 RATIO = 1000.0  # between the first and the last layer's ∂ℓ/∂z
 NEIGHBOURS_RATIO = 100.0  # between those of a layer and the next
@@ -78,7 +78,7 @@ def _count(units, of):
 
 
 def _names(trace, inputs, most=5):
-    shown = [text.one_line(trace.input_names[i]) for i in inputs[:most]]
+    shown = [writing.one_line(trace.input_names[i]) for i in inputs[:most]]
     return ", ".join([*shown, "…"] if len(inputs) > most else shown)
 
 
@@ -144,11 +144,11 @@ def _inputs(trace):
 
 
 def _is_silent(layer):
-    return layer.activation == "relu" and bool((layer.a == 0).all())
+    return layer.function.is_silent_below is not None and bool((layer.a == 0).all())
 
 
 def _silent_units(trace, i, layer):
-    if layer.activation != "relu":
+    if layer.function.is_silent_below is None:
         return []
     units = np.flatnonzero((layer.a == 0).all(axis=0))
     n = len(trace.x)
@@ -172,7 +172,8 @@ def _silent_units(trace, i, layer):
             units,
             f"{layer.name}: all units give 0 on {_shown(n)}, so neither this layer nor those "
             "below get a gradient",
-            "look at more samples: a relu unit is dead only if it is silent on all of them",
+            f"look at more samples: a {layer.activation} unit is dead only if it is silent on all "
+            "of them",
         )
     ]
 
@@ -182,7 +183,7 @@ def _shown(n):
 
 
 def _saturated_units(trace, i, layer):
-    largest = LARGEST_DERIVATIVE.get(layer.activation)
+    largest = layer.function.largest_slope
     if largest is None:
         return []
     flat = layer.derivative < SATURATED * largest
@@ -191,8 +192,8 @@ def _saturated_units(trace, i, layer):
         return []
     last = i + 1 == len(trace.layers)
     advice = "smaller initial weights, scaled inputs, or relu"
-    if last and layer.activation == "sigmoid":
-        advice = "sigmoid_cross_entropy with an identity layer, where f′(z) does not damp the loss"
+    if last and (loss := _loss_that_contains(layer.function)):
+        advice = f"{loss} with an identity layer, where f′(z) does not damp the loss"
     return [
         _finding(
             "saturated",
@@ -203,6 +204,12 @@ def _saturated_units(trace, i, layer):
             advice,
         )
     ]
+
+
+def _loss_that_contains(function):
+    """The name of the loss that has this activation as its link, or None."""
+    found = (loss.name for loss in LOSSES.values() if loss.link is function.value)
+    return next(found, None) if not function.is_identity else None
 
 
 def _between_layers(trace):
@@ -254,7 +261,8 @@ def _ratio(trace, i, above, bound, sizes):
 
 def _against_vanishing(layers):
     """What to try, given the layers whose f′(z) lie between the two that were compared."""
-    damping = [kind for kind in LARGEST_DERIVATIVE if any(kind == at.activation for at in layers)]
+    functions = {at.function for at in layers if at.function.largest_slope is not None}
+    damping = [f.name for f in sorted(functions, key=lambda function: function.largest_slope)]
     others = "fewer layers, or larger initial weights"
     return f"relu instead of {' and '.join(damping)}, {others}" if damping else others
 

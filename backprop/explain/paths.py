@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from backprop.explain import trial, update
-from backprop.explain.forms import text
+from backprop.explain import trial, update, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +45,7 @@ class Factor(NamedTuple):
     @property
     def symbol(self) -> str:
         """As a formula has it, layers and units counted from 1: ``f′(z⁽²⁾₁)``."""
-        return text.symbol(self.quantity, self.layer, self.units)
+        return writing.symbol(self.quantity, self.layer, self.units)
 
 
 class Path(NamedTuple):
@@ -139,7 +138,7 @@ class WeightGradient:
 
     @cached_property
     def kink(self) -> bool:
-        """Whether a relu lies on its kink, where the trial moves this weight.
+        """Whether a unit lies on a kink of its activation, where the trial moves this weight.
 
         The difference is then a mean of the slopes on both sides; training takes that of one.
         """
@@ -263,10 +262,12 @@ class WeightGradient:
     def symbol(self) -> str:
         """As a formula has it, counted from 1: ``w⁽¹⁾₂,₁`` or ``b⁽¹⁾₁``."""
         if self.source == "bias":
-            return text.symbol("bias", self.layer, (self.unit,))
-        return text.symbol("weight", self.layer, (self.source, self.unit))
+            return writing.symbol("bias", self.layer, (self.unit,))
+        return writing.symbol("weight", self.layer, (self.source, self.unit))
 
     def __str__(self) -> str:
+        from backprop.explain.forms import text
+
         return text.weight_text(self)
 
     def __repr__(self) -> str:

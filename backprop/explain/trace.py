@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backprop.catalogue.formula import Formula
 from backprop.explain import diagnostics, paths, trial, update
-from backprop.explain.forms import html, latex, text
-from backprop.stepwise import Gradient
+from backprop.layers import Gradient
 from backprop.tabular.tables import count
 from backprop.validation import check_integer, check_names
 
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from backprop.catalogue.optimizers import SGD, Adam
+    from backprop.catalogue.activations import Activation
+    from backprop.catalogue.losses import Loss
+    from backprop.catalogue.optimizers import Optimizer
 
     Source = int | Literal["bias"]
 
-FORMAT = "backprop trace 1"
+FORMAT = "backprop trace 2"
 BIAS = "bias"
 MOST_IN_A_NOTEBOOK = 3e7  # bytes; a notebook keeps all that it shows in its own file
 
@@ -39,6 +41,9 @@ class LayerTrace:
     name : str
         "layer 1" is the first.
     activation : str
+        Its name, and the values of its parameters if it has any.
+    function : Activation
+        Its entry in the catalogue.
     weights, bias : arrays (n_in, n_out) and (n_out,)
         As they were.
     z, a : arrays (n, n_out)
@@ -56,7 +61,7 @@ class LayerTrace:
     """
 
     name: str
-    activation: str
+    function: Activation
     weights: NDArray[Any]
     bias: NDArray[Any]
     z: NDArray[Any]
@@ -68,6 +73,11 @@ class LayerTrace:
     step: Gradient
     moments: dict[str, tuple[NDArray[Any], NDArray[Any]]]
     moments_after: dict[str, tuple[NDArray[Any], NDArray[Any]]]
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation, and the values of its parameters if it has any."""
+        return repr(self.function)
 
     @property
     def n_in(self) -> int:
@@ -88,7 +98,11 @@ class Trace:
     ----------
     dtype, loss : str
         Of the network.
-    optimizer : SGD or Adam
+    loss_function : Loss
+        The loss's entry in the catalogue.
+    optimizer : Optimizer
+    rate : float
+        The learning rate of the next step.
     epoch, steps : int
         How much the network had been trained.
     cost, cost_after_step : float
@@ -116,8 +130,9 @@ class Trace:
     """
 
     dtype: str
-    loss: str
-    optimizer: SGD | Adam
+    loss_function: Loss
+    optimizer: Optimizer
+    rate: float
     epoch: int
     steps: int
     cost: float
@@ -135,6 +150,11 @@ class Trace:
     label_smoothing: float
     target_scale: tuple[float, float] | None
     _trial: trial.Trial
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss, and the values of its parameters if it has any."""
+        return repr(self.loss_function)
 
     def gradient(
         self, layer: int, source: Source, unit: int, sample: int = 0
@@ -215,6 +235,7 @@ class Trace:
                 "format": FORMAT,
                 "dtype": self.dtype,
                 "loss_function": self.loss,
+                "loss_entry": _loss_dict(self.loss_function),
                 "epoch": self.epoch,
                 "inputs": {"names": self.input_names},
                 "outputs": {
@@ -244,27 +265,28 @@ class Trace:
         )
 
     def _optimizer_dict(self):
-        optimizer, layers = self.optimizer, self.layers
-        before = _two_moments([layer.moments for layer in layers])
-        after = _two_moments([layer.moments_after for layer in layers])
-        correction1, correction2 = update.corrections(self)
+        optimizer = self.optimizer
         formulas = update.formulas(optimizer)
         return {
-            "name": text.optimizer_name(optimizer),
+            "name": optimizer.title,
             "kind": optimizer.kind,
             "formula": ", ".join(formulas),
             "formulas": formulas,
-            "hyper_parameters": dict(vars(optimizer)),
-            "settings": [list(pair) for pair in update.settings(self).items()],
+            "rules": [_rule_dict(rule) for rule in optimizer.rules],
+            "decay_rules": [_rule_dict(rule) for rule in optimizer.decay_rules],
+            "hyper_parameters": optimizer.description,
+            "settings": [_setting_dict(setting) for setting in update.settings(self)],
             "t": self.steps + 1,
             "decay": optimizer.l2 / self.weight_sum,
             "weight_sum": self.weight_sum,
-            "moment1": before[0],
-            "moment2": before[1],
-            "moment1_after": after[0],
-            "moment2_after": after[1],
-            "correction1": correction1,
-            "correction2": correction2,
+            "moments": {
+                name: {
+                    "symbol": symbol,
+                    "before": [_parameters_dict(own.moments[name]) for own in self.layers],
+                    "after": [_parameters_dict(own.moments_after[name]) for own in self.layers],
+                }
+                for name, symbol in optimizer.moments.items()
+            },
         }
 
     def to_text(self, weight: tuple[int, Source, int] | None = None, sample: int = 0) -> str:
@@ -277,10 +299,14 @@ class Trace:
         sample : int
             The row of the batch whose numbers are shown.
         """
+        from backprop.explain.forms import text
+
         return text.trace_text(self, self._weight(weight, sample), self._sample(sample))
 
     def to_latex(self, weight: tuple[int, Source, int] | None = None, sample: int = 0) -> str:
         """The same formulas with their numbers, as LaTeX to put into a document (needs amsmath)."""
+        from backprop.explain.forms import latex
+
         return latex.trace_latex(self, self._weight(weight, sample), self._sample(sample))
 
     def to_html(
@@ -300,6 +326,8 @@ class Trace:
         str
             The HTML; None where it was written.
         """
+        from backprop.explain.forms import html
+
         if path is None:
             return html.page([self.to_dict()], html.title_of(self) if title is None else title)
         return html.write_page(path, [self], title)
@@ -315,6 +343,8 @@ class Trace:
         return check_integer("sample", sample, 0, len(self.x) - 1)
 
     def _repr_html_(self) -> str:
+        from backprop.explain.forms import html
+
         size = html.estimated_size(self)
         return html.frame(self.to_html()) if size <= MOST_IN_A_NOTEBOOK else html.excuse(self, size)
 
@@ -371,7 +401,7 @@ def _column_names(X):
 
 
 def _are_labels(y, network):
-    return y.ndim == 1 and network.loss == "softmax_cross_entropy"
+    return y.ndim == 1 and network.loss_function.target.is_class
 
 
 def _one_weight(sample_weight):
@@ -387,32 +417,30 @@ def _trace(network, X, y, sample_weight, given):
 
     `given`: the parts of a Trace that are not worked out.
     """
-    twin = copy.deepcopy(network)  # whose buffers are written: steps, gradients, moments
-    weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
-    total = weights.sum()
-    twin._core.differentiate(X, y, sample_weight, total)
-    gradients = [Gradient(w.copy(), b.copy()) for w, b in twin._core.views("gradient")]
-    # Each sample's own, unscaled: what a weight of 0 has multiplied cannot be had back by division.
-    x, losses, passed = twin._core.inspect(X, y, None, 1.0)
-    after = copy.deepcopy(network)
-    after._core.fit(X, y, sample_weight, n_epochs=1, batch_size=len(X), losses=[], durations=[])
+    passage = network.copy().inspect(X, y, sample_weight)  # a copy, whose buffers are written
+    after = network.copy()
+    with suppress(FloatingPointError):  # numbers that are none are for the diagnostics to tell
+        after.train_step(X, y, sample_weight)
     layers = [
         _layer_trace(i, network, after, own, gradient)
-        for i, (own, gradient) in enumerate(zip(passed, gradients, strict=True))
+        for i, (own, gradient) in enumerate(zip(passage.layers, passage.gradients, strict=True))
     ]
+    weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
+    total = weights.sum()
     return Trace(
         dtype=str(network.dtype),
-        loss=network.loss,
+        loss_function=network.loss_function,
         optimizer=network.optimizer,
+        rate=network.optimizer.rate_at(network.steps, network.epochs_trained),
         epoch=network.epochs_trained,
         steps=network.steps,
-        cost=_cost(network, X, y, sample_weight),
-        cost_after_step=_cost(after, X, y, sample_weight),
-        x=x,
+        cost=network.cost(X, y, sample_weight),
+        cost_after_step=after.cost(X, y, sample_weight),
+        x=passage.x,
         y=_target_rows(y, network),
         output=network.predict(X),
         weight_sum=float(total),
-        losses=losses.astype(np.float64),
+        losses=passage.losses.astype(np.float64),
         shares=weights / total,
         layers=layers,
         _trial=trial.Trial(network, X, y, sample_weight),
@@ -430,7 +458,7 @@ def _layer_trace(i, network, after, passed, gradient):
         )
     return LayerTrace(
         name=f"layer {i + 1}",
-        activation=layer.activation,
+        function=layer.function,
         weights=layer.weights.copy(),
         bias=layer.bias.copy(),
         z=passed["z"],
@@ -450,21 +478,6 @@ def _moments(network, i):
         name: tuple(part.copy() for part in kept[i])
         for name, kept in network.optimizer_state().items()
     }
-
-
-def _two_moments(layers):
-    """A list over the layers for each of two moments, or None where there is none."""
-    kept = [
-        [{"weights": weights, "bias": bias} for weights, bias in moment]
-        for moment in zip(*(moments.values() for moments in layers), strict=True)
-    ]
-    return [*kept, None, None][:2]
-
-
-def _cost(network, X, y, sample_weight):
-    nothing = np.empty((len(X), network.n_outputs), network.dtype)
-    total_loss, total_weight = network._core.infer(X, y, sample_weight, nothing)
-    return total_loss / total_weight
 
 
 def _target_rows(y, network):
@@ -498,6 +511,7 @@ def _layer_dict(layer, difference, unsettled, slopes):
         "n_in": layer.n_in,
         "n_out": layer.n_out,
         "activation": layer.activation,
+        "function": _function_dict(layer.function),
         "weights": layer.weights,
         "bias": layer.bias,
         "z": layer.z,
@@ -509,6 +523,42 @@ def _layer_dict(layer, difference, unsettled, slopes):
         "dz_ratio": slopes.ratio,
         **{name: None if part is None else part._asdict() for name, part in parts.items()},
     }
+
+
+def _parameters_dict(parameters):
+    weights, bias = parameters
+    return {"weights": weights, "bias": bias}
+
+
+def _function_dict(function):
+    return {
+        "formula": function.formula.tree(),
+        "slope": function.slope.tree(),
+        "settings": function.settings,
+        "kinks": function.kinks,
+        "is_identity": function.is_identity,
+    }
+
+
+def _loss_dict(loss):
+    return {
+        "formula": loss.formula,
+        "derivative_formula": loss.derivative_formula,
+        "term": loss.term and loss.term.tree(),
+        "slope": loss.slope and loss.slope.tree(),
+        "settings": loss.settings,
+        "note": loss.note,
+        "long_way": loss.long_way,
+    }
+
+
+def _rule_dict(rule):
+    return {"title": rule.title, "target": rule.target.tree(), "formula": rule.formula.tree()}
+
+
+def _setting_dict(setting):
+    symbol = Formula(setting.symbol)
+    return {**setting._asdict(), "symbol": symbol.tree(), "sign": symbol.text()}
 
 
 def plain(value):

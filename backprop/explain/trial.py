@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from backprop.network import Network
-from backprop.stepwise import Gradient
+from backprop.layers import Gradient
 
 STEP = 6e-6  # the cube root of float64's epsilon: rounding and curvature then err about alike
 NOTABLE = 1e-5  # a relative error that asks for a reason, whatever the dtype
@@ -13,40 +12,29 @@ MOST_WORK = 1e10  # multiply-adds that trying every weight may take: two seconds
 class Trial:
     """A network in float64, with the parameters of another, on whose batch weights are tried.
 
-    The difference (C(w + h) - C(w - h)) / 2h errs by the order of h²; where relu's kink lies
-    between the two, it is a mean of the slopes on either side.
+    The difference (C(w + h) - C(w - h)) / 2h errs by the order of h²; where an activation's
+    kink lies between the two, it is a mean of the slopes on either side.
     """
 
     def __init__(self, network, X, y, sample_weight):
-        self._network = Network(
-            network.n_inputs,
-            network._specs,
-            loss=network.loss,
-            dtype="float64",
-            seed=0,
-            n_threads=1,
-            input_offset=network.input_offset,
-            input_scale=network.input_scale,
-        )
-        for own, layer in zip(self._network.layers, network.layers, strict=True):
-            own.weights, own.bias = layer.weights, layer.bias
+        self._network = network.copy(dtype="float64", n_threads=1)
         self._batch = X, y, sample_weight
-        self._output = np.empty((len(X), network.n_outputs))
 
     def _cost(self):
-        core = self._network._core
-        total_loss, total_weight = core.infer(*self._batch, self._output)
-        return total_loss / total_weight
+        return self._network.cost(*self._batch)
 
-    def _active(self):
-        """Where the z of each relu layer is above 0, on the samples that weigh: arrays of bool."""
+    def _sides(self):
+        """On which side of its activation's kinks each z lies, on the samples that weigh.
+
+        One array for each layer and kink.
+        """
         X, y, sample_weight = self._batch
-        _, _, passed = self._network._core.inspect(X, y, None, 1.0)
         counts = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
+        passed = self._network.inspect(X, y)
         return [
-            own["z"][counts] > 0
-            for layer, own in zip(self._network.layers, passed, strict=True)
-            if layer.activation == "relu"
+            own["z"][counts] > kink
+            for layer, own in zip(self._network.layers, passed.layers, strict=True)
+            for kink in layer.function.kinks
         ]
 
     @staticmethod
@@ -75,17 +63,17 @@ class Trial:
         return self._difference(*self._values(layer, source, unit))
 
     def kink(self, layer, source, unit):
-        """Whether a relu's z passes 0 between w - h and w + h, on a sample that weighs."""
-        if all(own.activation != "relu" for own in self._network.layers[layer:]):
+        """Whether a z passes a kink between w - h and w + h, on a sample that weighs."""
+        if not any(own.function.kinks for own in self._network.layers[layer:]):
             return False
         place = self._values(layer, source, unit)
-        above, below, _ = self._on_both_sides(*place, self._active)
+        above, below, _ = self._on_both_sides(*place, self._sides)
         return any((one != other).any() for one, other in zip(above, below, strict=True))
 
     def differences(self):
         """By all of them: a list of Gradient; None where it would take too long."""
         count = self._network.n_parameters
-        if 2.0 * count * count * len(self._output) > MOST_WORK:
+        if 2.0 * count * count * len(self._batch[0]) > MOST_WORK:
             return None
         return [
             Gradient(self._each(layer.weights), self._each(layer.bias))

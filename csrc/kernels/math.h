@@ -1,4 +1,4 @@
-/* exp, log, tanh, sigmoid, erf and log(1 + exp(-|x|)), for whole vectors and without a branch.
+/* exp, log, tanh, sigmoid, erf, log(1 + exp(-|x|)), Φ, exp - 1, sine and cosine, for whole vectors, without a branch.
  *
  * (a) Every function is the same sequence of operations at every vector width: a value does not depend on the lane
  *     that it is in, nor on the processor, if v_fma rounds once there. nan goes in and comes out.
@@ -18,6 +18,10 @@
 #define EXP_HIGHEST 710.0 /* exp is infinity from here up */
 #define TANH_HIGHEST 19.0625 /* tanh is 1 from here up */
 #define ERF_HIGHEST 6.0 /* erf is 1 from here up */
+#define EXPM1_LOWEST -700.0 /* exp - 1 is -1 from here down */
+#define HALF_PI_HIGH 0x1.921fb4p0 /* 24 bits; 3 parts of 24 bits and the rest */
+#define HALF_PI_MIDDLE 0x1.4442dp-24
+#define HALF_PI_LOW 0x1.8469898cc5170p-48
 #define REAL_TINY DBL_MIN
 #else
 #define MANTISSA_BITS 23
@@ -28,6 +32,10 @@
 #define EXP_HIGHEST 89.0f
 #define TANH_HIGHEST 9.0109f
 #define ERF_HIGHEST 4.0f
+#define EXPM1_LOWEST -80.0f
+#define HALF_PI_HIGH 1.5703125f /* 8 bits, 11 bits, and the rest */
+#define HALF_PI_MIDDLE 4.837512969970703125e-4f
+#define HALF_PI_LOW 7.54978995489188216e-8f
 #define REAL_TINY FLT_MIN
 #endif
 #define ERF_FAR ((real)1) /* from here up, erf is 1 - erfc */
@@ -194,14 +202,70 @@ INLINE vec v_log1p_exp(vec x)
 
 /* ---- erf ---- */
 
-/* erf(x), which no activation takes yet: x (1 + q(x²)) near 0, and 1 - exp(log erfc(x)) from there on */
+/* erf(y) for y from 0 to ERF_FAR: y (1 + q(y²)) */
+INLINE vec v_erf_near_0(vec y) { return v_fma(V_POLYNOMIAL(y * y, erf_terms), y, y); }
+
+/* erfc(y) for y from ERF_FAR to ERF_HIGHEST: exp(log erfc(y)), and what it lost */
+INLINE vec v_erfc_far(vec y, vec *low)
+{
+    return v_exp_down(V_POLYNOMIAL(y - v_set(ERF_FAR), log_erfc_terms), low);
+}
+
 INLINE vec v_erf(vec x)
 {
     const vec y = v_lesser(v_set(ERF_HIGHEST), v_absolute(x)), far_from = v_set(ERF_FAR);
-    const vec near_0 = v_fma(V_POLYNOMIAL(y * y, erf_terms), y, y);
+    const vec near_0 = v_erf_near_0(y);
     vec e_low; /* erfc(y) = e + e_low, and rest what 1 - e loses */
-    const vec e = v_exp_down(V_POLYNOMIAL(y - far_from, log_erfc_terms), &e_low);
+    const vec e = v_erfc_far(y, &e_low);
     const vec one = v_set(1), above = one - e, rest = one - above - e;
     const vec far = above + (rest - e_low);
     return v_with_sign(v_where_less(y, far_from, near_0, far), x);
+}
+
+/* The normal distribution's Φ(x) = ½ erfc(-x / √2), to an ε of 1; Φ(-|x|) is 0 beyond ERF_HIGHEST √2 */
+INLINE vec v_normal_cdf(vec x)
+{
+    const vec half = v_set((real)0.5), scaled = v_absolute(x) * v_set((real)0.70710678118654752440);
+    const vec y = v_lesser(v_set(ERF_HIGHEST), scaled);
+    vec e_low;
+    const vec e = v_erfc_far(y, &e_low);
+    const vec far = v_where_less(scaled, v_set(ERF_HIGHEST), half * (e + e_low), v_set(0));
+    const vec near_0 = v_fma(-half, v_erf_near_0(y), half);
+    const vec tail = v_where_less(y, v_set(ERF_FAR), near_0, far); /* Φ(-|x|) */
+    return v_where_less(x, v_set(0), tail, v_set(1) - tail) + (y - y); /* y is nan where x is */
+}
+
+/* exp(x) - 1 for x <= 0, which keeps its digits near 0: 2^n - 1 + 2^n (exp(r) - 1) */
+INLINE vec v_expm1_down(vec x)
+{
+    vec r;
+    ivec exponent;
+    const vec slope = v_exp_slope(v_clamp(x, EXPM1_LOWEST, 0), EXPONENT_BIAS, &r, &exponent);
+    const vec power = (vec)(exponent << MANTISSA_BITS);
+    return v_fma(slope * r, power, power - v_set(1));
+}
+
+/* ---- sine and cosine ---- */
+
+/* sin(x) and *cosine. x = k π/2 + r with |r| <= π/4, in three steps, of which the first two are exact for |k| < 2^13
+ * in float32, 2^29 in float64: |x| up to 1e4 and 8e8. Beyond, digits are lost; in the end r is what the clamp makes of
+ * it, and all that is known of the result is that it is the sine of some number. */
+INLINE vec v_sine(vec x, vec *cosine)
+{
+    const vec rounded = v_fma(x, v_set((real)0.63661977236758134308), v_set(ROUNDER));
+    const vec k = rounded - v_set(ROUNDER);
+    vec r = v_fma(k, v_set(-HALF_PI_HIGH), x);
+    r = v_fma(k, v_set(-HALF_PI_MIDDLE), r);
+    r = v_fma(k, v_set(-HALF_PI_LOW), r);
+    r = v_clamp(r, -1, 1);
+    const vec s = r * r;
+    const vec sine = v_fma(s * r, V_POLYNOMIAL(s, sin_terms), r);
+    const vec cos = v_fma(s * s, V_POLYNOMIAL(s, cos_terms), v_fma(v_set((real)-0.5), s, v_set(1)));
+    const ivec quarter = (ivec)rounded, one = (ivec)v_set(1) * 0 + 1, sign = (ivec)v_set((real)-0.0);
+    const ivec odd = -(quarter & one);
+    const ivec by_sine = (ivec)sine, by_cosine = (ivec)cos;
+    const ivec negative = -((quarter >> 1) & one), cos_negative = -(((quarter + 1) >> 1) & one);
+    const vec found = (vec)(((by_sine & ~odd) | (by_cosine & odd)) ^ (negative & sign));
+    *cosine = v_clamp((vec)(((by_cosine & ~odd) | (by_sine & odd)) ^ (cos_negative & sign)), -1, 1);
+    return v_clamp(found, -1, 1);
 }

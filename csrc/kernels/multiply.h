@@ -155,15 +155,17 @@ static void multiply_strip(const bp_multiply *job, const strip *s)
 {
     const int ends = s->k + s->length == job->k;
     const finish end = ends ? finish_of(job) : FINISH_STORE;
+    const int64_t at = s->row * job->ldc + s->column;
+    results out = {(real *)job->c + at, job->ldc, end, job->kept ? (real *)job->kept + at : NULL, s->k > 0};
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
-        const int64_t at = s->row * job->ldc + s->column + done;
-        real *kept = job->kept ? (real *)job->kept + at : NULL;
-        const results out = {(real *)job->c + at, job->ldc, end, NEEDS_KEPT(end) ? kept : NULL, s->k > 0};
         const factors f = strip_factors(job, s, done);
         multiply_tile(s->rows, width / LANES, s->length, &f, &out);
         if (ends && job->epilogue == BP_ACTIVATE && end == FINISH_STORE)
-            activate(job->activation, out.c, kept, job->ldc, s->rows, width);
+            activate(job->activation, out.c, out.kept, job->ldc, s->rows, width);
+        out.c += TILE_COLUMNS;
+        if (out.kept)
+            out.kept += TILE_COLUMNS;
     }
 }
 
@@ -194,6 +196,8 @@ static void begin_update(const bp_multiply *job, update_state *state)
 static void update_strip(const bp_multiply *job, const strip *s, update_state *state)
 {
     const int is_beside = job->step->code == BESIDE && !job->a_is_k_major && s->length;
+    results out = {.ldc = TILE_COLUMNS, .end = FINISH_STORE};
+    company beside = {.rates = &state->rates, .lookahead = job->lookahead};
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
         const int64_t at = s->row * job->ldc + s->column + done;
@@ -206,10 +210,11 @@ static void update_strip(const bp_multiply *job, const strip *s, update_state *s
         next->rows = s->rows;
         next->decayed = job->decayed - s->row;
         next->columns = width;
-        const results out = {gradient_tile(job, !state->latest), TILE_COLUMNS, FINISH_STORE, NULL, 0};
+        out.c = gradient_tile(job, !state->latest);
         const factors f = strip_factors(job, s, done);
         if (is_beside) {
-            const company beside = {&state->rates, before, next, job->lookahead};
+            beside.before = before;
+            beside.next = next;
             multiply_tile_beside(s->rows, width / LANES, s->length, &f, &out, &beside);
         } else {
             multiply_tile(s->rows, width / LANES, s->length, &f, &out);

@@ -63,6 +63,22 @@ static const real erf_terms[] = { /* error 2^-56.0 */
     0x1.d3cb149ea76bfp-27,
     -0x1.a20044a0c2b38p-31,
 };
+static const real sin_terms[] = { /* error 2^-57.9 */
+    -0x1.5555555555548p-3,
+    0x1.111111110f73p-7,
+    -0x1.a01a019be923fp-13,
+    0x1.71de35552f65ep-19,
+    -0x1.ae5e4b8898e15p-26,
+    0x1.5d8b576d64fe4p-33,
+};
+static const real cos_terms[] = { /* error 2^-63.9 */
+    0x1.555555555554bp-5,
+    -0x1.6c16c16c15005p-10,
+    0x1.a01a019c8c7efp-16,
+    -0x1.27e4f7ef0fb25p-22,
+    0x1.1ee9d9c8c9c82p-29,
+    -0x1.8fa554f0a18efp-37,
+};
 static const real log_erfc_terms[] = { /* error 2^-56.0 */
     -0x1.d97fbf27aa2a1p+0,
     -0x1.51c9b0006c22ap+1,
@@ -115,6 +131,16 @@ static const real erf_terms[] = { /* error 2^-29.4 */
     0x1.53f224p-8f,
     -0x1.a3515ep-11f,
     0x1.4771fcp-14f,
+};
+static const real sin_terms[] = { /* error 2^-27.9 */
+    -0x1.555546p-3f,
+    0x1.110774p-7f,
+    -0x1.9951eap-13f,
+};
+static const real cos_terms[] = { /* error 2^-33.0 */
+    0x1.55554ap-5f,
+    -0x1.6c0c28p-10f,
+    0x1.99e80cp-16f,
 };
 static const real log_erfc_terms[] = { /* error 2^-26.9 */
     -0x1.d97fcp+0f,

@@ -45,14 +45,13 @@ typedef enum {
     FINISH_KEPT_SLOPE,
     FROM_A_ACTIVATIONS(FINISH_DERIVATIVE)
 } finish;
-#define NEEDS_KEPT(end) ((end) >= FINISH_KEPT_SLOPE)
 
 /* Where the sums go, and what becomes of them on the way. */
 typedef struct {
     real *c; /* [rows][ldc] */
     int64_t ldc;
     finish end;
-    const real *kept; /* [rows][ldc], where the finish NEEDS_KEPT */
+    real *kept; /* [rows][ldc] or NULL: IN where the finish is a derivative, else for what comes after the tile */
     int resume; /* from the sums in c, else from 0 */
 } results;
 
@@ -69,11 +68,11 @@ typedef struct {
 INLINE void update_row(const rates *r, const pending_update *p, int64_t row)
 {
     const real *gradient = p->gradient + row * TILE_COLUMNS;
-    real *const moments[] = {p->moments[0], p->moments[1]};
-    const real l2 = row < p->decayed ? r->l2 : 0;
+    real *weights = p->weights, *const moments[] = {p->moments[0], p->moments[1]};
+    const int is_decayed = row < p->decayed && r->decays;
     const int64_t at = row * p->ld;
     UNROLLED for (int column = 0; column < TILE_COLUMNS; column += LANES) if (column < p->columns)
-        update_vector(BESIDE, MOMENTS_BESIDE, r, l2, gradient + column, p->weights, moments, at + column);
+        update_vector(BESIDE, MOMENTS_BESIDE, r, is_decayed, gradient + column, weights, moments, at + column);
 }
 
 /* Into the first-level cache, to be written soon: whole rows, for a fetch past the end does no harm. */

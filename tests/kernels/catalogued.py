@@ -80,6 +80,7 @@ def targets_for(loss, n_out, columns, dtype):
 # ---- optimizers -------------------------------------------------------------------------------
 
 LEARNING_RATE, L2 = 0.1, 0.3
+ALL_DECAYS = 0.2  # as l2, which stands for the other two as well
 
 
 def choices(field):
@@ -87,8 +88,10 @@ def choices(field):
     default = field.default
     if field.name == "learning_rate":
         return (LEARNING_RATE,)
+    if field.name in optimizers.ADDED:  # together with l2: see all_of
+        return (optimizers.ADDED[field.name],)
     if field.name == "l2":
-        return (0.0, L2)
+        return (0.0, L2, ALL_DECAYS)
     if isinstance(default, bool):
         return (default, not default)
     if default == 0:
@@ -104,6 +107,8 @@ def all_of(kind):
     found = {}
     for values in itertools.product(*map(choices, given)):
         settings = {field.name: chosen for field, chosen in zip(given, values, strict=True)}
+        if settings["l2"] == ALL_DECAYS:
+            settings |= {"l1": 0.4, "weight_decay": 0.5}
         try:
             made = kind(**settings)
         except ValueError:  # what cannot be combined
@@ -124,7 +129,8 @@ for _kind in optimizers.OPTIMIZERS.values():
 # One of each row, with and without l2: what a loop does does not depend on other settings.
 ONE_OF_EACH = {}
 for _made in OPTIMIZERS.values():
-    ONE_OF_EACH.setdefault(f"{_made.kind}{' with l2' if _made.l2 else ''}", _made)
+    _decays = "".join([" with l2" * (_made.l2 > 0), " and more" * (_made.l1 > 0)])
+    ONE_OF_EACH.setdefault(_made.kind + _decays, _made)
 
 T = 3  # the step that is tested, counted from 1
 
@@ -146,6 +152,6 @@ def updated(optimizer, gradient, weights, moments, t=T):
         gradient.astype(float),
         [each.astype(float) for each in moments],
     )
-    g[:-1] += optimizer.l2 * w[:-1]
-    optimizer.update(w, g, m, t)
+    optimizer.update(w[:-1], g[:-1], [each[:-1] for each in m], t, sums=1.0)
+    optimizer.update(w[-1:], g[-1:], [each[-1:] for each in m], t)
     return w, m

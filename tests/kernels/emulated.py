@@ -105,7 +105,7 @@ def filled(given, count, rest):
 
 
 def reals_of(optimizer):
-    return [optimizer.learning_rate, optimizer.l2, *filled(optimizer.settings, SETTINGS, 0.0)]
+    return [optimizer.learning_rate, *optimizer.decays, *filled(optimizer.settings, SETTINGS, 0.0)]
 
 
 class Kernels:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Lists of these names hold numbers; they are packed wherever in a trace they stand.
 ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "derivative", "dz"))
 # The page works these out itself: what the step makes of the moments, and why a trial errs.
-LEFT_OUT = frozenset(("moment1_after", "moment2_after", "kink", "unresolved"))
+LEFT_OUT = frozenset(("after", "kink", "unresolved"))
 SAMPLE_ARRAYS = ("x", "y", "output", "share", "loss")
 
 COMMENT_LINE = re.compile(r"^ *(//.*|/\*\*.*\*/)\n", re.MULTILINE)

@@ -1,44 +1,20 @@
 """A trace as LaTeX: the formulas of the text, with the numbers in them."""
 
+import re
+
 import numpy as np
 
-from backprop.explain import update
+from backprop.explain import writing
 from backprop.explain.forms import text
 
 LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
-LOSSES = {
-    "squared_error": r"\tfrac12 \sum_j (a_j - y_j)^2",
-    "sigmoid_cross_entropy": r"-\sum_j \bigl(y_j \log p_j + (1 - y_j) \log(1 - p_j)\bigr),"
-    r"\quad p_j = \sigma(a_j)",
-    "softmax_cross_entropy": r"-\sum_j y_j \log p_j,"
-    r"\quad p_j = \frac{e^{a_j}}{\sum_k e^{a_k}}",
-}
-DERIVATIVES = {
-    "squared_error": [r"\frac{\partial \ell}{\partial a_j} &= a_j - y_j"],
-    "sigmoid_cross_entropy": [
-        r"\frac{\partial \ell}{\partial a_j} &= \frac{\partial \ell}{\partial p_j}"
-        r" \frac{\partial p_j}{\partial a_j}"
-        r" = \frac{p_j - y_j}{p_j (1 - p_j)} \cdot p_j (1 - p_j) = p_j - y_j"
-    ],
-    "softmax_cross_entropy": [
-        r"\frac{\partial \ell}{\partial a_j} &= \sum_k \frac{\partial \ell}{\partial p_k}"
-        r" \frac{\partial p_k}{\partial a_j}"
-        r" = \sum_k -\frac{y_k}{p_k} \cdot p_k (\delta_{kj} - p_j)",
-        r" &= p_j \sum_k y_k - y_j",
-    ],
-}
-ACTIVATIONS = {  # f(z) and f'(z), with @ for the layer's and the unit's indices
-    "identity": (r"z@", r"1"),
-    "sigmoid": (r"\frac{1}{1 + e^{-z@}}", r"a@ (1 - a@)"),
-    "tanh": (r"\tanh z@", r"1 - (a@)^2"),
-    "relu": (r"\max(0, z@)", r"[z@ > 0]"),
-}
 TRIAL_NOTES = {
     "unresolved": "They differ by less than a trial can resolve.",
-    "kink": "A relu lies on its kink here: the trial is a mean of the slopes on both sides, "
-    "training takes that of one side ($f'(0) = 0$).",
+    "kink": "A unit lies on a kink of its activation here: the trial is a mean of the slopes on "
+    "both sides, training takes that of one side.",
 }
 MOST_ROWS = 12
+OUTPUTS = {"a": "a_j", "y": "y_j"}
 IN_A_LINE = 3  # numbers, in brackets and with powers of ten, that fit beside the left side
 
 
@@ -95,20 +71,36 @@ def _loss(trace, sample):
     share = rf"\tfrac{{1}}{{{len(trace.x)}}} \sum_s \ell_s"
     if np.ptp(trace.shares) > 0:
         share = r"\sum_s \frac{w_s}{\sum_r w_r} \ell_s"
+    loss = trace.loss_function
     rows = [
         f"C &= {share} = {number(trace.cost)}",
-        rf"\ell &= {LOSSES[trace.loss]}",
+        rf"\ell &= {_loss_formula(loss)}",
         rf" &= {number(trace.losses[sample])}",
-        *DERIVATIVES[trace.loss],
+        *_loss_slope(loss),
     ]
-    if trace.loss == "squared_error":
-        rows.append(
-            r" &= -(y_j - a_j) \quad\text{of } \tfrac12 \sum_j (y_j - a_j)^2"
-            r"\text{, whose inner derivative is } -1"
-        )
     name = f"% The cost of the batch, and the loss of sample {trace.indices[sample]}."
     notes = [*_smoothing(trace), *_scale(trace, sample), *_division_by_zero(trace, sample)]
     return [name, *_align(rows), *notes, *_outputs(trace, sample)]
+
+
+def _loss_formula(loss):
+    """The right side of ℓ = …"""
+    return loss.latex or rf"\sum_j {loss.term.latex({**_settings(loss), **OUTPUTS})}"
+
+
+def _loss_slope(loss):
+    """Rows of ∂ℓ/∂a = …"""
+    if loss.latex_derivative:
+        return list(loss.latex_derivative)
+    slope = rf"\text{{{loss.derivative_formula}}}"
+    if loss.slope:
+        slope = loss.slope.latex({**_settings(loss), **OUTPUTS})
+    return [rf"\frac{{\partial \ell}}{{\partial a_j}} &= {slope}"]
+
+
+def _settings(entry):
+    """What stands for the parameters of an activation or a loss in its formulas: their numbers."""
+    return {name: _signed(value) for name, value in entry.settings.items()}
 
 
 def _smoothing(trace):
@@ -131,14 +123,14 @@ def _scale(trace, sample):
 def _division_by_zero(trace, sample):
     if not text.divides_by_zero(trace, sample):
         return []
-    ends = "$0$ or $1$" if trace.loss == "sigmoid_cross_entropy" else "$0$"
+    ends = re.sub("([01])", r"$\1$", text.ends_of(trace.loss_function))
     return [f"Here a $p_j$ has become {ends}: the fraction divides by zero, $p_j - y_j$ does not."]
 
 
 def _outputs(trace, sample):
     """A table of the outputs; their names, which may hold anything, are in comments."""
     columns = {"a_j": trace.layers[-1].a[sample], "y_j": trace.y[sample]}
-    if trace.loss != "squared_error":
+    if trace.loss_function.long_way:
         columns["p_j"] = trace.output[sample]
     columns[r"\partial \ell / \partial a_j"] = trace.layers[-1].da[sample]
     shown = text.shown_outputs(trace, sample)
@@ -148,7 +140,7 @@ def _outputs(trace, sample):
     if len(shown) < len(trace.output_names):
         rows.append(r"\vdots")
     return [
-        *(f"% Output {j + 1} is {text.one_line(trace.output_names[j])}." for j in shown),
+        *(f"% Output {j + 1} is {writing.one_line(trace.output_names[j])}." for j in shown),
         rf"\[ \begin{{array}}{{r{'r' * len(columns)}}}",
         " \\\\\n".join(rows),
         r"\end{array} \]",
@@ -159,7 +151,10 @@ def _layers(trace, sample):
     rows = []
     for i, layer in enumerate(trace.layers):
         above, each = f"^{{({i + 1})}}", f"^{{({i + 1})}}_j"
-        value, slope = (formula.replace("@", each) for formula in ACTIVATIONS[layer.activation])
+        symbols = {**_settings(layer.function), "z": f"z{each}", "a": f"a{each}"}
+        value, slope = (
+            formula.latex(symbols) for formula in (layer.function.formula, layer.function.slope)
+        )
         by_z, by_a = (rf"\frac{{\partial \ell}}{{\partial {v}{above}}}" for v in "za")
         rows += [
             *_vector(f"z{above}", layer.z[sample]),
@@ -175,8 +170,8 @@ def _layers(trace, sample):
 
 
 def _vector(left, values):
-    shown = [number(value) for value in values[: text.MOST_NUMBERS]]
-    if len(values) > text.MOST_NUMBERS:
+    shown = [number(value) for value in values[: writing.MOST_NUMBERS]]
+    if len(values) > writing.MOST_NUMBERS:
         shown.append(r"\dots")
     rows = _lines(left, shown, r",\; ", IN_A_LINE)
     rows[0] = rows[0].replace("&= ", "&= (", 1)
@@ -221,8 +216,8 @@ def _product(left, path):
 def _batch(weight, own):
     by_own = rf"\frac{{\partial C}}{{\partial {own}}}"
     rows = [rf"{by_own} &= \sum_s \mathrm{{share}}_s \frac{{\partial \ell_s}}{{\partial {own}}}"]
-    shown = [_signed(value) for value in weight.per_sample[: text.MOST_NUMBERS]]
-    if len(weight.per_sample) > text.MOST_NUMBERS:
+    shown = [_signed(value) for value in weight.per_sample[: writing.MOST_NUMBERS]]
+    if len(weight.per_sample) > writing.MOST_NUMBERS:
         shown.append(r"\dots")
     if len(shown) > 1:
         rows += _lines("", shown, " + ", IN_A_LINE)
@@ -243,8 +238,8 @@ def _assignments(weight, own):
     rows = [f"w &= {own} = {number(weight.value)}"]
     for line in weight.update:
         rows += [
-            rf"{update.LATEX[line.rule.name]} &\leftarrow {update.latex_symbols(line.rule)}",
-            f" &= {update.latex_numbers(line, _signed)}",
+            rf"{line.rule.target.latex()} &\leftarrow {line.rule.formula.latex()}",
+            f" &= {line.rule.formula.latex(line.written(_signed))}",
             f" &= {number(line.value)}",
         ]
     return rows
@@ -253,14 +248,14 @@ def _assignments(weight, own):
 def _step(trace):
     after = rf"C_{{\mathrm{{after}}}} &= {number(trace.cost_after_step)}"
     return [
-        f"% The cost before and after the step of {text.optimizer_name(trace.optimizer)}.",
+        f"% The cost before and after the step of {trace.optimizer.title}.",
         *_align([rf"C_{{\mathrm{{before}}}} &= {number(trace.cost)}", after]),
     ]
 
 
 def _place(weight):
     if weight.layer == 0 and weight.source != "bias":
-        return f"whose input is {text.one_line(weight.trace.input_names[weight.source])}"
+        return f"whose input is {writing.one_line(weight.trace.input_names[weight.source])}"
     return f"unit {weight.unit + 1} of layer {weight.layer + 1}"
 
 

@@ -2,70 +2,19 @@
 
 import numpy as np
 
+from backprop.catalogue.formula import Formula
+from backprop.catalogue.losses import ELEMENTWISE, MATRIX
 from backprop.explain import trial, update
-from backprop.explain.update import RAISED
+from backprop.explain.writing import number, numbers, one_line, symbol
 from backprop.tabular.tables import count
 
-MOST_NUMBERS = 12  # in a line
 MOST_ROWS = 12  # of a table
-LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
 
 TRIAL_NOTES = {
     "unresolved": "they differ by less than a trial can resolve",
-    "kink": "a relu lies on its kink here: the trial is a mean of the slopes on both sides, "
-    "training takes that of one side (f′(0) = 0)",
+    "kink": "a unit lies on a kink of its activation here: the trial is a mean of the slopes on "
+    "both sides, training takes that of one side",
 }
-LOSSES = {
-    "squared_error": "ℓ = ½ Σ (a − y)²",
-    "sigmoid_cross_entropy": "ℓ = −Σ (y log p + (1 − y) log(1 − p)), p = σ(a)",
-    "softmax_cross_entropy": "ℓ = −Σ y log p, p = softmax(a)",
-}
-ACTIVATIONS = {
-    "identity": ("a = z", "f′(z) = 1"),
-    "sigmoid": ("a = 1 / (1 + e⁻ᶻ)", "f′(z) = a (1 − a)"),
-    "tanh": ("a = tanh z", "f′(z) = 1 − a²"),
-    "relu": ("a = max(0, z)", "f′(z) = 1 where z > 0, else 0"),
-}
-
-
-def symbol(quantity, layer, units):
-    """A quantity of a trace as formulas have it: layers and units are counted from 1."""
-    if quantity == "one":
-        return "1"
-    below = ",".join(str(unit + 1).translate(LOWERED) for unit in units)
-    if quantity == "x":
-        return f"x{below}"
-    indices = f"⁽{str(layer + 1).translate(RAISED)}⁾{below}"
-    if quantity in ("da", "dz"):
-        return f"∂ℓ/∂{quantity[1]}{indices}"
-    return f"f′(z{indices})" if quantity == "derivative" else LETTERS[quantity] + indices
-
-
-def number(value):
-    """Six digits, and a real minus."""
-    return f"{value + 0.0:.6g}".replace("-", "−")  # −0 is 0
-
-
-def numbers(values):
-    """The first of them, and how many there are."""
-    shown = "  ".join(number(value) for value in values[:MOST_NUMBERS])
-    return f"{shown}  … ({len(values)})" if len(values) > MOST_NUMBERS else shown
-
-
-def optimizer_name(optimizer):
-    """As people call it."""
-    return {
-        "sgd": "gradient descent",
-        "momentum": "gradient descent with momentum",
-        "nesterov": "gradient descent with Nesterov momentum",
-        "adam": "Adam",
-    }[optimizer.kind]
-
-
-def one_line(name):
-    """A name out of a data set; a line break, which would end a row or a comment, as ``\\n``."""
-    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def shown_outputs(trace, sample):
@@ -128,10 +77,16 @@ def _forward_lines(trace, sample):
     lines = [_headline(f"Forward, sample {trace.indices[sample]}: z = x W + b, a = f(z)")]
     lines += _input_lines(trace, sample)
     for i, layer in enumerate(trace.layers):
-        lines.append(f"layer {i + 1}, {layer.activation}: {ACTIVATIONS[layer.activation][0]}")
+        formula = layer.function.formula.text(_settings(layer.function))
+        lines.append(f"layer {i + 1}, {layer.activation}: a = {formula}")
         lines.append(_line("z", layer.z[sample]))
         lines.append(_line("a", layer.a[sample]))
     return lines
+
+
+def _settings(entry):
+    """What stands for the parameters of an activation or a loss in its formulas: their numbers."""
+    return {name: _operand(value) for name, value in entry.settings.items()}
 
 
 def _input_lines(trace, sample):
@@ -155,18 +110,19 @@ def _line(name, values):
 
 
 def _loss_lines(trace, sample):
-    lines = [
-        _headline(f"The derivative of the loss, sample {trace.indices[sample]}: {trace.loss}"),
-        f"{LOSSES[trace.loss]} = {number(trace.losses[sample])}",
+    loss = trace.loss_function
+    return [
+        _headline(f"The derivative of the loss, sample {trace.indices[sample]}: {loss!r}"),
+        f"ℓ = {loss_formula(loss)} = {number(trace.losses[sample])}",
         *_smoothing_lines(trace),
         *_scale_lines(trace, sample),
+        *WAYS[loss.long_way](trace, sample),
     ]
-    ways = {
-        "squared_error": _squared_error,
-        "sigmoid_cross_entropy": _sigmoid_cross_entropy,
-        "softmax_cross_entropy": _softmax_cross_entropy,
-    }
-    return [*lines, *ways[trace.loss](trace, sample)]
+
+
+def loss_formula(loss):
+    """The right side of ℓ = …"""
+    return loss.text or f"Σ {loss.term.text({**_settings(loss), 'y': 'y'})}"
 
 
 def in_its_unit(trace, value):
@@ -212,11 +168,14 @@ def _output_table(trace, sample, columns):
     return rows
 
 
-def _squared_error(trace, sample):
+def _short_way(trace, sample):
+    """Of a loss without a link whose derivative could cancel."""
+    loss = trace.loss_function
+    slope = loss.slope.text(_settings(loss)) if loss.slope else loss.derivative_formula
     return [
         *_output_table(trace, sample, {"∂ℓ/∂a": trace.layers[-1].da[sample]}),
-        "  ∂ℓ/∂a = a − y",
-        "  Mind the sign: written ½ (y − a)², the inner derivative is −1, and −(y − a) = a − y.",
+        f"  ∂ℓ/∂a = {slope}",
+        *([f"  {loss.note}"] if loss.note else []),
     ]
 
 
@@ -243,23 +202,30 @@ def divides_by_zero(trace, sample):
     A p that is not a number comes from elsewhere.
     """
     p, y = trace.output[sample], trace.y[sample]
-    if trace.loss == "sigmoid_cross_entropy":
+    way = trace.loss_function.long_way
+    if way == ELEMENTWISE:
         return bool(((p == 0) | (p == 1)).any())
-    return trace.loss == "softmax_cross_entropy" and bool(((p == 0) & (y != 0)).any())
+    return way == MATRIX and bool(((p == 0) & (y != 0)).any())
+
+
+def ends_of(loss):
+    """The probabilities at which the long way divides by zero."""
+    return "0 or 1" if loss.long_way == ELEMENTWISE else "0"
 
 
 def _comparison(trace, sample, because):
     """The last line under both ways: that they are equal, unless one of them has no value."""
     if not divides_by_zero(trace, sample):
         return [f"  Equal, because {because}."]
-    ends = "0 or 1" if trace.loss == "sigmoid_cross_entropy" else "0"
     return [
-        f"  Here a p has become {ends}, and the long way divides by zero: the short one is taken.",
+        f"  Here a p has become {ends_of(trace.loss_function)}, and the long way divides by zero: "
+        "the short one is taken.",
         f"  Elsewhere they are equal, because {because}.",
     ]
 
 
-def _sigmoid_cross_entropy(trace, sample):
+def _long_way(trace, sample):
+    """Output by output, where the loss contains a sigmoid."""
     by_p, by_a, product = sigmoid_way(trace, sample)
     columns = {
         "p": trace.output[sample],
@@ -279,7 +245,8 @@ def _sigmoid_cross_entropy(trace, sample):
     ]
 
 
-def _softmax_cross_entropy(trace, sample):
+def _matrix_way(trace, sample):
+    """Where every probability depends on every logit."""
     by_p, jacobian, long_way = softmax_way(trace, sample)
     columns = {
         "p": trace.output[sample],
@@ -299,11 +266,15 @@ def _softmax_cross_entropy(trace, sample):
     ]
 
 
+WAYS = {None: _short_way, ELEMENTWISE: _long_way, MATRIX: _matrix_way}
+
+
 def _backward_lines(trace, sample):
     lines = [_headline(f"Backward, sample {trace.indices[sample]}: ∂ℓ/∂z = ∂ℓ/∂a · f′(z)")]
     for i in reversed(range(len(trace.layers))):
         layer = trace.layers[i]
-        lines.append(f"layer {i + 1}, {layer.activation}: {ACTIVATIONS[layer.activation][1]}")
+        slope = layer.function.slope.text(_settings(layer.function))
+        lines.append(f"layer {i + 1}, {layer.activation}: f′(z) = {slope}")
         last = i + 1 == len(trace.layers)
         whence = "the loss's derivative" if last else f"∂ℓ/∂z of layer {i + 2} times its weights"
         lines.append(_line("∂ℓ/∂a", layer.da[sample]) + f"   {whence}")
@@ -388,10 +359,11 @@ def _batch_lines(weight):
 
 
 def _weight_step(weight, trace):
-    lines = [f"next step of {optimizer_name(trace.optimizer)}, w standing for {weight.symbol}:"]
+    lines = [f"next step of {trace.optimizer.title}, w standing for {weight.symbol}:"]
     for line in weight.update:
-        lines.append(f"  {line.rule.name} ← {update.in_symbols(line.rule)}")
-        lines.append(f"    = {update.in_numbers(line, _operand)} = {number(line.value)}")
+        target, formula = line.rule.target, line.rule.formula
+        lines.append(f"  {target.text()} ← {formula.text()}")
+        lines.append(f"    = {formula.text(line.written(_operand))} = {number(line.value)}")
     return [*lines, f"  (a step of {_change(weight.step)})"]
 
 
@@ -458,15 +430,20 @@ def _gradient_table(trace, layer, differences):
 
 def _step_lines(trace):
     optimizer = trace.optimizer
-    settings = [f"{sign} = {number(value)}" for sign, value in update.settings(trace).items()]
+    settings = [
+        f"{Formula(setting.symbol).text()} = {number(setting.value)}"
+        for setting in update.settings(trace)
+    ]
     formulas = update.formulas(optimizer)
+    for i, rule in enumerate(optimizer.decay_rules):
+        reads_sums = "sums" in rule.formula.symbols
+        sums = "; Σs is the sum of the sample weights" if reads_sums else ""
+        formulas[i] += f"   (weights only{sums})"
     note = "There is no dropout in these networks."
-    if optimizer.l2:
-        formulas[0] += "   (weights only; Σs is the sum of the sample weights)"
-    else:
+    if not optimizer.decay_rules:
         note = "This network has no weight decay and no dropout: nothing else enters the gradient."
     return [
-        _headline(f"The next step of {optimizer_name(optimizer)}"),
+        _headline(f"The next step of {optimizer.title}"),
         *formulas,
         f"  with {', '.join(settings)}",
         f"C before {number(trace.cost)}, after {number(trace.cost_after_step)} "

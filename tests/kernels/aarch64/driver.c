@@ -107,13 +107,14 @@ static bp_activation activation_of(const bp_kernels *k, const request *q)
     return found;
 }
 
-/* its name: array n; reals from `r` on: learning rate, l2, settings */
+/* its name: array n; reals from `r` on: learning rate, l2, l1, weight_decay, settings */
 static bp_step step_of(const bp_kernels *k, const request *q, int n, const double *r, int64_t t)
 {
-    bp_optimizer optimizer = {.code = code_of(k->optimizers, q, n), .learning_rate = r[0], .l2 = r[1]};
+    bp_optimizer optimizer = {.code = code_of(k->optimizers, q, n), .learning_rate = r[0],
+                              .l2 = r[1], .l1 = r[2], .weight_decay = r[3]};
     bp_progress progress = {.t = t};
     bp_step step = {0};
-    memcpy(optimizer.settings, r + 2, sizeof optimizer.settings);
+    memcpy(optimizer.settings, r + 4, sizeof optimizer.settings);
     k->begin_step(&optimizer, 1, &progress, &step);
     return step;
 }

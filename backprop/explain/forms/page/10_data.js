@@ -39,7 +39,7 @@ function unpackParameters(part) {
 }
 
 function unpackLayer(raw) {
-  const layer = { name: raw.name, units: raw.n_out, inputs: raw.n_in, activation: raw.activation };
+  const layer = { name: raw.name, units: raw.n_out, inputs: raw.n_in, activation: raw.activation, function: raw.function };
   for (const name of ["weights", "bias", "z", "a", "da", "derivative", "dz"]) {
     layer[name] = new Matrix(raw[name]);
   }
@@ -54,11 +54,11 @@ function sampleNumbers(index) {
   return index.includes(0) ? index.map((place) => place + 1) : index;
 }
 
-/** The rule that an optimizer follows, by its settings. */
-function optimizerKind({ beta_1, epsilon_hat, momentum, nesterov }) {
-  if (beta_1 !== undefined) return epsilon_hat ? "adamHat" : "adam";
-  if (!momentum) return "sgd";
-  return nesterov ? "nesterov" : "momentum";
+/** The optimizer, and of each of its moments the parameters' numbers layer by layer. */
+function unpackOptimizer(raw) {
+  const settings = raw.settings.map((setting) => ({ ...setting, value: realNumber(setting.value) }));
+  const moments = Object.values(raw.moments).map(({ symbol, before }) => [symbol, before.map(unpackParameters)]);
+  return { ...raw, settings, moments };
 }
 
 function unpackSamples(raw) {
@@ -72,13 +72,11 @@ class Trace {
   constructor(raw) {
     this.dtype = raw.dtype;
     this.loss = raw.loss_function;
+    this.lossFunction = raw.loss_entry;
     this.epoch = raw.epoch;
     this.cost = realNumber(raw.cost);
     this.costAfterStep = realNumber(raw.cost_after_step);
-    this.optimizer = { ...raw.optimizer, kind: optimizerKind(raw.optimizer.hyper_parameters) };
-    this.moments = [raw.optimizer.moment1, raw.optimizer.moment2].map(
-      (moment) => moment && moment.map(unpackParameters),
-    );
+    this.optimizer = unpackOptimizer(raw.optimizer);
     this.diagnostics = raw.diagnostics;
     this.inputNames = raw.inputs.names;
     this.outputNames = raw.outputs.names;

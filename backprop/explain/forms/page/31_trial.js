@@ -10,12 +10,11 @@ const MOST_TRIAL_WORK = 2e8;
 /** A relative error above this asks for a reason. */
 const NOTABLE_ERROR = 1e-5;
 
-const FUNCTIONS = {
-  identity: (z) => z,
-  sigmoid: (z) => 1 / (1 + Math.exp(-z)),
-  tanh: Math.tanh,
-  relu: (z) => Math.max(0, z),
-};
+/** The activation of each z of a layer. */
+function activated(layer, z) {
+  const { formula, settings } = layer.function;
+  return z.map((value) => evaluated(formula, { ...settings, z: value }));
+}
 
 /** log(Σ exp a), of numbers that may be large. */
 function logSumExp(a) {
@@ -23,16 +22,17 @@ function logSumExp(a) {
   return most + Math.log(a.reduce((total, value) => total + Math.exp(value - most), 0));
 }
 
-/** A sample's loss, from its outputs a and targets y. */
-const LOSSES = {
-  squared_error: (a, y) => a.reduce((total, value, j) => total + (value - y[j]) ** 2 / 2, 0),
-  sigmoid_cross_entropy: (a, y) =>
-    a.reduce((total, value, j) => total + Math.max(value, 0) - value * y[j] + Math.log1p(Math.exp(-Math.abs(value))), 0),
-  softmax_cross_entropy: (a, y) => {
-    const all = logSumExp(a);
-    return a.reduce((total, value, j) => total + (y[j] === 0 ? 0 : y[j] * (all - value)), 0);
-  },
-};
+/** −Σ y log p with p = softmax(a), from a sample's outputs a and targets y. */
+function crossEntropyOfAll(a, y) {
+  const all = logSumExp(a);
+  return a.reduce((total, value, j) => total + (y[j] === 0 ? 0 : y[j] * (all - value)), 0);
+}
+
+/** A sample's loss: a sum over its outputs, but where every probability depends on every logit. */
+function sampleLossOf({ term, settings, long_way }, a, y) {
+  if (long_way === "matrix") return crossEntropyOfAll(a, y);
+  return a.reduce((total, value, j) => total + evaluated(term, { ...settings, a: value, y: y[j] }), 0);
+}
 
 function preActivations({ inputs, units, weights, bias }, input) {
   const z = Float64Array.from(bias.data);
@@ -53,7 +53,7 @@ function forward(trace, sample) {
     let a = input;
     for (const layer of trace.layers) {
       zs.push(preActivations(layer, a));
-      a = zs[zs.length - 1].map(FUNCTIONS[layer.activation]);
+      a = activated(layer, zs[zs.length - 1]);
     }
     trace.forwards.set(sample, { input, zs });
   }
@@ -63,12 +63,12 @@ function forward(trace, sample) {
 /** Each layer's z after one parameter was moved, from its layer on: there all is worked out again. */
 function zsWhenMoved(trace, sample, { layer, from, to }, by) {
   const { input, zs } = forward(trace, sample);
-  const below = layer === 0 ? input : zs[layer - 1].map(FUNCTIONS[trace.layers[layer - 1].activation]);
+  const below = layer === 0 ? input : activated(trace.layers[layer - 1], zs[layer - 1]);
   const z = zs[layer].slice();
   z[to] += by * (from === BIAS ? 1 : below[from]);
   const moved = [z];
   for (let l = layer + 1; l <= trace.last; l++) {
-    const a = moved[moved.length - 1].map(FUNCTIONS[trace.layers[l - 1].activation]);
+    const a = activated(trace.layers[l - 1], moved[moved.length - 1]);
     moved.push(preActivations(trace.layers[l], a));
   }
   return moved;
@@ -76,8 +76,8 @@ function zsWhenMoved(trace, sample, { layer, from, to }, by) {
 
 function lossOf(trace, sample, z) {
   const { y } = trace.samples;
-  const a = z.map(FUNCTIONS[trace.layers[trace.last].activation]);
-  return LOSSES[trace.loss](a, y.data.subarray(sample * y.cols, (sample + 1) * y.cols));
+  const a = activated(trace.layers[trace.last], z);
+  return sampleLossOf(trace.lossFunction, a, y.data.subarray(sample * y.cols, (sample + 1) * y.cols));
 }
 
 /** h, by which a number is moved each way. */
@@ -85,16 +85,17 @@ function trialStep(value) {
   return TRIAL_STEP * Math.max(1, Math.abs(value));
 }
 
-/** Of one sample's loss: (ℓ(w + h) − ℓ(w − h)) / 2h; and whether a relu's z passes 0 between the two. */
+/** Of one sample's loss: (ℓ(w + h) − ℓ(w − h)) / 2h; and whether a z passes a kink of its activation between the two. */
 function sampleTrial(trace, sample, parameter) {
   const held = parameterAt(trace.layers[parameter.layer], parameter);
   const step = trialStep(held);
   const ends = [held + step, held - step]; // as rounded
   const [above, below] = ends.map((end) => zsWhenMoved(trace, sample, parameter, end - held));
   const [lossAbove, lossBelow] = [above, below].map((zs) => lossOf(trace, sample, zs[zs.length - 1]));
-  const passesZero = (zs, place) =>
-    trace.layers[parameter.layer + place].activation === "relu" && zs.some((z, unit) => z > 0 !== below[place][unit] > 0);
-  return { difference: (lossAbove - lossBelow) / (ends[0] - ends[1]), isAtKink: above.some(passesZero) };
+  const passesKink = (zs, place) =>
+    trace.layers[parameter.layer + place].function.kinks.some((kink) =>
+      zs.some((z, unit) => z > kink !== below[place][unit] > kink));
+  return { difference: (lossAbove - lossBelow) / (ends[0] - ends[1]), isAtKink: above.some(passesKink) };
 }
 
 /** Of the cost, by the samples that weigh; null where that would take long. The difference is the trace's own where it has one. */

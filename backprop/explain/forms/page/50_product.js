@@ -114,7 +114,7 @@ function meanElement(trace, parameter) {
 
 const TRIAL_REASONS = {
   unresolved: "the two differ by less than a trial can resolve.",
-  kink: "a relu lies on its kink here. The trial is a mean of the slopes on both sides; training takes that of one side (f′(0)\u00a0=\u00a00).",
+  kink: "a unit lies on a kink of its activation here. The trial is a mean of the slopes on both sides; training takes that of one side.",
 };
 
 /** Under the trials: why one may contradict the chain rule though both are right. */

@@ -4,13 +4,12 @@ const MOST_CLASSES_SHOWN = 10;
 
 function lossView() {
   const { trace } = state;
-  const views = { squared_error: squaredError, sigmoid_cross_entropy: sigmoidCrossEntropy, softmax_cross_entropy: softmaxCrossEntropy };
-  const view = views[trace.loss];
+  const view = { elementwise: longWay, matrix: matrixWay }[trace.lossFunction.long_way] ?? shortWay;
   return [
     h("h2", null, `The loss: ${trace.loss.replaceAll("_", " ")}`),
     h("p", { class: "lead" }, `Sample ${trace.samples.numbers[state.sample]}: loss `, number(trace.samples.loss.at(0, state.sample)), ".", trace.labelSmoothing ? ` The targets are smoothed by ${digits(trace.labelSmoothing)}.` : null),
     trace.targetScale ? scaleNote(trace, state.sample) : null,
-    view ? view(trace, state.sample) : null,
+    view(trace, state.sample),
   ];
 }
 
@@ -38,22 +37,29 @@ function othersNote(trace, shown) {
 
 const letter = (name, index) => m("msub", mi(name), mi(index));
 
-function squaredError(trace, sample) {
+/** A formula of the loss, for output j; parameters stand with their numbers. */
+function ofOutput(tree, settings) {
+  return formulaElement(tree, (symbol, level) =>
+    symbol.symbol in settings ? numberElement(settings[symbol.symbol], level) : letter(symbol.letter, "j"));
+}
+
+/** Of a loss that contains no sigmoid or softmax: nothing cancels. */
+function shortWay(trace, sample) {
   const { a, da } = trace.layers[trace.last];
   const { y } = trace.samples;
+  const { term, slope, settings, note, formula: whole, derivative_formula: derivative } = trace.lossFunction;
   const shown = shownOutputs(trace, sample);
   const rows = shown.map((j) => [trace.outputNames[j], number(a.at(sample, j)), number(y.at(sample, j)), number(da.at(sample, j), "loss")]);
   return [
-    formula(sampleLoss(), "=", m("mfrac", mn(1), mn(2)), sumOver("j"), m("msup", inBrackets(letter("a", "j"), mo("−"), letter("y", "j")), mn(2))),
-    formula(inKind("loss", partial(sampleLoss(), letter("a", "j"))), "=", letter("a", "j"), "−", letter("y", "j")),
-    table("The derivative for each output", ["output", "a", "target y", "∂ℓ/∂a = a − y"], rows),
+    formula(sampleLoss(), "=", ...(term ? [sumOver("j"), ofOutput(term, settings)] : [m("mtext", whole)])),
+    formula(inKind("loss", partial(sampleLoss(), letter("a", "j"))), "=", slope ? ofOutput(slope, settings) : m("mtext", derivative)),
+    table("The derivative for each output", ["output", "a", "target y", "∂ℓ/∂a"], rows),
     othersNote(trace, shown),
-    h("h3", null, "Mind the sign"),
-    h("p", null, "Written ½(y − a)², the loss is the same; its derivative by a brings the inner derivative −1, so that −(y − a) = a − y. A text that goes on with (y − a) and no minus has dropped that factor, and its gradient descent goes uphill. The finite difference beside each gradient settles it."),
+    note ? h("p", null, note, " The finite difference beside each gradient settles it.") : null,
   ];
 }
 
-function sigmoidCrossEntropy(trace, sample) {
+function longWay(trace, sample) {
   const { a, da } = trace.layers[trace.last];
   const { y, output } = trace.samples;
   const shown = shownOutputs(trace, sample);
@@ -78,7 +84,7 @@ function sigmoidCrossEntropy(trace, sample) {
   ];
 }
 
-function softmaxCrossEntropy(trace, sample) {
+function matrixWay(trace, sample) {
   const { da } = trace.layers[trace.last];
   const { y, output } = trace.samples;
   const shown = shownOutputs(trace, sample);
@@ -87,13 +93,13 @@ function softmaxCrossEntropy(trace, sample) {
   const byP = (k) => (y.at(sample, k) === 0 ? 0 : -y.at(sample, k) / p(k));
   const jacobian = (k, j) => p(k) * ((k === j ? 1 : 0) - p(j));
   const all = Array.from(trace.outputNames.keys());
-  const longWay = (j) => all.reduce((sum, k) => sum + byP(k) * (byP(k) === 0 ? 0 : jacobian(k, j)), 0);
+  const product = (j) => all.reduce((sum, k) => sum + byP(k) * (byP(k) === 0 ? 0 : jacobian(k, j)), 0);
   const first = shown.map((k) => [trace.outputNames[k], number(p(k), null, 4), number(y.at(sample, k), null, 4), number(byP(k), "loss", 4)]);
   const matrix = shown.map((k, place) => [
     h("span", targets.includes(place) ? { class: "kind-loss" } : null, trace.outputNames[k]),
     ...shown.map((j) => number(jacobian(k, j), "activation", 3)),
   ]);
-  const both = shown.map((j) => [trace.outputNames[j], number(longWay(j)), number(da.at(sample, j), "loss")]);
+  const both = shown.map((j) => [trace.outputNames[j], number(product(j)), number(da.at(sample, j), "loss")]);
   const pk = () => letter("p", "k");
   return [
     formula(sampleLoss(), "=", "−", sumOver("k"), letter("y", "k"), log(), pk(), gap(), pk(), "=", m("mfrac", m("msup", mi("e"), letter("a", "k")), mrow(sumOver("j"), m("msup", mi("e"), letter("a", "j"))))),

@@ -40,7 +40,7 @@ function writtenOut(layer, unit) {
 }
 
 function forwardSteps(layer) {
-  const { name, activation } = state.trace.layers[layer];
+  const { name, activation, function: f } = state.trace.layers[layer];
   const own = () => state.trace.layers[layer];
   return [
     {
@@ -57,7 +57,7 @@ function forwardSteps(layer) {
       lit: { kind: "unit", layer },
       body: () => [
         formula(indexed("a", layer, "j"), "=", mi("f"), inBrackets(indexed("z", layer, "j")), gap(), mi("f"), "=", m("mtext", activation)),
-        h("p", null, activation === "identity" ? "The identity hands its sum on unchanged." : `The ${activation} bends each sum; this is what the next layer reads.`),
+        h("p", null, f.is_identity ? "The identity hands its sum on unchanged." : `The ${activation} bends each sum; this is what the next layer reads.`),
         unitTable("Activations", layer, ["z", "a = f(z)"], (unit) => [{ value: own().z.at(state.sample, unit) }, { value: own().a.at(state.sample, unit) }]),
       ],
     },

@@ -1,0 +1,187 @@
+"""Every optimizer takes the steps of PyTorch's: equal weights and batches, float64, to 1e-9."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+import backprop as bp
+from backprop.catalogue.optimizers import OPTIMIZERS
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+optim = torch.optim
+
+STEPS = 50
+
+
+@pytest.fixture(autouse=True)
+def _whole_state_in_float64():
+    """The product of NAdam's momenta is a number of the default dtype."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+# (ours, theirs, what theirs is called with)
+PAIRS = [
+    (bp.SGD(0.1), optim.SGD, {}),
+    (bp.SGD(0.1, 0.9), optim.SGD, {"momentum": 0.9}),
+    (bp.SGD(0.1, 0.9, nesterov=True), optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    (bp.Adam(0.01), optim.Adam, {}),
+    (bp.AMSGrad(0.01), optim.Adam, {"amsgrad": True}),
+    (bp.AMSGrad(0.01, 0.8, 0.7), optim.Adam, {"betas": (0.8, 0.7), "amsgrad": True}),
+    (bp.NAdam(0.01), optim.NAdam, {}),
+    (bp.NAdam(0.01, momentum_decay=0.5), optim.NAdam, {"momentum_decay": 0.5}),
+    (bp.RAdam(0.01), optim.RAdam, {}),
+    (bp.RAdam(0.01, beta_2=0.8), optim.RAdam, {"betas": (0.9, 0.8)}),
+    (bp.Adamax(0.01), optim.Adamax, {}),
+    (bp.RMSprop(0.01), optim.RMSprop, {}),
+    (bp.RMSprop(0.01, momentum=0.9), optim.RMSprop, {"momentum": 0.9}),
+    (bp.RMSprop(0.01, 0.9, centered=True), optim.RMSprop, {"alpha": 0.9, "centered": True}),
+    (
+        bp.RMSprop(0.01, momentum=0.5, centered=True),
+        optim.RMSprop,
+        {"momentum": 0.5, "centered": True},
+    ),
+    (bp.Adagrad(0.1), optim.Adagrad, {}),
+    (bp.Adagrad(0.1, lr_decay=0.1), optim.Adagrad, {"lr_decay": 0.1}),
+    (bp.Adadelta(), optim.Adadelta, {}),
+    (bp.Rprop(), optim.Rprop, {}),
+    (bp.Rprop(0.001, 0.4, 1.3), optim.Rprop, {"etas": (0.4, 1.3)}),
+]
+
+
+class PaperLion(torch.optim.Optimizer):
+    """Algorithm 2 of Chen et al., which PyTorch does not have."""
+
+    def __init__(self, parameters, lr, beta_1=0.9, beta_2=0.99, weight_decay=0.0):
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
+        self.beta_1, self.beta_2 = beta_1, beta_2
+        self.m = {}
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                m, g = self.m.get(p, np.zeros(p.shape)), p.grad.numpy()
+                c = self.beta_1 * m + (1 - self.beta_1) * g
+                w = p.numpy()
+                w -= group["lr"] * (np.sign(c) + group["weight_decay"] * w)
+                self.m[p] = self.beta_2 * m + (1 - self.beta_2) * g
+
+
+PAIRS.append((bp.Lion(0.001), PaperLion, {}))
+
+
+def batches():
+    rng = np.random.default_rng(2)
+    mixed = rng.normal(size=(5, 2))
+    for _ in range(STEPS):
+        X = rng.normal(size=(16, 5))
+        yield X, np.sin(X @ mixed)
+
+
+def network(optimizer):
+    layers = [bp.Dense(7, "tanh"), bp.Dense(2)]
+    return bp.Network(5, layers, "squared_error", optimizer, dtype="float64", seed=4)
+
+
+def parameters_of(net):
+    """As tensors of their own: the weights, then the biases."""
+    weights = [torch.tensor(layer.weights.copy(), requires_grad=True) for layer in net.layers]
+    biases = [torch.tensor(layer.bias.copy(), requires_grad=True) for layer in net.layers]
+    return weights, biases
+
+
+def cost(weights, biases, X, y):
+    a = torch.tensor(X)
+    for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        a = a @ w + b
+        a = torch.tanh(a) if i == 0 else a
+    return ((a - torch.tensor(y)) ** 2).sum() / 2 / len(X)
+
+
+def assert_equal_paths(ours, make_theirs, penalty=None, schedule=None):
+    """`penalty`: of the weights, what is added to the cost."""
+    net = network(ours)
+    weights, biases = parameters_of(net)
+    theirs = make_theirs(weights, biases)
+    after_step = schedule(theirs) if schedule else None
+    for X, y in batches():
+        net.train_step(X, y)
+        theirs.zero_grad()
+        total = cost(weights, biases, X, y)
+        if penalty is not None:
+            total = total + penalty(weights) / len(X)
+        total.backward()
+        theirs.step()
+        if after_step is not None:
+            after_step.step()
+    for layer, w, b in zip(net.layers, weights, biases, strict=True):
+        np.testing.assert_allclose(layer.weights, w.detach().numpy(), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(layer.bias, b.detach().numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "theirs", "settings"), PAIRS, ids=str)
+def test_steps(ours, theirs, settings):
+    settings = {"lr": ours.learning_rate, **settings}
+    assert_equal_paths(ours, lambda weights, biases: theirs([*weights, *biases], **settings))
+
+
+DECAYED = [
+    (bp.SGD(0.1, l2=0.5), optim.SGD, {}),
+    (bp.SGD(0.1, l1=0.5), optim.SGD, {}),
+    (bp.SGD(0.1, 0.9, nesterov=True, l2=0.2, l1=0.1), optim.SGD, {"momentum": 0.9, "nesterov": 1}),
+    (bp.Adam(0.01, l1=0.3), optim.Adam, {}),
+    (bp.NAdam(0.01, weight_decay=0.2), optim.NAdam, {"decoupled_weight_decay": True}),
+    (bp.RAdam(0.01, weight_decay=0.2, l1=0.1), optim.RAdam, {"decoupled_weight_decay": True}),
+    (bp.AdamW(0.01), optim.AdamW, {}),
+    (bp.AdamW(0.01, weight_decay=0.5, l2=0.2), optim.AdamW, {}),
+    (bp.Lion(0.001, weight_decay=0.5, l1=0.1), PaperLion, {}),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "settings"), DECAYED, ids=str)
+def test_decay_of_weights(ours, theirs, settings):
+    def make(weights, biases):
+        groups = [
+            {"params": weights, "weight_decay": ours.weight_decay},
+            {"params": biases, "weight_decay": 0.0},
+        ]
+        return theirs(groups, lr=ours.learning_rate, **settings)
+
+    def penalty(weights):
+        return sum(ours.l2 / 2 * (w**2).sum() + ours.l1 * w.abs().sum() for w in weights)
+
+    assert_equal_paths(ours, make, penalty)
+
+
+def test_every_optimizer_has_a_pair():
+    assert {type(ours) for ours, *_ in [*PAIRS, *DECAYED]} == {*OPTIMIZERS.values()}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (bp.NAdam, optim.NAdam),
+        (bp.RAdam, optim.RAdam),
+        (bp.Adamax, optim.Adamax),
+        (bp.RMSprop, optim.RMSprop),
+        (bp.Adagrad, optim.Adagrad),
+        (bp.Adadelta, optim.Adadelta),
+        (bp.Rprop, optim.Rprop),
+    ],
+)
+def test_defaults(ours, theirs):
+    its = theirs([torch.zeros(1)]).defaults
+    names = {"learning_rate": "lr", "epsilon": "eps"}
+    pairs = {"beta_1": ("betas", 0), "beta_2": ("betas", 1)}
+    pairs |= {"eta_minus": ("etas", 0), "eta_plus": ("etas", 1)}
+    pairs |= {"least_step": ("step_sizes", 0), "most_step": ("step_sizes", 1)}
+    for field in fields(ours):
+        name = names.get(field.name, field.name)
+        if field.name in pairs:
+            outer, place = pairs[field.name]
+            assert field.default == its[outer][place]
+        elif name in its:
+            assert field.default == its[name], field.name
