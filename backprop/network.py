@@ -474,7 +474,7 @@ class Network(Stepwise):
         for i, layer in enumerate(self.layers):
             n_in, units = layer.weights.shape
             lines.append(
-                f"{i:<7}{n_in:>8}{units:>8}  {layer.activation:<12}{n_in * units + units:>12,}"
+                f"{i:<7}{n_in:>8}{units:>8}  {layer.function!r:<12}{n_in * units + units:>12,}"
             )
         lines.append(
             f"{self.n_parameters:,} parameters, {self.dtype}; loss {self.loss}; {self.optimizer}"

@@ -11,6 +11,7 @@ from networks import LOSSES, OPTIMIZERS, data, make, snapshot
 import backprop as bp
 from backprop._core import plan
 from backprop.catalogue import losses
+from backprop.catalogue.activations import ACTIVATIONS
 
 # ---- parameters, optimizer and copies ----------------------------------------------------------
 
@@ -362,3 +363,10 @@ def test_update_uses_gradients_once():
     with pytest.raises(RuntimeError, match="not used yet"):
         net.update()
     assert net.steps == 1
+
+
+def test_a_summary_shows_the_values_of_parameters():
+    leaky = ACTIVATIONS["leaky_relu"](negative_slope=0.2)
+    net = bp.Network(2, [bp.Dense(3, leaky), bp.Dense(1)])
+    assert "leaky_relu(negative_slope=0.2)" in net.summary()
+    assert bp.Network(2, [bp.Dense(3, "relu")]).summary().splitlines()[1].split()[3] == "relu"
