@@ -58,11 +58,11 @@ typedef struct {
     double powers[2];
 } bp_progress;
 
-/* One step's constants, worked out once a step; what each is stands with the optimizer's row. */
+/* One step's constants, worked out once a step, in the kernels' own type; what each is stands with the optimizer's
+ * row. */
 typedef struct {
     int code;
-    double l2, l1, shrinkage;
-    double constants[BP_CONSTANTS];
+    double rates[BP_CONSTANTS + 4]; /* room for the `rates` of kernels/optimizers.h */
 } bp_step;
 
 /* What is done to a tile of a product while it is in cache: the one switch of what is fused. */

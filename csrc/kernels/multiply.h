@@ -171,7 +171,7 @@ static void multiply_strip(const bp_multiply *job, const strip *s)
 
 /* An update on its way: one tile of the gradient is made while the step of the other is. */
 typedef struct {
-    rates rates;
+    const rates *rates;
     pending_update tiles[2];
     int latest; /* which of the two has its gradient and waits for its step */
 } update_state;
@@ -183,7 +183,7 @@ static real *gradient_tile(const bp_multiply *job, int which)
 
 static void begin_update(const bp_multiply *job, update_state *state)
 {
-    set_rates(&state->rates, job->step);
+    state->rates = rates_of(job->step);
     for (int which = 0; which < 2; ++which) {
         state->tiles[which].gradient = gradient_tile(job, which);
         state->tiles[which].ldg = TILE_COLUMNS;
@@ -197,7 +197,7 @@ static void update_strip(const bp_multiply *job, const strip *s, update_state *s
 {
     const int is_beside = job->step->code == BESIDE && !job->a_is_k_major && s->length;
     results out = {.ldc = TILE_COLUMNS, .end = FINISH_STORE};
-    company beside = {.rates = &state->rates, .lookahead = job->lookahead};
+    company beside = {.rates = state->rates, .lookahead = job->lookahead};
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
         const int64_t at = s->row * job->ldc + s->column + done;
@@ -218,7 +218,7 @@ static void update_strip(const bp_multiply *job, const strip *s, update_state *s
             multiply_tile_beside(s->rows, width / LANES, s->length, &f, &out, &beside);
         } else {
             multiply_tile(s->rows, width / LANES, s->length, &f, &out);
-            update_block(job->step->code, &state->rates, before);
+            update_block(job->step->code, state->rates, before);
         }
         state->latest = !state->latest;
     }
@@ -260,5 +260,5 @@ static void multiply(const bp_multiply *job, int64_t first, int64_t last)
         first = end;
     }
     if (job->epilogue == BP_UPDATE)
-        update_block(job->step->code, &state.rates, &state.tiles[state.latest]);
+        update_block(job->step->code, state.rates, &state.tiles[state.latest]);
 }

@@ -385,34 +385,34 @@ INLINE vec v_rprop(const real *c, vec w, vec g, vec *m)
 
 /* ---- the switches ---- */
 
-static void begin_step(const bp_optimizer *optimizer, double scale, bp_progress *progress, bp_step *step)
-{
-    step->code = optimizer->code;
-    step->l2 = optimizer->l2 * scale;
-    step->l1 = optimizer->l1 * scale;
-    step->shrinkage = optimizer->learning_rate * optimizer->weight_decay;
-    switch (optimizer->code) {
-#define CONSTANTS(NAME, name, moments) \
-    case NAME: name##_constants(optimizer, progress, step->constants); break;
-        OPTIMIZERS(CONSTANTS)
-    }
-    progress->powers_of = progress->t;
-}
-
 /* One step's constants, in the kernels' own type. */
 typedef struct {
     real constants[BP_CONSTANTS], l2, l1, shrinkage;
     int decays; /* whether one of the three is not 0 */
 } rates;
+_Static_assert(sizeof(rates) <= sizeof(((bp_step *)NULL)->rates), "bp_step has room for the rates");
 
-static void set_rates(rates *r, const bp_step *step)
+static const rates *rates_of(const bp_step *step) { return (const void *)step->rates; }
+
+static void begin_step(const bp_optimizer *optimizer, double scale, bp_progress *progress, bp_step *step)
 {
+    double constants[BP_CONSTANTS] = {0};
+    switch (optimizer->code) {
+#define CONSTANTS(NAME, name, moments) \
+    case NAME: name##_constants(optimizer, progress, constants); break;
+        OPTIMIZERS(CONSTANTS)
+    }
+    rates made = {
+        .l2 = (real)(optimizer->l2 * scale),
+        .l1 = (real)(optimizer->l1 * scale),
+        .shrinkage = (real)(optimizer->learning_rate * optimizer->weight_decay),
+    };
     for (int i = 0; i < BP_CONSTANTS; ++i)
-        r->constants[i] = (real)step->constants[i];
-    r->l2 = (real)step->l2;
-    r->l1 = (real)step->l1;
-    r->shrinkage = (real)step->shrinkage;
-    r->decays = r->l2 != 0 || r->l1 != 0 || r->shrinkage != 0;
+        made.constants[i] = (real)constants[i];
+    made.decays = made.l2 != 0 || made.l1 != 0 || made.shrinkage != 0;
+    step->code = optimizer->code;
+    memcpy(step->rates, &made, sizeof made);
+    progress->powers_of = progress->t;
 }
 
 /* What of the weights themselves goes into their gradient, and how much they shrink before the step. */
@@ -481,10 +481,8 @@ static void update_block(int code, const rates *r, const pending_update *p)
 static void update(const bp_step *step, const void *gradient, int64_t ldg, void *weights,
                    void *const *moments, int64_t ldw, int64_t rows, int64_t decayed, int64_t columns)
 {
-    rates r;
     pending_update p = {gradient, ldg, weights, {NULL}, ldw, rows, columns, decayed};
     for (int i = 0; i < BP_MOMENTS; ++i)
         p.moments[i] = moments[i];
-    set_rates(&r, step);
-    update_block(step->code, &r, &p);
+    update_block(step->code, rates_of(step), &p);
 }
