@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import backprop as bp
 from backprop import reference
+from backprop._core import kernels
 
 LAYERS = [bp.Dense(33, "relu", dropout=0.5), bp.Dense(17, "tanh", dropout=0.3), bp.Dense(3)]
 RANDOM = np.random.default_rng(4)
@@ -55,23 +57,18 @@ def test_the_same_bits_on_any_number_of_threads(n_threads):
 
 def test_the_same_bits_on_every_instruction_set_that_fuses():
     program = (
-        "import hashlib, sys; sys.path.insert(0, 'tests'); import test_dropout as t;"
+        f"import hashlib, sys; sys.path.append({str(Path(__file__).parent)!r});"
+        "import test_dropout as t;"
         "net = t.network(dtype='float32'); net.fit(t.X, t.Y, epochs=2, batch_size=32);"
         "print(hashlib.sha256(b''.join(p.tobytes() for p in t.parameters(net))).hexdigest())"
     )
-    from backprop._core import kernels
-
     found = set()
     for name, runs in kernels.instruction_sets().items():
         if runs and name != "baseline":
-            done = subprocess.run(
-                [sys.executable, "-c", program],
-                env={**os.environ, "BACKPROP_ISA": name, "PYTHONPATH": os.pathsep.join(sys.path)},
-                capture_output=True,
-                text=True,
-                check=True,
-                cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-            )
+            environment = {**os.environ, "BACKPROP_ISA": name}
+            command = [sys.executable, "-c", program]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
             found.add(done.stdout)
     assert len(found) <= 1
 
