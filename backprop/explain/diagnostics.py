@@ -186,7 +186,7 @@ def _saturated_units(trace, i, layer):
     largest = layer.function.largest_slope
     if largest is None:
         return []
-    flat = layer.derivative < SATURATED * largest
+    flat = np.abs(layer.derivative) < SATURATED * largest
     units = np.flatnonzero(flat.mean(axis=0) >= MOSTLY)
     if not len(units):
         return []
@@ -261,7 +261,7 @@ def _ratio(trace, i, above, bound, sizes):
 
 def _against_vanishing(layers):
     """What to try, given the layers whose f′(z) lie between the two that were compared."""
-    functions = {at.function for at in layers if at.function.largest_slope is not None}
+    functions = dict.fromkeys(at.function for at in layers if at.function.largest_slope is not None)
     damping = [f.name for f in sorted(functions, key=lambda function: function.largest_slope)]
     others = "fewer layers, or larger initial weights"
     return f"relu instead of {' and '.join(damping)}, {others}" if damping else others

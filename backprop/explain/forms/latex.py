@@ -85,7 +85,9 @@ def _loss(trace, sample):
 
 def _loss_formula(loss):
     """The right side of ℓ = …"""
-    return loss.latex or rf"\sum_j {loss.term.latex({**_settings(loss), **OUTPUTS})}"
+    if loss.latex or loss.term is None:
+        return loss.latex or rf"\text{{{loss.formula}}}"
+    return rf"\sum_j \left({loss.term.latex({**_settings(loss), **OUTPUTS})}\right)"
 
 
 def _loss_slope(loss):

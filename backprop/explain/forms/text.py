@@ -122,7 +122,9 @@ def _loss_lines(trace, sample):
 
 def loss_formula(loss):
     """The right side of ℓ = …"""
-    return loss.text or f"Σ {loss.term.text({**_settings(loss), 'y': 'y'})}"
+    if loss.text or loss.term is None:
+        return loss.text or loss.formula
+    return f"Σ ({loss.term.text(_settings(loss))})"
 
 
 def in_its_unit(trace, value):

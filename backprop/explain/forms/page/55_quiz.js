@@ -104,7 +104,7 @@ function optionsOf(question) {
   const also = (symbol, value, why) => wrong.push({ symbol, value, why });
   if (right.kind === "loss") {
     const symbol = right.symbol;
-    also(() => mrow(mo("−"), symbol()), -right.value, "The sign is wrong: the loss’s derivative by the output is a − y (p − y), not y − a.");
+    also(() => mrow(mo("−"), symbol()), -right.value, `The sign is wrong: the loss’s derivative by the output is ${state.trace.lossFunction.derivative_formula}.`);
   }
   also(() => indexed("z", layer, to), own.z.at(sample, to), "That is the pre-activation itself; the chain rule takes the derivative of the activation there.");
   const isBias = parameter.from === BIAS;
