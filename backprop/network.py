@@ -97,8 +97,8 @@ class Network(Stepwise):
 
     Notes
     -----
-    Initial weights are uniform in ±√(6 / n_in) before relu (He et al. 2015), ±√(6 / (n_in + n_out))
-    otherwise (Glorot and Bengio 2010); biases start at 0.
+    Initial weights are uniform in ±√(6 / n_in) (He et al. 2015) or ±√(6 / (n_in + n_out)) (Glorot
+    and Bengio 2010), as each activation's entry in the catalogue says; biases start at 0.
     """
 
     def __init__(

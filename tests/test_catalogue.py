@@ -505,3 +505,16 @@ def test_what_asks_for_a_name_is_found_elsewhere(line):
 )
 def test_what_does_not_ask_is_left_alone(line):
     assert places_in_python(line) == set()
+
+
+def test_rprop_has_room_between_its_steps():
+    with pytest.raises(ValueError, match=r"least_step=100.0: expected at most most_step=50"):
+        bp.Rprop(least_step=100)
+
+
+@each_activation
+def test_slope_formulas_are_what_is_computed_at_the_kinks_too(entry):
+    z = np.array(entry.kinks, float)
+    a = entry.value(z, *values(entry))
+    slope = entry.slope.evaluate({"z": z, "a": a, **entry.settings})
+    np.testing.assert_allclose(slope, entry.derivative(z, a, *values(entry)), rtol=1e-12)

@@ -396,7 +396,7 @@ ACTIVATIONS = table_of(
     Activation(
         name="hard_swish",
         formula=Formula("z * max(0, min(1, z / 6 + 1 / 2))"),
-        slope=Formula("where(z < -3, 0, where(z < 3, z / 3 + 1 / 2, 1))"),
+        slope=Formula("where(z > -3, where(z < 3, z / 3 + 1 / 2, 1), 0)"),
         source="Howard et al. 2019",
         advice="A silu without exp, where speed counts for more than smoothness.",
         value=_hard_swish,

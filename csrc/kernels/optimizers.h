@@ -2,7 +2,7 @@
  *
  * (a) A row has its name and how many moments it keeps for each parameter. name_constants works out what is the same
  *     for all parameters, once a step; v_name makes the step of one vector of them. The rules are those of
- *     backprop/catalogue/optimizers.py, whose fields beside those that all have are `settings`, in their order.
+ *     backprop/catalogue/optimizers, whose fields beside those that all have are `settings`, in their order.
  * (b) The step of the rows in BESIDE is made while the next tile of the gradient is worked out, where registers leave
  *     room: square roots and divisions have a unit of their own. Each costs every tile its code.
  */

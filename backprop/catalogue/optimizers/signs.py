@@ -123,6 +123,10 @@ class Rprop(Optimizer):
             least_step=check_real("least_step", self.least_step, 0, above=True),
             most_step=check_real("most_step", self.most_step, 0, above=True),
         )
+        if self.least_step > self.most_step:
+            raise ValueError(
+                f"least_step={self.least_step!r}: expected at most most_step={self.most_step!r}"
+            )
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule("k", Formula("sign(g) * sign(p)"), "Whether the sign is that of the step before"),
