@@ -70,7 +70,10 @@ def check_integer(argument, value, minimum, maximum=None):
 
 def check_real(argument, value, minimum, *, above=False, below=None):
     """A finite number >= minimum (> minimum when `above`), and < below where that is given."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+    is_number = type(value) is float or (  # which most are, and the others take longer to ask
+        isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+    )
+    if not is_number:
         raise TypeError(f"{argument}={value!r}: expected a number, got {type(value).__name__}")
     try:
         number = float(value)

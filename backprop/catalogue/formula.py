@@ -5,8 +5,6 @@ from functools import cached_property
 
 import numpy as np
 
-from backprop.catalogue import notation
-
 FUNCTIONS = {
     "sqrt": np.sqrt,
     "exp": np.exp,
@@ -25,6 +23,13 @@ FUNCTIONS = {
 }
 
 
+def _notation():
+    """What writes formulas: imported when one is written, which training does not."""
+    from backprop.catalogue import notation
+
+    return notation
+
+
 class Formula:
     """An expression of symbols, in Python's notation.
 
@@ -41,12 +46,12 @@ class Formula:
 
     @cached_property
     def _tree(self):
-        return notation.tree_of(self.expression)
+        return _notation().tree_of(self.expression)
 
     @property
     def symbols(self):
         """The names of its symbols, in the order in which they are read."""
-        return notation.symbols_of(self._tree)
+        return _notation().symbols_of(self._tree)
 
     def evaluate(self, symbols):
         """Its value, of numbers or arrays: {symbol: value}."""
@@ -58,19 +63,15 @@ class Formula:
         `symbols`: {symbol: what is written in its place}, such as its number, which has brackets
         of its own where it needs them.
         """
-        return notation.Text(symbols).write(self._tree)
+        return _notation().Text(symbols).write(self._tree)
 
     def latex(self, symbols=None):
         """In LaTeX (needs amsmath); `symbols` as in `text`."""
-        return notation.Latex(symbols).write(self._tree)
-
-    def javascript(self):
-        """An expression of the same symbols; a function `erf` is not in JavaScript."""
-        return notation.javascript(self._tree)
+        return _notation().Latex(symbols).write(self._tree)
 
     def tree(self):
         """For JSON: a number, a symbol {"symbol", "letter", "index", "hat"} or [operation, …]."""
-        return notation.described(self._tree)
+        return _notation().described(self._tree)
 
     def __repr__(self):
         return f"Formula({self.expression!r})"

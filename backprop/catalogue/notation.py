@@ -292,21 +292,6 @@ class Latex(Writer):
         return ATOM, rf"\begin{{cases}} {rows} & \text{{otherwise}} \end{{cases}}"
 
 
-def javascript(tree):
-    """An expression; it needs a function `erf` where the formula has one."""
-    if not isinstance(tree, list):
-        return str(tree)
-    operation, *operands = tree
-    written = [javascript(operand) for operand in operands]
-    if operation == "where":
-        return "({} ? {} : {})".format(*written)
-    if operation in SIGNS.values():
-        left = written.pop(0) if len(written) == 2 else ""
-        return f"({left} {operation} {written[0]})"
-    name = operation if operation == "erf" else f"Math.{operation}"
-    return f"{name}({', '.join(written)})"
-
-
 def described(tree):
     """The tree for JSON: a symbol is {"symbol", "letter", "index", "hat"} there."""
     if isinstance(tree, str):

@@ -2,16 +2,25 @@
 
 A class here and a row in csrc/kernels/optimizers.h make an optimizer. Its hyper-parameters are the
 fields of the class; ``rules`` are the assignments of one step, which the reference evaluates and
-``explain`` shows.
+``explain`` shows. A family is imported when one of it is first asked for: twelve dataclasses take
+longer to make than all else that a network imports.
 """
 
-from backprop.catalogue.optimizers import adam, adaptive, sgd, signs
-from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
-from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+from functools import cache as _cache
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from backprop.catalogue.optimizers.base import ADDED, SHARED, Optimizer, Rule
-from backprop.catalogue.optimizers.sgd import SGD
-from backprop.catalogue.optimizers.signs import Lion, Rprop
 from backprop.validation import name_hint
+
+if _TYPE_CHECKING:  # for type checkers, which do not see what __getattr__ finds
+    from backprop.catalogue.optimizers.adam import Adam, AdamW
+    from backprop.catalogue.optimizers.adam_variants import Adamax, AMSGrad, NAdam, RAdam
+    from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+    from backprop.catalogue.optimizers.sgd import SGD
+    from backprop.catalogue.optimizers.signs import Lion, Rprop
+
+    OPTIMIZERS: dict[str, type[Optimizer]]
 
 __all__ = [
     "ADDED",
@@ -34,9 +43,7 @@ __all__ = [
     "find_optimizer",
 ]
 
-OPTIMIZERS = {
-    kind.__name__: kind for family in (sgd, adam, adaptive, signs) for kind in family.KINDS
-}
+_FAMILIES = ("sgd", "adam", "adam_variants", "adaptive", "signs")  # the modules, usual ones first
 
 ALIASES = {  # {what others call it: our name}
     "amsgradient": "amsgrad",
@@ -51,18 +58,44 @@ ALIASES = {  # {what others call it: our name}
 }
 
 
+def _kinds():
+    """The classes, family by family."""
+    for family in _FAMILIES:
+        yield from _import_module(f"{__name__}.{family}").KINDS
+
+
+def __getattr__(name):
+    """A class by its name; and OPTIMIZERS, {name: class} of all."""
+    if name == "OPTIMIZERS":
+        found = {kind.__name__: kind for kind in _kinds()}
+    elif name.startswith("_"):
+        found = None
+    else:
+        found = next((kind for kind in _kinds() if kind.__name__ == name), None)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
 def find_optimizer(value) -> Optimizer:
     """The optimizer that is given, or the one of that name, lower case, with its defaults."""
-    named = {name.lower(): kind for name, kind in OPTIMIZERS.items()}
-    if isinstance(value, str):
-        if value in named:
-            return named[value]()
-        names = ", ".join(map(repr, named))
-        hint = name_hint(value, named, ALIASES)
-        raise ValueError(f"optimizer={value!r}: expected one of {names}{hint}")
-    if not isinstance(value, Optimizer):
+    if isinstance(value, Optimizer):
+        return value
+    if not isinstance(value, str):
         raise TypeError(
             f"optimizer={value!r}: expected one such as bp.SGD(…) or bp.Adam(…), or a name such "
             'as "adam"'
         )
-    return value
+    return _with_defaults(value)
+
+
+@_cache  # one for all networks: an optimizer is a frozen value
+def _with_defaults(name):
+    found = next((kind for kind in _kinds() if kind.__name__.lower() == name), None)
+    if found is None:
+        named = [kind.__name__.lower() for kind in _kinds()]
+        names = ", ".join(map(repr, named))
+        hint = name_hint(name, named, ALIASES)
+        raise ValueError(f"optimizer={name!r}: expected one of {names}{hint}")
+    return found()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.records import Hinted
-from backprop.catalogue.schedules import Schedule, check_schedule
 from backprop.validation import check_real
+
+if TYPE_CHECKING:
+    from backprop.catalogue.schedules import Schedule
 
 
 class Rule(NamedTuple):
@@ -139,7 +141,11 @@ class Optimizer(Hinted):
         `own`: of the class itself, checked; the fields in `SHARED` are checked here.
         """
         shared = {name: check_real(name, getattr(self, name), 0) for name in SHARED[:-1]}
-        shared["schedule"] = check_schedule(self.schedule)
+        shared["schedule"] = None
+        if self.schedule is not None:  # else nothing need be imported of schedules
+            from backprop.catalogue.schedules import check_schedule
+
+            shared["schedule"] = check_schedule(self.schedule)
         for name, value in {**shared, **own}.items():
             object.__setattr__(self, name, value)
 

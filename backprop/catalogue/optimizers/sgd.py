@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.base import Optimizer, Rule
-from backprop.catalogue.schedules import Schedule
 from backprop.validation import check_flag, check_real
+
+if TYPE_CHECKING:
+    from backprop.catalogue.schedules import Schedule
 
 
 @dataclass(frozen=True, repr=False)
