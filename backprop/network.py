@@ -12,7 +12,7 @@ from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import Optimizer, find_optimizer
 from backprop.config import available_threads
 from backprop.history import History
-from backprop.layers import Layer, check_layers, core_layers
+from backprop.layers import Arrays, Layer, check_layers, check_residual, core_layers
 from backprop.progress import progress_bar
 from backprop.stepwise import Gradient, Stepwise
 from backprop.validation import (
@@ -117,6 +117,7 @@ class Network(Stepwise):
     ) -> None:
         self._n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
         self._specs = check_layers(layers)
+        check_residual(self.n_inputs, self._specs)
         self._loss = find_loss(loss, self._specs[-1].units, self._specs[-1].function)
         self._dtype = check_dtype(dtype)
         self._seed = check_seed(seed)
@@ -145,7 +146,7 @@ class Network(Stepwise):
         self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
         self._layers = tuple(
-            Layer(spec, *view) for spec, view in zip(self._specs, views, strict=True)
+            Layer(spec, view) for spec, view in zip(self._specs, views, strict=True)
         )
 
     @property
@@ -215,8 +216,8 @@ class Network(Stepwise):
 
     @property
     def n_parameters(self) -> int:
-        """Weights and biases of all layers."""
-        return sum(layer.weights.size + layer.bias.size for layer in self.layers)
+        """Weights, biases and what else trains, of all layers."""
+        return sum(a.size for layer in self.layers for a in layer.parameters.values())
 
     @property
     def optimizer(self) -> Optimizer:
@@ -267,13 +268,18 @@ class Network(Stepwise):
     def epochs_trained(self, count: int) -> None:
         self._core.epochs_trained = check_integer("epochs_trained", count, 0, MAX_COUNT)
 
-    def optimizer_state(self) -> dict[str, list[tuple[NDArray[Any], NDArray[Any]]]]:
+    def optimizer_state(self) -> dict[str, list[Arrays]]:
         """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
+
+        Where a layer learns more, each pair has it in ``parameters``, {name: view}.
 
         ``{}`` for plain SGD, "velocity" with momentum, "moment1" and "moment2" for Adam: as
         ``optimizer.moments`` has them.
         """
-        return {name: self._core.moment_views(i) for i, name in enumerate(self.optimizer.moments)}
+        return {
+            name: self._named(self._core.moment_views(i))
+            for i, name in enumerate(self.optimizer.moments)
+        }
 
     def fit(
         self,
@@ -473,9 +479,8 @@ class Network(Stepwise):
         lines = [f"{'layer':<7}{'in':>8}{'out':>8}  {'activation':<12}{'parameters':>12}"]
         for i, layer in enumerate(self.layers):
             n_in, units = layer.weights.shape
-            lines.append(
-                f"{i:<7}{n_in:>8}{units:>8}  {layer.function!r:<12}{n_in * units + units:>12,}"
-            )
+            count = sum(array.size for array in layer.parameters.values())
+            lines.append(f"{i:<7}{n_in:>8}{units:>8}  {layer.function!r:<12}{count:>12,}")
         lines.append(
             f"{self.n_parameters:,} parameters, {self.dtype}; loss {self.loss}; {self.optimizer}"
         )
@@ -496,6 +501,11 @@ class Network(Stepwise):
 
         self.__init__(**state["arguments"])
         storage.set_state(self, state)
+
+    def _mixes_samples(self):
+        """Whether a sample's outputs in training depend on the samples beside it."""
+        norms = [spec.norm_function for spec in self._specs]
+        return any(norm is not None and norm.is_over_samples for norm in norms)
 
     def _transform(self):
         """Offset and scale as the core takes them: both or neither."""

@@ -38,7 +38,7 @@ nothing else in the library imports it.
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -46,8 +46,10 @@ import numpy as np
 from backprop.catalogue.activations import Activation
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
+from backprop.catalogue.norms import Norm
 from backprop.catalogue.optimizers import find_optimizer
 from backprop.history import History
+from backprop.layers import Arrays, Gradient
 
 # ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
 
@@ -57,6 +59,7 @@ WEIGHTS = 1  # purpose of a stream: initial weights, one stream for each layer
 SHUFFLE = 2  # purpose of a stream: order of the samples, one stream for each epoch
 DROPOUT = 3  # purpose of a stream: what is dropped, one stream for each layer and step
 INPUT_DROPOUT = 4
+NOISE = 5  # purpose of a stream: gaussian noise, one stream for each layer and step
 
 
 def mix64(z):
@@ -110,6 +113,16 @@ def dropout_factors(state, rate, n, units, dtype):
     return np.where(words < np.uint32(int(rate * 2**32)), 0, 1 / (1 - rate)).astype(dtype)
 
 
+def normal_noise(state, n, units):
+    """[n][units] numbers of the standard normal distribution, float64 (Box and Muller 1958)."""
+    keys = random_words(state, units)
+    low, high = keys.astype(np.uint32), (keys >> np.uint64(32)).astype(np.uint32)
+    places = np.arange(n, dtype=np.uint32)[:, None]
+    words = mix32(mix32(places ^ low) + high), mix32(mix32(places ^ high) + low)
+    one, other = (((word >> np.uint32(9)) + 0.5) * 2.0**-23 for word in words)
+    return np.sqrt(-2 * np.log(one)) * np.sin(2 * np.pi * other)
+
+
 def initial_weights(seed, layer, n_in, n_out, activation, dtype):
     """Uniform on ±limit, as the scheme that suits the activation has it."""
     limit = INITIALIZERS[activation.initial_weights].limit(n_in, n_out)
@@ -140,20 +153,59 @@ def sum_of_squares(weights):
 # ---- One layer, forward and backward ------------------------------------------------------------
 
 
-def dense_forward(x, weights, bias, activation):
-    """z = x [n][n_in] weights [n_in][n_out] + bias [n_out], and a = f(z), both [n][n_out]."""
-    z = x @ weights + bias
-    return z, activation.value(z, *activation.settings.values())
+def dense_forward(x, weights, bias):
+    """z = x [n][n_in] weights [n_in][n_out] + bias [n_out]: [n][n_out]."""
+    return x @ weights + bias
 
 
-def dense_backward(da, x, z, a, weights, activation):
-    """From da = dC/da to (dx, d_weights, d_bias), given what `dense_forward` took and returned."""
+def dense_backward(dz, x, weights):
+    """From dz = dC/dz to (dx, d_weights, d_bias)."""
+    return dz @ weights.T, x.T @ dz, dz.sum(axis=0)
+
+
+def layer_forward(layer, x, factors, noise, training):
+    """The layer's outputs [n][units], and what the way back needs.
+
+    z = x W + b, perhaps normalised; a = f(z). Then noise is added, outputs are multiplied by
+    dropout's factors, and the inputs are added: each in layers that have it.
+    """
+    z = dense_forward(x, layer.weights, layer.bias)
+    norm = None
+    if layer.norm is not None:
+        z, norm = norm_forward(layer, z, training)
+    a = layer.activation.value(z, *layer.activation_values())
+    out = (a + noise) * factors
+    if layer.residual:
+        out = out + x
+    return out, Passed(x, z, a, factors, norm)
+
+
+def layer_backward(layer, da, passed):
+    """From da, dC/d(output), to dC/dx and the layer's gradient."""
+    past_the_weights = da if layer.residual else 0
+    da = da * passed.factors
+    beside = {}
+    f = layer.activation
+    if f.learned is not None:
+        beside[f.learned] = (da * f.by_parameter(passed.z)).sum(axis=0)
     # here the two derivatives meet
-    dz = da * activation.derivative(z, a, *activation.settings.values())
-    d_weights = x.T @ dz
-    d_bias = dz.sum(axis=0)
-    dx = dz @ weights.T
-    return dx, d_weights, d_bias
+    dz = da * f.derivative(passed.z, passed.a, *layer.activation_values())
+    if layer.norm is not None:
+        n, deviation, _ = passed.norm
+        dz, d_scale, d_shift = layer.norm.backward(dz, n, deviation, layer.beside["scale"])
+        beside = {"scale": d_scale, "shift": d_shift, **beside}
+    dx, d_weights, d_bias = dense_backward(dz, passed.x, layer.weights)
+    return dx + past_the_weights, Gradient(d_weights, d_bias, beside)
+
+
+def norm_forward(layer, z, training):
+    """The normalised z; and for the way back, and what is gathered: n, deviation, statistics."""
+    statistics = layer.norm.statistics(z)
+    if layer.statistics and not training:
+        statistics = [row[None] for row in layer.statistics.values()]
+    scale, shift = layer.beside["scale"], layer.beside["shift"]
+    z, n, deviation = layer.norm.forward(z, scale, shift, statistics)
+    return z, (n, deviation, statistics)
 
 
 # ---- From the user's arrays to a batch ----------------------------------------------------------
@@ -201,17 +253,53 @@ class Layer:
     bias: np.ndarray  # [n_out]
     activation: Activation
     dropout: float = 0.0
+    noise: float = 0.0
+    norm: Norm | None = None
+    residual: bool = False
+    beside: dict = field(default_factory=dict)  # {name: [n_out]} of what else it learns
+    statistics: dict = field(default_factory=dict)  # {name: [n_out]} that training gathers
 
     @property
     def units(self):
         return len(self.bias)
 
+    @property
+    def parameters(self):
+        return {"weights": self.weights, "bias": self.bias, **self.beside}
 
-class Gradient(NamedTuple):
-    """Gradient of the cost with respect to one layer's parameters, each in their shape."""
+    def activation_values(self):
+        """Of the activation's parameters: numbers, or an array [n_out] of one that is learned."""
+        return {**self.activation.settings, **self._learned()}.values()
 
-    weights: np.ndarray
-    bias: np.ndarray
+    def _learned(self):
+        name = self.activation.learned
+        return {} if name is None else {name: self.beside[name]}
+
+
+class Passed(NamedTuple):
+    """What a layer keeps of a batch for the way back: each [n][units], x [n][n_in]."""
+
+    x: np.ndarray
+    z: np.ndarray  # as f takes it: where there is a norm, normalised
+    a: np.ndarray
+    factors: np.ndarray  # of dropout
+    norm: tuple | None  # n, deviation, statistics
+
+
+def new_layer(spec, weights, dtype):
+    """The layer that a bp.Dense describes."""
+    beside = {name: np.full(spec.units, start, dtype) for name, start in spec.learned.items()}
+    gathered = {name: np.full(spec.units, start, dtype) for name, start in spec.gathered.items()}
+    bias = np.zeros(spec.units, dtype)
+    how = {name: getattr(spec, name) for name in ("dropout", "noise", "residual")}
+    norm = spec.norm_function
+    return Layer(weights, bias, spec.function, norm=norm, beside=beside, statistics=gathered, **how)
+
+
+def zeros_like(layer):
+    """A 0 for each parameter of a layer."""
+    zeros = {name: np.zeros_like(array) for name, array in layer.beside.items()}
+    return Arrays(np.zeros_like(layer.weights), np.zeros_like(layer.bias), zeros)
 
 
 class Network:
@@ -252,12 +340,10 @@ class Network:
         n_in = n_inputs
         for i, dense in enumerate(layers):
             weights = initial_weights(self.seed, i, n_in, dense.units, dense.function, self.dtype)
-            bias = np.zeros(dense.units, self.dtype)
-            self.layers.append(Layer(weights, bias, dense.function, dense.dropout))
+            self.layers.append(new_layer(dense, weights, self.dtype))
             n_in = dense.units
         self._moments = {
-            name: [(np.zeros_like(at.weights), np.zeros_like(at.bias)) for at in self.layers]
-            for name in self.optimizer.moments
+            name: [zeros_like(layer) for layer in self.layers] for name in self.optimizer.moments
         }
         self._passed = None  # what the last `forward` has kept
         self._gradients = None  # of the last `backward`
@@ -265,50 +351,64 @@ class Network:
     # -- the chain rule, there and back --
 
     def _forward(self, x, training=False):
-        """(x, z, a, factors) of every layer, in order; a · factors is the x of the next.
+        """The network's outputs, and of every layer what it has `Passed`.
 
-        The factors are those of dropout: 1 where nothing is dropped, as when it is not training.
+        Only in training are outputs dropped and noise added, and only then do norms take a batch's
+        own statistics.
         """
         passed = []
-        x = x * self._dropped(INPUT_DROPOUT, 0, self.input_dropout if training else 0, x)
+        x = x * self._dropped(INPUT_DROPOUT, 0, self.input_dropout if training else 0, x.shape)
         for i, layer in enumerate(self.layers):
-            z, a = dense_forward(x, layer.weights, layer.bias, layer.activation)
-            factors = self._dropped(DROPOUT, i, layer.dropout if training else 0, a)
-            passed.append((x, z, a, factors))
-            x = a * factors
-        return passed
+            shape = len(x), layer.units
+            factors = self._dropped(DROPOUT, i, layer.dropout if training else 0, shape)
+            noise = self._noise(i, layer.noise if training else 0, shape)
+            x, kept = layer_forward(layer, x, factors, noise, training)
+            passed.append(kept)
+        return x, passed
 
-    def _dropped(self, purpose, layer, rate, values):
-        """The factors of dropout in the next step, shaped like `values`."""
+    def _dropped(self, purpose, layer, rate, shape):
+        """The factors of dropout in the next step; 1 where nothing is dropped."""
         state = stream(stream(self.seed, purpose, layer), self.steps, 0)
-        return dropout_factors(state, rate, *values.shape, self.dtype)
+        return dropout_factors(state, rate, *shape, self.dtype)
+
+    def _noise(self, layer, deviation, shape):
+        """What the next step adds to a layer's outputs."""
+        if deviation == 0:
+            return 0
+        state = stream(stream(self.seed, NOISE, layer), self.steps, 0)
+        return (deviation * normal_noise(state, *shape)).astype(self.dtype)
 
     def _backward(self, passed, da):
         """From dC/d(output) to dC/dx of the network, and every layer's gradient."""
         gradients = []
-        for layer, (x, z, a, factors) in zip(reversed(self.layers), reversed(passed), strict=True):
-            da = da * factors
-            da, d_weights, d_bias = dense_backward(da, x, z, a, layer.weights, layer.activation)
-            gradients.insert(0, Gradient(d_weights, d_bias))
-        return da * self._dropped(INPUT_DROPOUT, 0, self.input_dropout, da), gradients
+        for layer, kept in zip(reversed(self.layers), reversed(passed), strict=True):
+            da, gradient = layer_backward(layer, da, kept)
+            gradients.insert(0, gradient)
+        return da * self._dropped(INPUT_DROPOUT, 0, self.input_dropout, da.shape), gradients
 
     def _update(self, gradients, total=1.0):
-        """The optimizer's step; `total`: the sum of the batch's sample weights."""
+        """The optimizer's step; `total`: the sum of the batch's sample weights.
+
+        With it, what norms gather takes a step towards the batch's statistics.
+        """
         rate = self.optimizer.rate_at(self.steps, self.epochs_trained)
         self.steps += 1
         for i, (layer, gradient) in enumerate(zip(self.layers, gradients, strict=True)):
-            moments = [per_layer[i] for per_layer in self._moments.values()]
-            for part, w in enumerate((layer.weights, layer.bias)):
-                own, g = [both[part] for both in moments], gradient[part]
-                sums = total if part == 0 else None  # weights decay, not biases
+            moments = [per_layer[i].parameters for per_layer in self._moments.values()]
+            for name, w in layer.parameters.items():
+                own, g = [of_layer[name] for of_layer in moments], gradient.parameters[name]
+                sums = total if name == "weights" else None  # which alone decay
                 self.optimizer.update(w, g, own, self.steps, sums, rate)
+            if layer.statistics:
+                passed = self._passed[i]
+                layer.norm.follow(layer.statistics, passed.norm[-1], len(passed.z))
 
     def loss_and_gradients(self, X, y, sample_weight=None):
         """Cost of a batch, and its gradient with respect to every layer's parameters."""
         y, sample_weight = self._targets(X, y, sample_weight)
-        passed = self._forward(self._gather(X), training=True)
-        cost, da = cost_and_derivative(self._loss, output_of(passed), y, sample_weight)
-        _, gradients = self._backward(passed, da)
+        a, self._passed = self._forward(self._gather(X), training=True)
+        cost, da = cost_and_derivative(self._loss, a, y, sample_weight)
+        _, gradients = self._backward(self._passed, da)
         return cost, gradients
 
     def train_step(self, X, y, sample_weight=None):
@@ -376,13 +476,13 @@ class Network:
 
     def predict(self, X, logits=False):
         """Output [n][n_outputs], with the cross-entropies probabilities; `logits`: the last z."""
-        _, z, a, _ = self._forward(self._gather(X))[-1]
-        return z if logits else self._loss.link(a)
+        a, passed = self._forward(self._gather(X))
+        return passed[-1].z if logits else self._loss.link(a)
 
     def evaluate(self, X, y, sample_weight=None):
         """{"loss", "accuracy"} where the target is a class or yes or no, else {"loss", "r2"}."""
         y, sample_weight = self._targets(X, y, sample_weight)
-        a = output_of(self._forward(self._gather(X)))
+        a, _ = self._forward(self._gather(X))
         cost, _ = cost_and_derivative(self._loss, a, y, sample_weight)
         if self._loss.target.is_categorical:
             return {"loss": cost, "accuracy": accuracy(self._loss, a, y, sample_weight)}
@@ -392,8 +492,8 @@ class Network:
 
     def forward(self, X):
         """Output [n][n_outputs] of the last layer; what was computed is kept for `backward`."""
-        self._passed = self._forward(self._gather(X), training=True)
-        return output_of(self._passed)
+        a, self._passed = self._forward(self._gather(X), training=True)
+        return a
 
     def backward(self, d_out):
         """From dL/d(output of `forward`) to dL/dX, for X as given; keeps the gradients."""
@@ -413,7 +513,7 @@ class Network:
         self._update(self._gradients)
 
     def optimizer_state(self):
-        """{name of a moment: [(for the weights, for the bias) of each layer]}."""
+        """{name of a moment: [(for the weights, for the bias, …) of each layer]}."""
         return self._moments
 
     # -- the user's arrays --
@@ -435,12 +535,6 @@ class Network:
         if not len(X) == len(y) == len(weight):
             raise ValueError(f"X, y, sample_weight: {len(X)}, {len(y)}, {len(weight)} rows")
         return y, weight.astype(self.dtype)
-
-
-def output_of(passed):
-    """The network's output, of what `_forward` returned."""
-    _, _, a, factors = passed[-1]
-    return a * factors
 
 
 def finite(loss, X):

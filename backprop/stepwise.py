@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 
 from backprop.catalogue.records import Hinted
-from backprop.layers import Gradient
+from backprop.layers import Arrays, Gradient, layer_arrays
 from backprop.validation import MAX_SIZE, check_inputs, check_integer, check_matrix
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Rows that `loss_and_gradients` takes at a time: their activations, not the whole set's, are in
 # memory.
 GRADIENT_ROWS = 4096
+# What a layer may have that `explain` has no words for.
+NOT_SHOWN = ("norm", "noise", "residual")
 
 
 class Passage(NamedTuple):
@@ -28,7 +30,8 @@ class Passage(NamedTuple):
 
     ``x`` (n, n_inputs): as the first layer sees it; ``losses`` (n,): of each sample, whatever it
     weighs; ``layers``: of each a dict of "z", "a", "derivative", "da" and "dz" (n, units), the last
-    two of each sample's own loss; ``gradients``: of the cost, a Gradient for each layer.
+    two of each sample's own loss, a and da of the layer's outputs; of a norm also "n", "y" and
+    "dy"; ``gradients``: of the cost, a Gradient for each layer.
     """
 
     x: NDArray[Any]
@@ -95,17 +98,19 @@ class Stepwise(Hinted):
             float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
         )
         total_loss, gradients = 0.0, None
-        for start in range(0, len(X), GRADIENT_ROWS):
-            rows = slice(start, start + GRADIENT_ROWS)
+        # a norm over samples takes them all
+        at_a_time = len(X) if self._mixes_samples() else GRADIENT_ROWS
+        for start in range(0, len(X), at_a_time):
+            rows = slice(start, start + at_a_time)
             weights_here = None if sample_weight is None else sample_weight[rows]
             total_loss += self._core.differentiate(X[rows], y[rows], weights_here, weight)
-            found = [Gradient(w.copy(), b.copy()) for w, b in self._core.views("gradient")]
+            found = self._kept_gradients()
             if gradients is None:
                 gradients = found
             else:
                 for total, part in zip(gradients, found, strict=True):
-                    total.weights[...] += part.weights
-                    total.bias[...] += part.bias
+                    for name, array in total.parameters.items():
+                        array += part.parameters[name]
         return total_loss / weight, gradients
 
     def cost(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -126,7 +131,7 @@ class Stepwise(Hinted):
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         weight = len(X) if sample_weight is None else sample_weight.sum(dtype=np.float64)
         self._core.differentiate(X, y, sample_weight, float(weight))
-        gradients = [Gradient(w.copy(), b.copy()) for w, b in self._core.views("gradient")]
+        gradients = self._kept_gradients()
         # of each sample alone: what a weight of 0 has multiplied cannot be had back by division
         return Passage(*self._core.inspect(X, y, None, 1.0), gradients)
 
@@ -163,6 +168,13 @@ class Stepwise(Hinted):
         """
         from backprop.explain import trace
 
+        for i, layer in enumerate(self.layers):
+            hidden = [name for name in NOT_SHOWN if getattr(layer.spec, name)]
+            if hidden:
+                raise ValueError(
+                    f"explain does not show {hidden[0]} yet, which layers[{i}] has: expected "
+                    f"layers without {', '.join(NOT_SHOWN)}"
+                )
         if self.drops:
             raise ValueError(
                 "explain does not show dropout yet: expected a network whose layers, and inputs, "
@@ -223,7 +235,16 @@ class Stepwise(Hinted):
 
         A list of Gradient, writable views (to clip or add to).
         """
-        return [Gradient(*views) for views in self._core.gradient_views()]
+        return self._named(self._core.gradient_views(), Gradient)
+
+    def _named(self, views, kind=Arrays):
+        """The core's views, each layer's by name."""
+        return [layer_arrays(*both, kind) for both in zip(self._specs, views, strict=True)]
+
+    def _kept_gradients(self):
+        """Copies of what the last run kept."""
+        views = self._core.views("gradient")
+        return [gradient.copy() for gradient in self._named(views, Gradient)]
 
     def update(self) -> None:
         """One step of the optimizer with the gradients that ``backward`` kept."""

@@ -14,7 +14,8 @@ D. Before a network is built, the shapes that the description claims are compare
    tensors, which exist on disk: a damaged or hostile description cannot make the program allocate
    more than the file is large.
 
-Layout: ``layers.<i>.weights`` [in][out], ``layers.<i>.bias`` [out],
+Layout: ``layers.<i>.weights`` [in][out], ``layers.<i>.bias`` [out], and where a layer has them
+``.scale``, ``.shift``, ``.mean``, ``.variance`` of its norm, the parameter of its activation [out];
 ``optimizer.<moment>.<i>.weights`` and ``.bias``, ``input_offset`` [in], ``input_scale`` [in]; the
 metadata entry ``backprop`` is the JSON. There an activation or a loss is its name; or, with other
 values of its parameters than the defaults, {"name": …, <parameter>: …}.
@@ -98,10 +99,10 @@ def state(network):
             "input_scale": network.input_scale,
             "input_dropout": network.input_dropout,
         },
-        "parameters": [(layer.weights.copy(), layer.bias.copy()) for layer in network.layers],
+        "parameters": [_copies({**at.parameters, **at.statistics}) for at in network.layers],
         "moments": {
-            name: [(w.copy(), b.copy()) for w, b in views]
-            for name, views in network.optimizer_state().items()
+            name: [_copies(arrays.parameters) for arrays in layers]
+            for name, layers in network.optimizer_state().items()
         },
         "steps": network.steps,
         "epochs_trained": network.epochs_trained,
@@ -111,14 +112,25 @@ def state(network):
 
 def set_state(network, state):
     """Give a new network, made with the same arguments, the rest of what `state` kept."""
-    for layer, (weights, bias) in zip(network.layers, state["parameters"], strict=True):
-        layer.weights, layer.bias = weights, bias
+    for layer, saved in zip(network.layers, state["parameters"], strict=True):
+        _set_arrays({**layer.parameters, **layer.statistics}, saved)
     for name, saved_moments in (state["moments"] or {}).items():
         for own, saved in zip(network.optimizer_state()[name], saved_moments, strict=True):
-            own[0][...], own[1][...] = saved
+            _set_arrays(own.parameters, saved)
     network.steps = state["steps"]
     network.epochs_trained = state["epochs_trained"]
     network.preprocessing = state["preprocessing"]
+
+
+def _copies(arrays):
+    return {name: array.copy() for name, array in arrays.items()}
+
+
+def _set_arrays(own, saved):
+    """`saved`: {name: array}; or, from an older pickle, the weights and the bias."""
+    saved = saved if isinstance(saved, dict) else dict(zip(own, saved, strict=True))
+    for name, array in own.items():
+        array[...] = saved[name]
 
 
 def load(path, n_threads=None):
@@ -211,13 +223,12 @@ def _tensors(network):
     """All arrays of a network by name; views, so that writing into them sets the network."""
     tensors = {}
     for i, layer in enumerate(network.layers):
-        tensors[f"layers.{i}.weights"], tensors[f"layers.{i}.bias"] = layer.weights, layer.bias
+        for name, array in {**layer.parameters, **layer.statistics}.items():
+            tensors[f"layers.{i}.{name}"] = array
     for moment, layers in network.optimizer_state().items():
-        for i, (weights, bias) in enumerate(layers):
-            tensors[f"optimizer.{moment}.{i}.weights"], tensors[f"optimizer.{moment}.{i}.bias"] = (
-                weights,
-                bias,
-            )
+        for i, arrays in enumerate(layers):
+            for name, array in arrays.parameters.items():
+                tensors[f"optimizer.{moment}.{i}.{name}"] = array
     for name in ("input_offset", "input_scale"):
         if getattr(network, name) is not None:
             tensors[name] = getattr(network, name)

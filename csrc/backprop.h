@@ -48,8 +48,15 @@ typedef struct {
 /* A row of a table, as it is found. */
 typedef struct {
     const char *name;
-    int trait; /* of an activation: whether f'(z) is kept; of an optimizer: how many moments it has */
+    int trait; /* of an activation: a bp_derivative; of an optimizer: how many moments it has */
 } bp_row;
+
+/* What an activation's derivative is worked out from on the way back. */
+typedef enum {
+    BP_FROM_A, /* a */
+    BP_KEPT,   /* f'(z), which is kept */
+    BP_LEARNED /* z, which is kept, and a parameter of each unit */
+} bp_derivative;
 
 /* How far an optimizer is: the number of its step, from 1, and powers of what its moments decay by. */
 typedef struct {
@@ -93,6 +100,7 @@ typedef struct {
     int64_t ldb;
     void *c;           /* OUT [m][ldc]; with BP_UPDATE unused */
     int64_t ldc;
+    int resume;        /* the chains start from what stands in c, not from 0; not with BP_UPDATE */
     bp_epilogue epilogue;
     const bp_activation *activation; /* for BP_ACTIVATE */
     int derivative;          /* for BP_DERIVATIVE: the code of the activation, or bp_kernels.kept_slope */
@@ -184,6 +192,42 @@ typedef struct {
     /* dropout, in place, of columns [first, last): whole vectors; slope may be NULL */
     void (*drop)(uint64_t state, double rate, void *values /* IN OUT [rows][ld] */,
                  void *slope /* IN OUT [rows][ld] */, int64_t ld, int64_t rows, int64_t first, int64_t last);
+    /* gaussian noise, in place, of columns [first, last): whole vectors */
+    void (*add_noise)(uint64_t state, double deviation, void *values /* IN OUT [rows][ld] */, int64_t ld,
+                      int64_t rows, int64_t first, int64_t last);
+
+    /* batch normalisation of features; `count` samples, columns: whole vectors. Arrays of one number a feature are
+     * [rows]: mean, variance, scale, shift, and the gradients of the last two. */
+    void (*batch_statistics)(const void *z /* [rows][ld] */, int64_t ld, int64_t rows, int64_t count,
+                             void *mean /* OUT */, void *variance /* OUT */);
+    void (*normalise_rows)(void *z /* IN z, OUT y: [rows][ld] */, void *normalised /* OUT [rows][ld], or NULL */,
+                           int64_t ld, int64_t rows, int64_t columns, const void *mean, const void *variance,
+                           double epsilon, const void *scale, const void *shift);
+    void (*rows_backward)(void *dy /* IN dy, OUT dz: [rows][ld] */, const void *normalised /* [rows][ld] */,
+                          int64_t ld, int64_t rows, int64_t count, int64_t columns, const void *variance,
+                          double epsilon, const void *scale, const void *d_scale, const void *d_shift);
+    void (*follow_statistics)(const void *mean, const void *variance, int64_t columns, int64_t count, double rate,
+                              void *running_mean /* IN OUT */, void *running_variance /* IN OUT */);
+    /* layer normalisation of samples [first, last): whole vectors */
+    void (*normalise_samples)(void *z /* IN z, OUT y: [rows][ld] */, void *normalised /* OUT [rows][ld], or NULL */,
+                              int64_t ld, int64_t rows, int64_t first, int64_t last, double epsilon,
+                              const void *scale, const void *shift, void *inverse_deviations /* OUT [ld], or NULL */);
+    void (*samples_backward)(void *dy /* IN dy, OUT dz: [rows][ld] */, const void *normalised /* [rows][ld] */,
+                             int64_t ld, int64_t rows, int64_t first, int64_t last, const void *scale,
+                             const void *inverse_deviations);
+    /* of either: what the scale and the shift of each feature get */
+    void (*scale_gradients)(const void *dy /* [rows][ld] */, const void *normalised /* [rows][ld] */, int64_t ld,
+                            int64_t rows, int64_t count, void *d_scale /* OUT */, void *d_shift /* OUT */);
+
+    /* activations with a parameter for each unit, parameters: [rows] */
+    void (*activate_learned)(int code, void *z /* IN z, OUT a: [rows][ld] */, void *kept /* OUT z, or NULL */,
+                             int64_t ld, int64_t rows, int64_t columns, const void *parameters);
+    void (*learned_backward)(int code, void *da /* IN da, OUT dz: [rows][ld] */, const void *kept /* z [rows][ld] */,
+                             int64_t ld, int64_t rows, int64_t count, int64_t columns, const void *parameters,
+                             void *d_parameters /* OUT */);
+    /* values += others, columns [first, last): whole vectors */
+    void (*add)(void *values /* IN OUT [rows][ld] */, const void *others /* [rows][ld] */, int64_t ld, int64_t rows,
+                int64_t first, int64_t last);
     /* elementwise functions on their own, for the tests; count: any */
     void (*apply)(const bp_activation *activation, const void *in, void *out, void *slope, int64_t count);
     void (*evaluate)(int function, const void *in, void *out, int64_t count);

@@ -7,6 +7,7 @@ from pathlib import Path
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
+from backprop.catalogue.norms import NORMS, Norm
 from backprop.catalogue.optimizers import OPTIMIZERS
 from backprop.catalogue.schedules import SCHEDULES
 
@@ -26,6 +27,16 @@ ACTIVATIONS_HEAD = """
 ADVICE_HEAD = """
 When to take which:
 
+"""
+NORMS_HEAD = f"""
+## Norms
+
+`bp.Dense(units, activation, norm=…)` normalises the pre-activations z:
+y = `{Norm.formula.expression}`, n = `{Norm.normalised.expression}`, and a = f(y).
+Each unit learns its scale and its shift.
+
+| name | mean and variance | parameters | when | source |
+|---|---|---|---|---|
 """
 LOSSES_HEAD = """
 ## Losses
@@ -77,6 +88,8 @@ def page():
             *map(activation_row, ACTIVATIONS.values()),
             ADVICE_HEAD,
             *(f'- `"{one.name}"`: {one.advice}\n' for one in ACTIVATIONS.values()),
+            NORMS_HEAD,
+            *map(norm_row, NORMS.values()),
             LOSSES_HEAD,
             *map(loss_row, LOSSES.values()),
             OPTIMIZERS_HEAD,
@@ -92,6 +105,12 @@ def page():
 def activation_row(one):
     formulas = code(one.formula), code(one.slope)
     return row(f'`"{one.name}"`', *formulas, parameters(one), one.initial_weights, one.source)
+
+
+def norm_row(one):
+    over = "of each unit over the samples of a batch" if one.is_over_samples else "of each sample"
+    over += "; predictions take those gathered" if one.gathered else ", over the units"
+    return row(f'`"{one.name}"`', over, parameters(one), one.advice, one.source)
 
 
 def loss_row(one):

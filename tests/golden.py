@@ -15,7 +15,7 @@ from networks import tamed
 
 import backprop as bp
 from backprop.catalogue import activations as catalogue
-from backprop.catalogue import losses, optimizers
+from backprop.catalogue import losses, norms, optimizers
 
 FILE = Path(__file__).with_name("golden_weights.json")
 
@@ -26,6 +26,7 @@ ACTIVATIONS = (
     "tanh",
     "relu",
     "leaky_relu",
+    "prelu",
     "elu",
     "selu",
     "softplus",
@@ -63,6 +64,15 @@ OPTIMIZERS = {
     "adamw": lambda: bp.AdamW(0.01),
     "sgd, every decay": lambda: bp.SGD(0.05, l2=0.1, l1=0.2, weight_decay=0.1),
 }
+# what a layer may have beside its product: of the second layer, which has as many inputs as units
+OPERATIONS = {
+    "batch": {"norm": "batch"},
+    "layer": {"norm": "layer"},
+    "residual": {"residual": True},
+    "noise": {"noise": 0.1},
+    "dropout": {"dropout": 0.3},
+    "all": {"norm": "layer", "residual": True, "noise": 0.1, "dropout": 0.3},
+}
 FIRST_ACTIVATIONS = ACTIVATIONS[:4]
 FIRST_OPTIMIZERS = tuple(OPTIMIZERS)[:7]
 THREADS = (1, 2, 3)
@@ -80,10 +90,12 @@ def data(loss):
     return X, targets[loss]()
 
 
-def train(dtype, activation, loss, optimizer, n_threads):
+def train(dtype, activation, loss, optimizer, operation="none", *, n_threads):
     """A network after three epochs, the weights of the samples included."""
     X, y = data(loss)
     layers = [bp.Dense(31, activation), bp.Dense(17, activation), bp.Dense(3)]
+    if operation in OPERATIONS:
+        layers.insert(1, bp.Dense(31, activation, **OPERATIONS[operation]))
     net = bp.Network(
         23, layers, loss, OPTIMIZERS[optimizer](), dtype=dtype, seed=7, n_threads=n_threads
     )
@@ -93,11 +105,11 @@ def train(dtype, activation, loss, optimizer, n_threads):
 
 
 def fingerprint(net):
-    """SHA-256 of all weights and biases, first layer first."""
+    """SHA-256 of all that training changes in the layers, the first layer's first."""
     found = hashlib.sha256()
     for layer in net.layers:
-        found.update(np.ascontiguousarray(layer.weights).tobytes())
-        found.update(layer.bias.tobytes())
+        for array in (*layer.parameters.values(), *layer.statistics.values()):
+            found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()
 
 
@@ -106,14 +118,15 @@ def choices():
     first = itertools.product(DTYPES, FIRST_ACTIVATIONS, LOSSES, FIRST_OPTIMIZERS)
     activations = itertools.product(DTYPES, ACTIVATIONS, ["squared_error"], ["adam"])
     others = itertools.product(DTYPES, ["tanh"], ["softmax_cross_entropy"], OPTIMIZERS)
-    return list(dict.fromkeys([*first, *activations, *others]))
+    beside = itertools.product(DTYPES, ["gelu"], ["softmax_cross_entropy"], ["adam"], OPERATIONS)
+    return list(dict.fromkeys([*first, *activations, *others, *beside]))
 
 
 def missing():
     """Entries of the catalogue that none of the choices has."""
     kinds = {type(make()).__name__ for make in OPTIMIZERS.values()}
-    entries = [*catalogue.ACTIVATIONS, *losses.LOSSES, *optimizers.OPTIMIZERS]
-    return [name for name in entries if name not in {*ACTIVATIONS, *LOSSES, *kinds}]
+    entries = [*catalogue.ACTIVATIONS, *losses.LOSSES, *optimizers.OPTIMIZERS, *norms.NORMS]
+    return [name for name in entries if name not in {*ACTIVATIONS, *LOSSES, *kinds, *OPERATIONS}]
 
 
 def key(*choice):
@@ -124,6 +137,6 @@ if __name__ == "__main__":
     hashes = json.loads(FILE.read_text()) if "--missing" in sys.argv else {}
     for choice in choices():
         if key(*choice) not in hashes:
-            hashes[key(*choice)] = fingerprint(train(*choice, 1))
+            hashes[key(*choice)] = fingerprint(train(*choice, n_threads=1))
     FILE.write_text(json.dumps(hashes, indent=1) + "\n")
     print(f"{len(hashes)} hashes in {FILE}")

@@ -31,5 +31,5 @@ def test_weights_are_those_of_the_hashes(dtype, activation):
     for choice in golden.choices():
         if choice[:2] == (dtype, activation):
             for n_threads in golden.THREADS:
-                found = golden.fingerprint(golden.train(*choice, n_threads))
+                found = golden.fingerprint(golden.train(*choice, n_threads=n_threads))
                 assert found == HASHES[golden.key(*choice)], (*choice, n_threads)

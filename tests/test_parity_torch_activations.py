@@ -15,6 +15,7 @@ THEIRS = {
     "tanh": torch.tanh,
     "relu": torch.relu,
     "leaky_relu": functions.leaky_relu,
+    "prelu": lambda z: functions.prelu(z, torch.full((1,), 0.25, dtype=z.dtype)),
     "elu": functions.elu,
     "selu": functions.selu,
     # theirs is z above a threshold, 20 by default, where exp(-z) is 2e-9: a float64 shows it
@@ -33,6 +34,10 @@ OTHER_PARAMETERS = {
     "leaky_relu": (
         {"negative_slope": 0.2},
         lambda z: functions.leaky_relu(z, negative_slope=0.2),
+    ),
+    "prelu": (
+        {"negative_slope": 0.1},
+        lambda z: functions.prelu(z, torch.full((1,), 0.1, dtype=z.dtype)),
     ),
     "elu": ({"alpha": 0.7}, lambda z: functions.elu(z, alpha=0.7)),
 }

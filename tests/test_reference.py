@@ -275,10 +275,12 @@ def test_backward_reaches_the_inputs(activation):
 def test_dense_backward_sums_the_three_factors(activation):
     rng = np.random.default_rng(3)
     x, w, b, da = (rng.normal(size=shape) for shape in [(4, 2), (2, 3), 3, (4, 3)])
-    activation = ACTIVATIONS[activation]
-    z, a = ref.dense_forward(x, w, b, activation)
-    dx, d_weights, d_bias = ref.dense_backward(da, x, z, a, w, activation)
-    slope = activation.derivative(z, a, *activation.settings.values())
+    spec = Dense(3, activation)
+    layer = ref.new_layer(spec, w, "float64")
+    layer.bias[...] = b
+    a, passed = ref.layer_forward(layer, x, 1, 0, training=True)
+    dx, (d_weights, d_bias) = ref.layer_backward(layer, da, passed)
+    slope = spec.function.derivative(passed.z, a, *layer.activation_values())
     for i, j in np.ndindex(2, 3):
         terms = [da[s, j] * slope[s, j] * x[s, i] for s in range(4)]
         assert d_weights[i, j] == pytest.approx(sum(terms), rel=1e-12)

@@ -7,26 +7,48 @@ from backprop._core.kernels cimport (
 )
 
 
+cdef struct Norm:           # of pre-activations
+    bint is_there
+    bint is_over_samples    # batch normalisation, else layer normalisation
+    double epsilon
+    double running_rate     # how much of a batch's statistics goes into those that predictions use
+    bp_activation activation  # f, or nothing where an operation that learns follows
+
+
 cdef struct Layer:
     int index               # from 0
-    double dropout          # share of its outputs that a training step drops
-    double input_dropout    # of the network's inputs, in the first layer
     int64_t n_in
     int64_t n_out
     int64_t columns         # n_out, rounded up to whole vectors
     int64_t ldw             # elements from one row of parameters to the next
+    int64_t rows            # of parameters: n_in + 1, and those of the operations beside the product
     bp_activation activation
-    char *parameters        # [n_in + 1][ldw]: the weights, then the bias
-    char *moments[BP_MOMENTS]  # each [n_in + 1][ldw], or NULL
-    char *gradient          # [n_in + 1][ldw], or NULL where the update is fused
+    double dropout          # share of its outputs that a training step drops
+    double input_dropout    # of the network's inputs, in the first layer
+    double noise            # deviation of what a training step adds to its outputs
+    bint residual           # its inputs are added to its outputs
+    Norm norm
+    bint keeps              # f'(z), or the z of an activation that learns
+    bint is_apart           # operations of its own take da to dz, not the product of the layer after it
+    int own_derivative      # f': the code of the activation, or that of a slope that is kept
+    bp_activation after_product  # what the product's epilogue applies: f, or nothing where an operation follows
+    char *parameters        # [rows][ldw]: the weights, the bias, then what the operations learn, what they gather
+    char *moments[BP_MOMENTS]  # each [rows][ldw], or NULL
+    char *gradient          # [rows][ldw], or NULL where the update is fused
+    char *beside_gradient   # [rows - n_in - 1][ldw]: of what the operations learn, where the update is fused
     char *a_in              # [n_in + 1][ld], the last row 1
     char *a_out             # [n_out + 1][ld]: the a_in of the next layer
-    char *slope             # [n_out][ld], f'(z), where it is kept; or NULL
+    char *slope             # [n_out][ld], what it `keeps`, or NULL
+    char *product_slope     # the same where the product writes it, else NULL
+    char *normalised        # [n_out][ld]: n of a norm in training, or NULL
+    char *batch_mean        # [ldw], of such a norm over the samples
+    char *batch_variance    # [ldw]
+    char *inverse_deviations  # [ld], of one over the features
     char *dz                # [n_out rounded up to BP_ROW_MULTIPLE][ld], the rows beyond n_out 0
     char *dz_transposed     # [batch][ldw], the columns beyond n_out 0; not with BLAS
     bint dz_is_shared       # with layers that may leave something else than 0 in the rows beyond n_out
     char *da_in             # [n_in][ld]: the dz of the layer before, or NULL where nobody asks for it
-    int derivative          # f': the code of the activation, or that of a slope that is kept
+    int derivative          # what takes the next layer's da_in to this one's dz: f', or the identity where it is apart
     int derivative_before   # of the layer before; that of the identity where there is none
     const char *kept_before  # what it is worked out from
 
@@ -56,6 +78,7 @@ cdef struct Run:
     bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
     uint64_t seed           # of the network
     bp_progress progress    # of the optimizer, counted by every thread alike
+    int64_t drawn_at        # the count of steps by which forward draws, and backward draws again
     bp_step step            # the constants of this step
     bp_lookahead lookahead  # this thread's part of the next batch
     char *scratch           # of this thread
@@ -66,10 +89,19 @@ cdef struct Run:
 # One operation of the chain that a network is, done by all threads, each its share.
 ctypedef void (*Work)(const Layer *layer, Run *run) noexcept nogil
 
+cdef enum Part:
+    PRODUCT
+    NORM
+    OTHER
+
 cdef struct Operation:
     Work forward
     Work backward
+    Work step               # of the optimizer, with gradients that backward has kept
     int layer               # of which it is a part
+    Part part
+    bint applies_f          # the layer's activation, in the same pass
+    bint ends_layer
 
 
 # Multiply-adds between two looks at the clock.
@@ -80,6 +112,7 @@ cdef Operation dense(int layer) noexcept
 cdef void dense_forward(const Layer *layer, Run *run) noexcept nogil
 cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, char *a_out,
                                 int64_t ld) noexcept nogil
+cdef void nothing(const Layer *layer, Run *run) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil
 cdef int64_t portion_of(int64_t work) noexcept nogil
@@ -90,6 +123,11 @@ cdef int64_t portion_of(int64_t work) noexcept nogil
 cdef inline const char *kept_of(const Layer *layer) noexcept nogil:
     """What f' is worked out from: f'(z) itself where it is kept, else a."""
     return layer.slope if layer.slope != NULL else layer.a_out
+
+
+cdef inline char *row_of(char *block, const Layer *layer, int64_t row, int64_t itemsize) noexcept nogil:
+    """A row of a block shaped like the layer's parameters."""
+    return block + row * layer.ldw * itemsize
 
 
 cdef inline void meet(const Run *run) noexcept nogil:

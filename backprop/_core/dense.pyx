@@ -31,7 +31,7 @@ cdef int64_t BLAS_ROWS = 128
 cdef Operation dense(int layer) noexcept:
     """The operation: a product with its activation."""
     cdef Operation made
-    made.forward, made.backward, made.layer = dense_forward, dense_backward, layer
+    made.forward, made.backward, made.step, made.layer = dense_forward, dense_backward, dense_step, layer
     return made
 
 
@@ -41,9 +41,9 @@ cdef void dense_forward(const Layer *layer, Run *run) noexcept nogil:
     job.m, job.n, job.k = layer.n_out, run.columns, layer.n_in + 1
     job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, True
     job.b, job.ldb = layer.a_in, run.ld
-    job.c, job.ldc = layer.a_out, run.ld
+    job.c, job.ldc, job.resume = layer.a_out, run.ld, False
     job.epilogue = BP_ACTIVATE
-    job.activation, job.kept = &layer.activation, layer.slope
+    job.activation, job.kept = &layer.after_product, layer.product_slope
     multiply(&job, run, b_is_n_major=False)
 
 
@@ -57,9 +57,9 @@ cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, 
     job.m, job.n, job.k = run.count, layer.columns, layer.n_in + 1
     job.a, job.lda, job.a_is_k_major = a_in, ld, False
     job.b, job.ldb = layer.parameters, layer.ldw
-    job.c, job.ldc = a_out, ld
+    job.c, job.ldc, job.resume = a_out, ld, False
     job.epilogue = BP_ACTIVATE
-    job.activation, job.kept = &layer.activation, NULL
+    job.activation, job.kept = &layer.after_product, NULL
     multiply(&job, run, b_is_n_major=False)
 
 
@@ -75,6 +75,24 @@ cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
         backward_data(layer, run)
     meet(run)
     backward_weights(layer, run)
+
+
+cdef void dense_step(const Layer *layer, Run *run) noexcept nogil:
+    """The optimizer's step with the gradient that backward kept; each thread some rows."""
+    cdef void *moments[BP_MOMENTS]
+    cdef int64_t first, last, at
+    cdef int i
+    share(layer.n_in + 1, 1, run, &first, &last)
+    at = first * layer.ldw * run.itemsize
+    for i in range(BP_MOMENTS):
+        moments[i] = offset(layer.moments[i], at)
+    run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at, moments, layer.ldw,
+                       last - first, layer.n_in - first, layer.columns)
+
+
+cdef void nothing(const Layer *layer, Run *run) noexcept nogil:
+    """What an operation does that has no part in a run."""
+    pass
 
 
 cdef void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
@@ -98,6 +116,7 @@ cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
     job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, False
     job.b, job.ldb = layer.dz, run.ld
     job.c, job.ldc = layer.da_in, run.ld
+    job.resume = layer.residual  # its share of da_in, which passed by the weights, stands there
     job.epilogue = BP_DERIVATIVE
     job.derivative, job.kept = layer.derivative_before, <void *>layer.kept_before
     multiply(&job, run, b_is_n_major=False)
@@ -113,7 +132,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
         job.b, job.ldb = layer.dz, run.ld
     else:
         job.b, job.ldb = layer.dz_transposed, layer.ldw
-    job.c, job.ldc = layer.gradient, layer.ldw
+    job.c, job.ldc, job.resume = layer.gradient, layer.ldw, False
     job.epilogue = BP_UPDATE if run.fuse_update else BP_STORE
     job.step = &run.step
     job.decayed = layer.n_in
@@ -164,7 +183,7 @@ cdef void multiply_with_blas(const bp_multiply *job, const Run *run, bint b_is_n
         rows = min(BLAS_ROWS, job.m - row)
         c = <char *>job.panel if job.epilogue == BP_UPDATE else <char *>job.c + row * job.ldc * itemsize
         blas.gemm(itemsize, job.a_is_k_major, b_is_n_major, rows, job.n, job.k, <const char *>job.a + row * a_step,
-                  job.lda, job.b, job.ldb, c, job.ldc)
+                  job.lda, job.b, job.ldb, job.resume, c, job.ldc)
         finish_rows(job, run, c, row, rows)
 
 

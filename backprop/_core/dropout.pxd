@@ -2,7 +2,7 @@
 from backprop._core.dense cimport Layer, Operation, Run
 
 
-cdef Operation drop_outputs(int layer) noexcept
+cdef Operation drop_outputs(int layer, bint slope_is_kept) noexcept
 cdef Operation drop_inputs() noexcept
 cdef void outputs_forward(const Layer *layer, Run *run) noexcept nogil
 cdef void inputs_forward(const Layer *layer, Run *run) noexcept nogil

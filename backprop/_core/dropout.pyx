@@ -2,11 +2,12 @@
 
 Inverted (Srivastava et al. 2014): what is kept is divided by the share that is, so that inference does nothing. The
 factor of an element is drawn by (seed, step, layer, row, column): it is not stored, and its bits depend on no thread.
-Since f'(z) is multiplied by it too, where it is kept for the way back, backward has nothing to do for outputs.
+Since f'(z) is multiplied by it too, where it is kept for the way back, backward has nothing to do for outputs; but
+where z is kept, for an activation that learns, it multiplies da.
 """
 from libc.stdint cimport int64_t, uint64_t
 
-from backprop._core.dense cimport Layer, Operation, Run, share
+from backprop._core.dense cimport Layer, Operation, Run, meet, nothing, share
 from backprop._core.kernels cimport BP_ROW_MULTIPLE, stream
 
 # The streams of random numbers: the same numbers stand in backprop/reference.py.
@@ -15,16 +16,22 @@ cdef enum:
     FOR_INPUT_DROPOUT = 4
 
 
-cdef Operation drop_outputs(int layer) noexcept:
+cdef Operation drop_outputs(int layer, bint slope_is_kept) noexcept:
     """Of a layer."""
     cdef Operation made
-    made.forward, made.backward, made.layer = outputs_forward, nothing, layer
+    made.step = nothing
+    made.layer = layer
+    if slope_is_kept:
+        made.forward, made.backward = outputs_forward, nothing
+    else:
+        made.forward, made.backward = outputs_forward_alone, outputs_backward
     return made
 
 
 cdef Operation drop_inputs() noexcept:
     """Of the network."""
     cdef Operation made
+    made.step = nothing
     made.forward, made.backward, made.layer = inputs_forward, inputs_backward, 0
     return made
 
@@ -32,6 +39,17 @@ cdef Operation drop_inputs() noexcept:
 cdef void outputs_forward(const Layer *layer, Run *run) noexcept nogil:
     """a_out and the slope that is kept, times the factors."""
     drop(run, FOR_DROPOUT, layer.index, layer.dropout, layer.a_out, layer.slope, layer.n_out)
+
+
+cdef void outputs_forward_alone(const Layer *layer, Run *run) noexcept nogil:
+    """a_out times the factors."""
+    drop(run, FOR_DROPOUT, layer.index, layer.dropout, layer.a_out, NULL, layer.n_out)
+
+
+cdef void outputs_backward(const Layer *layer, Run *run) noexcept nogil:
+    """da times the same factors."""
+    drop(run, FOR_DROPOUT, layer.index, layer.dropout, layer.dz, NULL, layer.n_out)
+    meet(run)
 
 
 cdef void inputs_forward(const Layer *layer, Run *run) noexcept nogil:
@@ -45,12 +63,8 @@ cdef void inputs_backward(const Layer *layer, Run *run) noexcept nogil:
         drop(run, FOR_INPUT_DROPOUT, 0, layer.input_dropout, layer.da_in, NULL, layer.n_in)
 
 
-cdef void nothing(const Layer *layer, Run *run) noexcept nogil:
-    pass
-
-
 cdef void drop(Run *run, int purpose, int layer, double rate, char *values, char *slope, int64_t rows) noexcept nogil:
-    cdef uint64_t state = stream(stream(run.seed, purpose, layer), <uint64_t>run.progress.t, 0)
+    cdef uint64_t state = stream(stream(run.seed, purpose, layer), <uint64_t>run.drawn_at, 0)
     cdef int64_t first, last
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
     run.kernels.drop(state, rate, values, slope, run.ld, rows, first, last)

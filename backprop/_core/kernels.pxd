@@ -36,6 +36,11 @@ cdef extern from "backprop.h" nogil:
         const char *name
         int trait
 
+    ctypedef enum bp_derivative:
+        BP_FROM_A
+        BP_KEPT
+        BP_LEARNED
+
     ctypedef struct bp_progress:
         int64_t t
         int64_t powers_of
@@ -71,6 +76,7 @@ cdef extern from "backprop.h" nogil:
         int64_t ldb
         void *c
         int64_t ldc
+        bint resume
         bp_epilogue epilogue
         const bp_activation *activation
         int derivative
@@ -139,6 +145,31 @@ cdef extern from "backprop.h" nogil:
                         int64_t ldw) noexcept nogil
         void (*drop)(uint64_t state, double rate, void *values, void *slope, int64_t ld, int64_t rows, int64_t first,
                      int64_t last) noexcept nogil
+        void (*add_noise)(uint64_t state, double deviation, void *values, int64_t ld, int64_t rows, int64_t first,
+                          int64_t last) noexcept nogil
+        void (*batch_statistics)(const void *z, int64_t ld, int64_t rows, int64_t count, void *mean,
+                                 void *variance) noexcept nogil
+        void (*normalise_rows)(void *z, void *normalised, int64_t ld, int64_t rows, int64_t columns, const void *mean,
+                               const void *variance, double epsilon, const void *scale,
+                               const void *shift) noexcept nogil
+        void (*rows_backward)(void *dy, const void *normalised, int64_t ld, int64_t rows, int64_t count,
+                              int64_t columns, const void *variance, double epsilon, const void *scale,
+                              const void *d_scale, const void *d_shift) noexcept nogil
+        void (*follow_statistics)(const void *mean, const void *variance, int64_t columns, int64_t count, double rate,
+                                  void *running_mean, void *running_variance) noexcept nogil
+        void (*normalise_samples)(void *z, void *normalised, int64_t ld, int64_t rows, int64_t first, int64_t last,
+                                  double epsilon, const void *scale, const void *shift,
+                                  void *inverse_deviations) noexcept nogil
+        void (*samples_backward)(void *dy, const void *normalised, int64_t ld, int64_t rows, int64_t first,
+                                 int64_t last, const void *scale, const void *inverse_deviations) noexcept nogil
+        void (*scale_gradients)(const void *dy, const void *normalised, int64_t ld, int64_t rows, int64_t count,
+                                void *d_scale, void *d_shift) noexcept nogil
+        void (*activate_learned)(int code, void *z, void *kept, int64_t ld, int64_t rows, int64_t columns,
+                                 const void *parameters) noexcept nogil
+        void (*learned_backward)(int code, void *da, const void *kept, int64_t ld, int64_t rows, int64_t count,
+                                 int64_t columns, const void *parameters, void *d_parameters) noexcept nogil
+        void (*add)(void *values, const void *others, int64_t ld, int64_t rows, int64_t first,
+                    int64_t last) noexcept nogil
         void (*apply)(const bp_activation *activation, const void *values, void *out, void *slope,
                       int64_t count) noexcept nogil
         void (*evaluate)(int function, const void *values, void *out, int64_t count) noexcept nogil

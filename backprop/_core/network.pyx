@@ -12,9 +12,9 @@ from libc.string cimport memcpy, memset
 
 from backprop._core.dense cimport Interrupt, Layer
 from backprop._core.kernels cimport (
-    BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_kernels, bp_lookahead, bp_loss,
-    bp_optimizer, bp_source, find_activation, find_kernels, find_loss, find_optimizer, round_up, run_team, seconds,
-    stream,
+    BP_FROM_A, BP_LEARNED, BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_activation, bp_kernels,
+    bp_lookahead, bp_loss, bp_optimizer, bp_source, find_activation, find_kernels, find_loss, find_optimizer,
+    round_up, run_team, seconds, stream,
 )
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
 from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
@@ -70,8 +70,7 @@ cdef class Core:
     def __cinit__(self, *, int64_t n_inputs, layers, loss, dtype, uint64_t seed, int threads_asked,
                   int threads_available, bint with_blas, instruction_set, offset, scale,
                   double input_dropout=0):
-        """`layers`: (units, (activation's name, its values), limit of the initial weights, dropout) of each; loss: a
-        name and values."""
+        """`layers`: of each a dict as `core_layers` of backprop/layers.py makes them; loss: a name and values."""
         self.dtype = np.dtype(dtype)
         self.kernels = find_kernels(instruction_set, self.dtype.itemsize)
         self.loss = find_loss(self.kernels, loss[0], loss[1])
@@ -88,24 +87,46 @@ cdef class Core:
             raise MemoryError
         cdef int i
         cdef int64_t n_in = n_inputs
-        for i, (units, activation, _, dropout) in enumerate(layers):
-            self.layers[i].index, self.layers[i].dropout = i, dropout
-            self._describe(&self.layers[i], n_in, units, activation)
-            n_in = units
+        for i, given in enumerate(layers):
+            self.layers[i].index = i
+            self._describe(&self.layers[i], n_in, given)
+            n_in = given["units"]
         self.layers[0].input_dropout = input_dropout
         self.parameters = self._block()
-        for i, (_, _, limit, _) in enumerate(layers):
+        for i, given in enumerate(layers):
             self.layers[i].parameters = self._place(self.parameters, i)
-            self._draw_weights(&self.layers[i], stream(seed, FOR_WEIGHTS, i), limit)
+            self._draw_weights(&self.layers[i], stream(seed, FOR_WEIGHTS, i), given["limit"])
+        for (_, _, beside), given in zip(self.views("parameters"), layers):
+            beside[...] = np.reshape(given["beside"], (-1, 1))
 
-    cdef _describe(self, Layer *layer, int64_t n_in, int64_t units, activation):
-        layer.n_in, layer.n_out = n_in, units
-        layer.columns = round_up(units, self.kernels.lanes)
-        layer.ldw = row_stride(units, self.kernels.itemsize)
-        layer.activation = find_activation(self.kernels, activation[0], activation[1])
-        layer.derivative = layer.activation.code
-        if self.kernels.activations[layer.activation.code].trait or layer.dropout > 0:
-            layer.derivative = self.kernels.kept_slope
+    cdef _describe(self, Layer *layer, int64_t n_in, given):
+        layer.n_in, layer.n_out = n_in, given["units"]
+        layer.columns = round_up(layer.n_out, self.kernels.lanes)
+        layer.ldw = row_stride(layer.n_out, self.kernels.itemsize)
+        layer.rows = n_in + 1 + len(given["beside"])
+        layer.dropout, layer.noise, layer.residual = given["dropout"], given["noise"], given["residual"]
+        layer.activation = find_activation(self.kernels, given["activation"][0], given["activation"][1])
+        self._describe_norm(layer, given["norm"])
+        self._describe_derivative(layer)
+
+    cdef _describe_norm(self, Layer *layer, norm):
+        """Who applies f: the product, the norm where there is one, or an operation of its own where f learns."""
+        cdef bp_activation nothing = layer.activation
+        cdef bint learns = self.kernels.activations[layer.activation.code].trait == BP_LEARNED
+        nothing.code = self.kernels.identity
+        layer.norm.activation = nothing if learns else layer.activation
+        layer.after_product = nothing if norm is not None or learns else layer.activation
+        if norm is not None:
+            layer.norm.is_there = True
+            layer.norm.is_over_samples, layer.norm.epsilon, layer.norm.running_rate = norm
+
+    cdef void _describe_derivative(self, Layer *layer) noexcept:
+        """What f' is worked out from, and who multiplies by it: the next layer's product, unless this one is apart."""
+        cdef int trait = self.kernels.activations[layer.activation.code].trait
+        layer.keeps = trait != BP_FROM_A or layer.dropout > 0 or layer.noise > 0 or layer.residual
+        layer.own_derivative = self.kernels.kept_slope if layer.keeps else layer.activation.code
+        layer.is_apart = layer.residual or trait == BP_LEARNED
+        layer.derivative = self.kernels.identity if layer.is_apart else layer.own_derivative
         layer.derivative_before = self.kernels.identity
 
     def __dealloc__(self):
@@ -116,14 +137,14 @@ cdef class Core:
         cdef int i
         total = 0
         for i in range(self.n_layers):
-            total += (int(self.layers[i].n_in) + 1) * int(self.layers[i].ldw)
+            total += int(self.layers[i].rows) * int(self.layers[i].ldw)
         return zeros(total * self.dtype.itemsize).view(self.dtype)
 
     cdef char *_place(self, block, int layer) except NULL:
         cdef int64_t start = 0
         cdef int i
         for i in range(layer):
-            start += (self.layers[i].n_in + 1) * self.layers[i].ldw
+            start += self.layers[i].rows * self.layers[i].ldw
         return address(block) + start * <int64_t>self.kernels.itemsize
 
     cdef void _draw_weights(self, const Layer *layer, uint64_t state, double limit) noexcept:
@@ -160,8 +181,8 @@ cdef class Core:
                 (<Plan>plan).follow(self.layers)
 
     def views(self, which):
-        """(weights [n_in][n_out], bias [n_out]) of every layer: views of "parameters", or of the "gradient" that the
-        last run kept."""
+        """(weights [n_in][n_out], bias [n_out], what is beside them [rows][n_out]) of every layer: views of
+        "parameters", or of the "gradient" that the last run kept."""
         return self._views({"parameters": self.parameters, "gradient": self.gradient}[which])
 
     def moment_views(self, int which):
@@ -171,10 +192,10 @@ cdef class Core:
     def _views(self, block):
         found, start = [], 0
         for i in range(self.n_layers):
-            n_in, n_out, ldw = self.layers[i].n_in, self.layers[i].n_out, self.layers[i].ldw
-            matrix = block[start:start + (n_in + 1) * ldw].reshape(n_in + 1, ldw)
-            found.append((matrix[:n_in, :n_out], matrix[n_in, :n_out]))
-            start += (n_in + 1) * ldw
+            n_in, n_out, ldw, rows = self.layers[i].n_in, self.layers[i].n_out, self.layers[i].ldw, self.layers[i].rows
+            matrix = block[start:start + rows * ldw].reshape(rows, ldw)
+            found.append((matrix[:n_in, :n_out], matrix[n_in, :n_out], matrix[n_in + 1:, :n_out]))
+            start += rows * ldw
         return found
 
     def plan_threads(self, int64_t batch):
@@ -344,14 +365,19 @@ cdef class Core:
             self.readers -= 1
             raise_seen(&interrupt)
 
-    cdef _bare(self, Steps *s, int first):
-        """Give the run copies of the layers, of which those from `first` on leave z as it is; returns their memory."""
+    cdef _bare(self, Steps *s, int first, bint learned=False):
+        """Give the run copies of the layers, of which those from `first` on leave z as it is; returns their memory.
+
+        What an activation learns is applied by an operation of its own, and still is where `learned`.
+        """
         cdef int i
         copies = zeros(self.n_layers * sizeof(Layer))
         memcpy(address(copies), s.layers, self.n_layers * sizeof(Layer))
         s.layers = <Layer *>address(copies)
         for i in range(first, self.n_layers):
-            s.layers[i].activation.code = self.kernels.identity
+            s.layers[i].after_product.code = s.layers[i].norm.activation.code = self.kernels.identity
+            if not learned:
+                s.layers[i].activation.code = self.kernels.identity
         return copies
 
     cdef _keep_gradients(self):
@@ -388,7 +414,7 @@ cdef class Core:
         """`differentiate`, and copies of all that passes through: (x, losses, layers).
 
         x (n, n_in) as the first layer sees it; losses (n,), each times its weight; for each layer a dict of
-        "z", "a", "derivative", "da", "dz" (n, n_out), the last two of the cost.
+        "z", "a", "derivative", "da", "dz" (n, n_out), the last two of the cost; of a norm also "n", "y" and "dy".
         """
         cdef Steps s
         cdef Interrupt interrupt
@@ -407,7 +433,7 @@ cdef class Core:
             s.inspection.x, s.inspection.losses = address(kept_x), address(kept_losses)
             for i in range(self.n_layers):
                 found.append(self._keep_layer(&s.inspection.layers[i], &s.layers[i], n_rows))
-            _bare = self._bare(&s, 0)  # which holds their memory
+            _bare = self._bare(&s, 0, learned=True)  # which holds their memory
             for i in range(self.n_layers):
                 s.layers[i].derivative = s.layers[i].derivative_before = self.kernels.identity
             s.outcome.total_weight = total_weight
@@ -420,11 +446,13 @@ cdef class Core:
 
     cdef _keep_layer(self, Kept *kept, const Layer *layer, n_rows):
         """Arrays for what `inspect` keeps of a layer."""
-        names = ("z", "a", "derivative", "da", "dz")
+        names = ("z", "a", "derivative", "da", "dz", *(("n", "y", "dy") if layer.norm.is_there else ()))
         arrays = {name: np.empty((n_rows, layer.n_out), self.dtype) for name in names}
-        kept.activation, kept.derivative = layer.activation, layer.derivative
+        kept.activation = layer.norm.activation if layer.norm.is_there else layer.after_product
         kept.z, kept.a, kept.slope = address(arrays["z"]), address(arrays["a"]), address(arrays["derivative"])
         kept.da, kept.dz = address(arrays["da"]), address(arrays["dz"])
+        if layer.norm.is_there:
+            kept.n, kept.y, kept.dy = address(arrays["n"]), address(arrays["y"]), address(arrays["dy"])
         return arrays
 
     def forward(self, x, out):
@@ -481,6 +509,7 @@ cdef class Core:
         self._start(&interrupt, True)
         try:
             self._prepare(&s, &interrupt, self.training_plan, 1)
+            s.run.count = self.forward_rows
             rates = self._rates(1, 1)
             s.training.rates = <const double *>address(rates) if rates is not None else NULL
             with nogil:

@@ -17,9 +17,13 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from backprop._core.dense cimport Layer, Operation, Run, dense, kept_of, scratch_bytes
+from backprop._core.dense cimport NORM, OTHER, PRODUCT, Layer, Operation, Part, Run, dense, kept_of, scratch_bytes
 from backprop._core.dropout cimport drop_inputs, drop_outputs
-from backprop._core.kernels cimport BP_ALIGNMENT, BP_ROW_MULTIPLE, bp_kernels, round_up
+from backprop._core.learned cimport activate_learned
+from backprop._core.noise cimport add_noise
+from backprop._core.normalise cimport normalise
+from backprop._core.residual cimport add_inputs, apart
+from backprop._core.kernels cimport BP_ALIGNMENT, BP_LEARNED, BP_ROW_MULTIPLE, bp_kernels, round_up
 
 cnp.import_array()
 
@@ -32,7 +36,7 @@ cdef int64_t NEAR_PARAMETER_BYTES = 10 << 20
 
 cdef enum:
     TURNS = 2
-    MOST_OPERATIONS = 3  # of a layer
+    MOST_OPERATIONS = 7  # of a layer
 
 
 cdef class Plan:
@@ -51,8 +55,8 @@ cdef class Plan:
         for i in range(self.n_layers):
             layer = &self.layers[i]
             layer.a_out = take(base, (layer.n_out + 1) * ld_bytes, &used)
-            if self.training and layer.derivative == self.run.kernels.kept_slope:
-                layer.slope = take(base, layer.n_out * ld_bytes, &used)
+            if self.training:
+                self.lay_out_kept(layer, base, &used)
             if i + 1 < self.n_layers:
                 self.layers[i + 1].a_in = layer.a_out
         self.lay_out_derivatives(base, &used)
@@ -65,6 +69,24 @@ cdef class Plan:
         self.lay_out_buffers(base, &used)
         return used
 
+    cdef void lay_out_kept(self, Layer *layer, char *base, int64_t *used) noexcept:
+        """What a layer's operations keep for the way back."""
+        cdef int64_t ld_bytes = self.run.ld * self.run.itemsize, row_bytes = layer.ldw * self.run.itemsize
+        if layer.keeps:
+            layer.slope = take(base, layer.n_out * ld_bytes, used)
+        if layer.keeps and not layer.norm.is_there and not self.learns(layer):
+            layer.product_slope = layer.slope
+        layer.beside_gradient = take(base, (layer.rows - layer.n_in - 1) * row_bytes, used)
+        if layer.norm.is_there:
+            layer.normalised = take(base, layer.n_out * ld_bytes, used)
+            layer.inverse_deviations = take(base, ld_bytes, used)
+            layer.batch_mean = take(base, row_bytes, used)
+            layer.batch_variance = take(base, row_bytes, used)
+
+    cdef bint learns(self, const Layer *layer) noexcept:
+        """Whether the layer's activation has parameters that train."""
+        return self.run.kernels.activations[layer.activation.code].trait == BP_LEARNED
+
     cdef void lay_out_buffers(self, char *base, int64_t *used) noexcept:
         """What belongs to no layer."""
         cdef int64_t ld_bytes = self.run.ld * self.run.itemsize
@@ -73,7 +95,7 @@ cdef class Plan:
         own.labels = take(base, ld_bytes, used)
         own.weights = take(base, ld_bytes, used)
         own.losses = take(base, ld_bytes, used)
-        if not self.training and not self.run.with_blas:
+        if not self.training and not self.run.with_blas and self.n_operations == self.n_layers:  # products alone
             own.samples = take(base, 2 * BP_ROW_MULTIPLE * own.sample_ld * self.run.itemsize, used)
         own.scratch = take(base, self.n_threads * own.scratch_bytes, used)
 
@@ -140,7 +162,7 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
     for i in range(n_layers):
         plan.buffers.sample_ld = max(plan.buffers.sample_ld, row_stride(layers[i].n_out + 1, kernels.itemsize))
         plan.buffers.scratch_bytes = max(plan.buffers.scratch_bytes, scratch_bytes(kernels, &layers[i], with_blas))
-        parameter_bytes += 3 * (layers[i].n_in + 1) * layers[i].ldw * <int64_t>kernels.itemsize
+        parameter_bytes += 3 * layers[i].rows * layers[i].ldw * <int64_t>kernels.itemsize
     link_operations(plan)
     plan.run.parameters_are_far = parameter_bytes > NEAR_PARAMETER_BYTES
     check_room(plan)
@@ -156,13 +178,34 @@ cdef void link_operations(Plan plan) noexcept:
     if plan.training and plan.layers[0].input_dropout > 0:
         append(plan, drop_inputs())
     for i in range(plan.n_layers):
-        append(plan, dense(i))
-        if plan.training and plan.layers[i].dropout > 0:
-            append(plan, drop_outputs(i))
+        link_layer(plan, i)
 
 
-cdef void append(Plan plan, Operation operation) noexcept:
-    plan.chain[plan.n_operations] = operation
+cdef void link_layer(Plan plan, int i) noexcept:
+    """The product; what stands between it and f, and f where it learns; what is done to the outputs."""
+    cdef const Layer *layer = &plan.layers[i]
+    cdef bint learns = plan.learns(layer)
+    append(plan, dense(i), PRODUCT)
+    if layer.norm.is_there:
+        append(plan, normalise(layer, plan.training), NORM)
+    if learns:
+        append(plan, activate_learned(i))
+    plan.chain[plan.n_operations - 1].applies_f = True
+    if plan.training and layer.is_apart and not learns:
+        append(plan, apart(i))
+    if plan.training and layer.noise > 0:
+        append(plan, add_noise(i))
+    if plan.training and layer.dropout > 0:
+        append(plan, drop_outputs(i, not learns))
+    if layer.residual:
+        append(plan, add_inputs(i))
+    plan.chain[plan.n_operations - 1].ends_layer = True
+
+
+cdef void append(Plan plan, Operation operation, Part part=OTHER) noexcept:
+    cdef Operation *end = &plan.chain[plan.n_operations]
+    end[0] = operation
+    end.part, end.applies_f, end.ends_layer = part, False, False
     plan.n_operations += 1
 
 
@@ -173,7 +216,7 @@ cdef check_room(Plan plan):
     for i in range(plan.n_layers):
         widest = max(widest, int(plan.layers[i].n_in), int(plan.layers[i].ldw))
     largest = (widest + 2 * BP_ROW_MULTIPLE) * max(int(plan.run.ld), 2 * BP_ROW_MULTIPLE) * int(plan.run.itemsize)
-    pieces = 5 * plan.n_layers + 8
+    pieces = 7 * plan.n_layers + 8
     if pieces * largest + int(plan.n_threads) * int(plan.buffers.scratch_bytes) > sys.maxsize:
         raise MemoryError(f"a batch of {plan.capacity} rows: its activations are more than a process can hold")
 

@@ -77,6 +77,54 @@ def loss(
     instruction_set: str | None = None,
 ) -> tuple[_Array, _Array]: ...
 def link(name: str, outputs: _Array, instruction_set: str | None = None) -> _Array: ...
+def batch_norm(
+    z: _Array,
+    scale: _Array,
+    shift: _Array,
+    epsilon: float,
+    count: int,
+    instruction_set: str | None = None,
+) -> tuple[_Array, _Array, _Array, _Array]: ...
+def batch_norm_backward(
+    dy: _Array,
+    n: _Array,
+    variance: _Array,
+    scale: _Array,
+    epsilon: float,
+    count: int,
+    instruction_set: str | None = None,
+) -> tuple[_Array, _Array, _Array]: ...
+def layer_norm(
+    z: _Array,
+    scale: _Array,
+    shift: _Array,
+    epsilon: float,
+    instruction_set: str | None = None,
+) -> tuple[_Array, _Array, _Array]: ...
+def layer_norm_backward(
+    dy: _Array, n: _Array, inverse: _Array, scale: _Array, instruction_set: str | None = None
+) -> _Array: ...
+def follow_statistics(
+    statistics: tuple[_Array, _Array],
+    running: tuple[_Array, _Array],
+    count: int,
+    rate: float,
+    instruction_set: str | None = None,
+) -> None: ...
+def activate_learned(
+    name: str, z: _Array, parameters: _Array, instruction_set: str | None = None
+) -> tuple[_Array, _Array]: ...
+def learned_backward(
+    name: str,
+    da: _Array,
+    z: _Array,
+    parameters: _Array,
+    count: int,
+    instruction_set: str | None = None,
+) -> tuple[_Array, _Array]: ...
+def add_noise(
+    state: int, deviation: float, values: _Array, instruction_set: str | None = None
+) -> _Array: ...
 def total(values: _Array, instruction_set: str | None = None) -> float: ...
 def is_finite(
     values: _Array, first: int, last: int, instruction_set: str | None = None

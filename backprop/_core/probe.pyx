@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from backprop._core cimport blas
 from backprop._core.kernels cimport (
-    BP_ACTIVATE, BP_DERIVATIVE, BP_MOMENTS, BP_STORE, BP_UPDATE, barrier, bp_activation, bp_kernels, bp_loss,
+    BP_ACTIVATE, BP_DERIVATIVE, BP_FROM_A, BP_MOMENTS, BP_STORE, BP_UPDATE, barrier, bp_activation, bp_kernels, bp_loss,
     bp_multiply, bp_optimizer, bp_progress, bp_source, bp_step, bp_targets, bp_team, find_activation, find_kernels,
     find_loss, find_optimizer, find_row, run_team, seconds, shuffle, stream,
 )
@@ -111,7 +111,7 @@ cdef class Product:
         self.activation = find_activation(self.kernels, activation, parameters)
         self.job.activation = &self.activation
         self.job.derivative = self.activation.code
-        if self.kernels.activations[self.activation.code].trait:
+        if self.kernels.activations[self.activation.code].trait != BP_FROM_A:
             self.job.derivative = self.kernels.kept_slope
         self.job.kept = address(kept) if kept is not None else NULL
         self.job.panel = address(panel)
@@ -157,7 +157,7 @@ def blas_multiply(a, b, c, bint a_is_k_major=False, bint b_is_n_major=False):
     load_blas()
     cdef int64_t itemsize = a.dtype.itemsize
     blas.gemm(itemsize, a_is_k_major, b_is_n_major, c.shape[0], c.shape[1], a.shape[0] if a_is_k_major else a.shape[1],
-              address(a), a.strides[0] // itemsize, address(b), b.strides[0] // itemsize, address(c),
+              address(a), a.strides[0] // itemsize, address(b), b.strides[0] // itemsize, False, address(c),
               c.strides[0] // itemsize)
 
 
@@ -225,6 +225,79 @@ def link(name, outputs, instruction_set=None):
     cdef bp_loss found = find_loss(k, name)
     out = outputs.copy()
     k.link(&found, address(out), len(out), out.shape[1], 0, out.shape[1])
+    return out
+
+
+def batch_norm(z, scale, shift, double epsilon, int64_t count, instruction_set=None):
+    """(mean, variance, n, y) of z (units, columns), columns a multiple of 16, of which `count` are samples."""
+    cdef const bp_kernels *k = kernels_for(z.dtype, instruction_set)
+    cdef int64_t rows = len(z), columns = z.shape[1]
+    mean, variance, n, y = np.empty(rows, z.dtype), np.empty(rows, z.dtype), np.empty_like(z), z.copy()
+    k.batch_statistics(address(z), columns, rows, count, address(mean), address(variance))
+    k.normalise_rows(address(y), address(n), columns, rows, columns, address(mean), address(variance), epsilon,
+                     address(scale), address(shift))
+    return mean, variance, n, y
+
+
+def batch_norm_backward(dy, n, variance, scale, double epsilon, int64_t count, instruction_set=None):
+    """(dz, d_scale, d_shift)"""
+    cdef const bp_kernels *k = kernels_for(dy.dtype, instruction_set)
+    cdef int64_t rows = len(dy), columns = dy.shape[1]
+    dz, d_scale, d_shift = dy.copy(), np.empty(rows, dy.dtype), np.empty(rows, dy.dtype)
+    k.scale_gradients(address(dy), address(n), columns, rows, count, address(d_scale), address(d_shift))
+    k.rows_backward(address(dz), address(n), columns, rows, count, columns, address(variance), epsilon, address(scale),
+                    address(d_scale), address(d_shift))
+    return dz, d_scale, d_shift
+
+
+def layer_norm(z, scale, shift, double epsilon, instruction_set=None):
+    """(one over the deviation of each column, n, y) of z (units, columns), columns a multiple of 16."""
+    cdef const bp_kernels *k = kernels_for(z.dtype, instruction_set)
+    cdef int64_t rows = len(z), columns = z.shape[1]
+    inverse, n, y = np.empty(columns, z.dtype), np.empty_like(z), z.copy()
+    k.normalise_samples(address(y), address(n), columns, rows, 0, columns, epsilon, address(scale), address(shift),
+                        address(inverse))
+    return inverse, n, y
+
+
+def layer_norm_backward(dy, n, inverse, scale, instruction_set=None):
+    """dz"""
+    cdef const bp_kernels *k = kernels_for(dy.dtype, instruction_set)
+    dz = dy.copy()
+    k.samples_backward(address(dz), address(n), dy.shape[1], len(dy), 0, dy.shape[1], address(scale), address(inverse))
+    return dz
+
+
+def follow_statistics(statistics, running, int64_t count, double rate, instruction_set=None):
+    """(mean, variance), each of a multiple of 16 numbers, followed in place by the running ones."""
+    cdef const bp_kernels *k = kernels_for(running[0].dtype, instruction_set)
+    k.follow_statistics(address(statistics[0]), address(statistics[1]), len(running[0]), count, rate,
+                        address(running[0]), address(running[1]))
+
+
+def activate_learned(name, z, parameters, instruction_set=None):
+    """a of z (units, columns), columns a multiple of 16, with a parameter for each unit."""
+    cdef const bp_kernels *k = kernels_for(z.dtype, instruction_set)
+    a, kept = z.copy(), np.empty_like(z)
+    k.activate_learned(find_row(k.activations, name), address(a), address(kept), z.shape[1], len(z), z.shape[1],
+                       address(parameters))
+    return a, kept
+
+
+def learned_backward(name, da, z, parameters, int64_t count, instruction_set=None):
+    """(dz, the gradient of the parameters) of `count` samples."""
+    cdef const bp_kernels *k = kernels_for(z.dtype, instruction_set)
+    dz, gradient = da.copy(), np.empty_like(parameters)
+    k.learned_backward(find_row(k.activations, name), address(dz), address(z), z.shape[1], len(z), count, z.shape[1],
+                       address(parameters), address(gradient))
+    return dz, gradient
+
+
+def add_noise(uint64_t state, double deviation, values, instruction_set=None):
+    """To a copy of values (units, columns), columns a multiple of 16."""
+    cdef const bp_kernels *k = kernels_for(values.dtype, instruction_set)
+    out = values.copy()
+    k.add_noise(state, deviation, address(out), out.shape[1], len(out), 0, out.shape[1])
     return out
 
 

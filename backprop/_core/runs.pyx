@@ -5,9 +5,8 @@ As in steps.pyx, every function is run by all threads of a team at once, each on
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, kept_of, meet, share
-from backprop._core.dropout cimport inputs_forward, outputs_forward
-from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE, bp_team, round_up
+from backprop._core.dense cimport NORM, OTHER, PRODUCT, Layer, Operation, Run, kept_of, meet, share
+from backprop._core.kernels cimport BP_ROW_MULTIPLE, bp_team, round_up
 from backprop._core.steps cimport (
     Kept, Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step,
     output_derivative, own_run, set_count,
@@ -94,36 +93,74 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
     """
     cdef Steps *s = <Steps *>argument
     cdef Run run
-    cdef const Layer *layer
-    cdef Kept *kept
-    cdef int64_t unit, row_bytes = s.run.ld * s.run.itemsize
     cdef int i
     own_run(s, team, thread, &run)
     set_count(s, &run, 0)
     gather(s, &run, 0)
-    if s.layers[0].input_dropout > 0:
-        inputs_forward(&s.layers[0], &run)
-    keep(&run, s.layers[0].a_in, s.layers[0].n_in, s.inspection.x)
-    for i in range(s.n_layers):
-        layer, kept = &s.layers[i], &s.inspection.layers[i]
-        dense_forward(layer, &run)
-        keep(&run, layer.a_out, layer.n_out, kept.z)
-        run.kernels.activate(&kept.activation, layer.a_out, layer.slope, run.ld, layer.n_out, run.columns)
-        if layer.dropout > 0:
-            outputs_forward(layer, &run)
-        keep(&run, layer.a_out, layer.n_out, kept.a)
-        for unit in range(layer.n_out):  # f' is what the derivative's kernel makes of ones, such as meet the bias
-            memcpy(layer.dz + unit * row_bytes, layer.a_out + layer.n_out * row_bytes, row_bytes)
-        run.kernels.derivative(kept.derivative, layer.dz, kept_of(layer), run.ld, layer.n_out, run.columns)
-        keep(&run, layer.dz, layer.n_out, kept.slope)
+    for i in range(s.n_operations):
+        inspect_forward(s, &run, i)
     loss(s, &run, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
     keep(&run, s.buffers.losses, 1, s.inspection.losses)
-    for i in range(s.n_layers - 1, -1, -1):
-        layer, kept = &s.layers[i], &s.inspection.layers[i]
-        keep(&run, layer.dz, layer.n_out, kept.da)
-        run.kernels.derivative(kept.derivative, layer.dz, kept_of(layer), run.ld, layer.n_out, run.columns)
-        keep(&run, layer.dz, layer.n_out, kept.dz)
-        dense_backward(layer, &run)
+    for i in range(s.n_operations - 1, -1, -1):
+        inspect_backward(s, &run, i)
+
+
+cdef void inspect_forward(Steps *s, Run *run, int which) noexcept nogil:
+    """One operation; and f after it, where it would have applied f."""
+    cdef const Operation *operation = &s.chain[which]
+    cdef const Layer *layer = &s.layers[operation.layer]
+    cdef const Kept *kept = &s.inspection.layers[operation.layer]
+    if operation.part == PRODUCT and operation.layer == 0:
+        keep(run, layer.a_in, layer.n_in, s.inspection.x)
+    operation.forward(layer, run)
+    if operation.part == PRODUCT:
+        keep(run, layer.a_out, layer.n_out, kept.z)
+    elif operation.part == NORM:
+        keep(run, layer.normalised, layer.n_out, kept.n)
+        keep(run, layer.a_out, layer.n_out, kept.y)
+    if operation.applies_f and operation.part != OTHER:
+        run.kernels.activate(&kept.activation, layer.a_out, layer.slope, run.ld, layer.n_out, run.columns)
+    if operation.ends_layer:
+        keep(run, layer.a_out, layer.n_out, kept.a)
+        inspect_slope(s, run, which)
+
+
+cdef void inspect_slope(Steps *s, Run *run, int which) noexcept nogil:
+    """What the way back from a layer's outputs makes of ones, such as meet the bias: f', times what is dropped."""
+    cdef const Layer *layer = &s.layers[s.chain[which].layer]
+    cdef int64_t unit, row_bytes = run.ld * run.itemsize
+    for unit in range(layer.n_out):
+        memcpy(layer.dz + unit * row_bytes, layer.a_out + layer.n_out * row_bytes, row_bytes)
+    while not s.chain[which].applies_f:
+        s.chain[which].backward(layer, run)
+        which -= 1
+    derive(&s.chain[which], layer, run)
+    keep(run, layer.dz, layer.n_out, s.inspection.layers[layer.index].slope)
+
+
+cdef void derive(const Operation *operation, const Layer *layer, Run *run) noexcept nogil:
+    """dz = da · f'(z), in place, where the operation that applies f stands, and none before it has done so."""
+    if operation.part == OTHER:  # f learns
+        operation.backward(layer, run)
+    elif not layer.is_apart:
+        run.kernels.derivative(layer.own_derivative, layer.dz, kept_of(layer), run.ld, layer.n_out, run.columns)
+
+
+cdef void inspect_backward(Steps *s, Run *run, int which) noexcept nogil:
+    """One operation; and f' before it, where the product of the layer after it would have multiplied by f'."""
+    cdef const Operation *operation = &s.chain[which]
+    cdef const Layer *layer = &s.layers[operation.layer]
+    cdef const Kept *kept = &s.inspection.layers[operation.layer]
+    if operation.ends_layer:
+        keep(run, layer.dz, layer.n_out, kept.da)
+    if operation.applies_f:
+        derive(operation, layer, run)
+    if operation.part == NORM:
+        keep(run, layer.dz, layer.n_out, kept.dy)
+    elif operation.part == PRODUCT:
+        keep(run, layer.dz, layer.n_out, kept.dz)
+    if operation.part != OTHER or not operation.applies_f:
+        operation.backward(layer, run)
 
 
 cdef void keep(const Run *run, const char *values, int64_t rows, char *out) noexcept nogil:
@@ -135,17 +172,8 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     """The optimizer's step with the gradients that were kept."""
     cdef Steps *s = <Steps *>argument
     cdef Run run
-    cdef int i, moment
-    cdef const Layer *layer
-    cdef int64_t first, last, at
-    cdef void *moments[BP_MOMENTS]
+    cdef int i
     own_run(s, team, thread, &run)
     next_step(s, &run, 1)
-    for i in range(s.n_layers):
-        layer = &s.layers[i]
-        share(layer.n_in + 1, 1, &run, &first, &last)
-        at = first * layer.ldw * run.itemsize
-        for moment in range(BP_MOMENTS):
-            moments[moment] = layer.moments[moment] + at if layer.moments[moment] != NULL else NULL
-        run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at, moments, layer.ldw,
-                           last - first, layer.n_in - first, layer.columns)
+    for i in range(s.n_operations):
+        s.chain[i].step(&s.layers[s.chain[i].layer], &run)

@@ -46,11 +46,13 @@ cdef struct Outcome:            # of a run so far, for all its threads
 
 cdef struct Kept:               # by `inspect`, of one layer; arrays are [n_rows][n_out]
     bp_activation activation
-    int derivative
     char *z
-    char *a
+    char *n                     # these two of a norm, or NULL
+    char *y                     # what f is applied to
+    char *a                     # the layer's outputs
     char *slope
     char *da
+    char *dy                    # of a norm, or NULL
     char *dz
 
 

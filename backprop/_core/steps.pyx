@@ -63,6 +63,7 @@ cdef void check_inputs(Steps *s, Run *run) noexcept nogil:
 cdef void forward(Steps *s, Run *run) noexcept nogil:
     """Along the chain; a barrier after each operation."""
     cdef int i
+    run.drawn_at = run.progress.t
     for i in range(s.n_operations):
         s.chain[i].forward(&s.layers[s.chain[i].layer], run)
         meet(run)
@@ -223,6 +224,7 @@ cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run.scratch = s.buffers.scratch + thread * s.buffers.scratch_bytes
     run.interrupt = s.interrupt
     run.seed, run.progress.t, run.progress.powers_of = s.training.seed, s.training.steps, 0
+    run.drawn_at = s.training.steps
     run.until_poll = POLL_WORK  # what is shorter need not look for Ctrl-C at all
 
 

@@ -44,6 +44,10 @@ class Activation(Entry):
     overflows_above : float or None
         The z above which a is infinite in float32 though z is not: weights in front of it have to
         stay small.
+    learned : str or None
+        The parameter that each unit trains, from the value that the entry has.
+    by_parameter : callable or None
+        The derivative of a by that parameter: (z) -> array.
     scikit_learn : str or None
         What scikit-learn calls it, all of whose slopes a alone gives: ``derivative(None, a)``.
     parameters : tuple of Parameter
@@ -63,6 +67,8 @@ class Activation(Entry):
     largest_slope: float | None = None
     is_silent_below: float | None = None
     overflows_above: float | None = None
+    learned: str | None = None
+    by_parameter: Callable[..., np.ndarray] | None = None
     scikit_learn: str | None = None
     parameters: tuple[Parameter, ...] = ()
     values: tuple[float, ...] = ()
@@ -295,6 +301,20 @@ ACTIVATIONS = table_of(
         initial_weights="he_uniform",
         kinks=(0.0,),
         parameters=(Parameter("negative_slope", 0.01, "the slope where z is below 0"),),
+    ),
+    Activation(
+        name="prelu",
+        formula=Formula("where(z > 0, z, negative_slope * z)"),
+        slope=Formula("where(z > 0, 1, negative_slope)"),
+        source="He, Zhang, Ren and Sun 2015",
+        advice="Instead of leaky_relu where there are data enough for a slope of each unit.",
+        value=_leaky_relu,
+        derivative=_d_leaky_relu,
+        initial_weights="he_uniform",
+        kinks=(0.0,),
+        learned="negative_slope",
+        by_parameter=lambda z: np.minimum(z, 0),
+        parameters=(Parameter("negative_slope", 0.25, "what each unit's slope below 0 starts at"),),
     ),
     Activation(
         name="elu",

@@ -17,7 +17,6 @@ from backprop.catalogue.targets import NUMBERS
 from backprop.estimators.numerics import ACTIVATIONS, OUTPUTS, first_layer, loss_slope, losses_of
 from backprop.layers import Dense
 from backprop.network import Network
-from backprop.stepwise import Gradient
 
 
 class Key(NamedTuple):
@@ -257,7 +256,7 @@ class SparseEngine(DenseEngine):
         own[0][...], own[1][...] = X.T @ dz, dz.sum(axis=0)
 
     def gradients(self):
-        own = Gradient(*self.first._core.views("gradient")[0])
+        (own,) = self.first.gradients()
         return [own] if self.rest is None else [own, *self.rest.gradients()]
 
     def loss_and_gradients(self, X, y, sample_weight):

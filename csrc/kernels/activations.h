@@ -4,7 +4,9 @@
  *     f'(z) da. The derivative finishes a product's tile in registers; each costs every tile that much code.
  * (b) KEPT rows need z, which is gone by then: v_k_name(z, p, slope) gives a, and f'(z), which is kept for the way
  *     back. There one finish serves all of them: it multiplies by what was kept.
- * (c) p are the activation's parameters, in the order of backprop/catalogue/activations.py. nan in gives nan out.
+ * (c) LEARNED rows are KEPT rows with a parameter for each unit, which trains: v_p_name(z) is the slope of a by it. They
+ *     are applied beside the product, by learned.h, which keeps z.
+ * (d) p are the activation's parameters, in the order of backprop/catalogue/activations.py. nan in gives nan out.
  */
 #define FROM_A_ACTIVATIONS(ROW) ROW(SIGMOID, sigmoid) ROW(TANH, tanh) ROW(RELU, relu)
 #define KEPT_ACTIVATIONS(ROW)       \
@@ -21,22 +23,24 @@
     ROW(HARD_SWISH, hard_swish)     \
     ROW(EXP, exp)                   \
     ROW(SIN, sin)
+#define LEARNED_ACTIVATIONS(ROW) ROW(PRELU, prelu)
 /* those whose value finds room in registers too; the tile of the others is activated in the first-level cache */
 #define IN_REGISTERS(ROW) ROW(RELU, relu)
 
 enum {
     IDENTITY,
 #define CODE(NAME, name) NAME,
-    FROM_A_ACTIVATIONS(CODE) KEPT_ACTIVATIONS(CODE) ACTIVATIONS_END,
+    FROM_A_ACTIVATIONS(CODE) KEPT_ACTIVATIONS(CODE) LEARNED_ACTIVATIONS(CODE) ACTIVATIONS_END,
 #undef CODE
     KEPT_SLOPE = ACTIVATIONS_END, /* a derivative that is what was kept */
 };
 
 static const bp_row activation_rows[] = {
-    {"identity", 0},
-#define FROM_A_ROW(NAME, name) {#name, 0},
-#define KEPT_ROW(NAME, name) {#name, 1},
-    FROM_A_ACTIVATIONS(FROM_A_ROW) KEPT_ACTIVATIONS(KEPT_ROW){NULL, 0},
+    {"identity", BP_FROM_A},
+#define FROM_A_ROW(NAME, name) {#name, BP_FROM_A},
+#define KEPT_ROW(NAME, name) {#name, BP_KEPT},
+#define LEARNED_ROW(NAME, name) {#name, BP_LEARNED},
+    FROM_A_ACTIVATIONS(FROM_A_ROW) KEPT_ACTIVATIONS(KEPT_ROW) LEARNED_ACTIVATIONS(LEARNED_ROW){NULL, 0},
 };
 
 /* ---- from a ---- */
@@ -53,6 +57,9 @@ INLINE vec v_k_leaky_relu(vec z, const real *p, vec *slope)
     *slope = v_where_less(zero, z, v_set(1), leak);
     return v_where_less(zero, z, z, leak * z);
 }
+
+INLINE vec v_k_prelu(vec z, const real *p, vec *slope) { return v_k_leaky_relu(z, p, slope); }
+INLINE vec v_p_prelu(vec z) { return v_where_less(v_set(0), z, v_set(0), z); }
 
 /* z, or scale (exp(z) - 1) from 0 down, whose slopes are `above` and scale exp(z) */
 INLINE vec v_exponential_unit(vec z, real above, real scale, vec *slope)
@@ -196,9 +203,21 @@ INLINE vec v_activation(int code, vec z, const real *p, vec *slope)
 #define VALUE_AND_SLOPE(NAME, name) \
     case NAME: return v_k_##name(z, p, slope);
         KEPT_ACTIVATIONS(VALUE_AND_SLOPE)
+        LEARNED_ACTIVATIONS(VALUE_AND_SLOPE)
     }
     *slope = v_derivative(code, a, v_set(1));
     return a;
+}
+
+/* The slope of a by the parameter that is learned. */
+INLINE vec v_by_parameter(int code, vec z)
+{
+    switch (code) {
+#define BY_PARAMETER(NAME, name) \
+    case NAME: return v_p_##name(z);
+        LEARNED_ACTIVATIONS(BY_PARAMETER)
+    }
+    return v_set(0);
 }
 
 INLINE void activate_as(int code, const real *p, real *z, real *slope, int64_t ld, int64_t rows,
@@ -240,6 +259,7 @@ static void activate(const bp_activation *activation, void *z, void *slope, int6
         return;
         FROM_A_ACTIVATIONS(ACTIVATE)
         KEPT_ACTIVATIONS(ACTIVATE)
+        LEARNED_ACTIVATIONS(ACTIVATE)
     }
     if (slope) /* of the identity */
         activate_as(IDENTITY, p, z, slope, ld, rows, columns);

@@ -185,3 +185,14 @@ static void uniform(uint64_t state, double limit, void *weights, int64_t rows, i
             w[row * ldw + column] = (real)((2 * u - 1) * limit);
         }
 }
+
+/* A second array of the same shape, added: what a residual connection brings. */
+static void add(void *values, const void *others, int64_t ld, int64_t rows, int64_t first, int64_t last)
+{
+    for (int64_t row = 0; row < rows; ++row) {
+        real *a = (real *)values + row * ld;
+        const real *b = (const real *)others + row * ld;
+        for (int64_t column = first; column < last; column += LANES)
+            v_store(a + column, v_load(a + column) + v_load(b + column));
+    }
+}

@@ -27,6 +27,8 @@ typedef int32_t integer;
 #include "kernels/losses.h"
 #include "kernels/gather.h"
 #include "kernels/noise.h"
+#include "kernels/normalise.h"
+#include "kernels/learned.h"
 
 /* Functions that are no activations, for the tests; log1p_exp: log(1 + exp(-|x|)). */
 #define FUNCTIONS(ROW) ROW(EXP, exp) ROW(LOG, log) ROW(LOG1P_EXP, log1p_exp) ROW(ERF, erf)
@@ -113,6 +115,17 @@ const bp_kernels BP_STUB = {
     .sum_of_squares = sum_of_squares,
     .uniform = uniform,
     .drop = drop,
+    .add_noise = add_noise,
+    .batch_statistics = batch_statistics,
+    .normalise_rows = normalise_rows,
+    .rows_backward = rows_backward,
+    .follow_statistics = follow_statistics,
+    .normalise_samples = normalise_samples,
+    .samples_backward = samples_backward,
+    .scale_gradients = scale_gradients,
+    .activate_learned = activate_learned,
+    .learned_backward = learned_backward,
+    .add = add,
     .apply = apply,
     .evaluate = evaluate,
     .peak_probe = peak_probe,

@@ -36,7 +36,7 @@ def names_in(table):
 
 
 # Those that need z for f'(z), and so have it kept on the way forward.
-KEPT = frozenset(names_in("KEPT_ACTIVATIONS"))
+KEPT = frozenset([*names_in("KEPT_ACTIVATIONS"), *names_in("LEARNED_ACTIVATIONS")])
 
 
 def activation_of(entry):

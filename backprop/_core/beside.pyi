@@ -1,0 +1,1 @@
+"""Parameters beside a layer's product: what operations share; nothing here is for Python."""

@@ -1,0 +1,36 @@
+"""Parameters that a layer has beside its product: rows of their own in its block, a number for each unit.
+
+They follow the bias: first what the norm learns, then what the activation does; last, what a norm gathers and no
+optimizer touches. Operations keep the gradients of theirs, and have them spent as soon as every thread has read the
+parameters.
+"""
+from libc.stdint cimport int64_t
+
+from backprop._core.dense cimport Layer, Run, row_of, share
+from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE
+
+
+cdef char *gradient_row(const Layer *layer, const Run *run, int64_t row) noexcept nogil:
+    """Where the gradient of a row of parameters goes."""
+    if layer.gradient != NULL and not run.fuse_update:
+        return row_of(layer.gradient, layer, row, run.itemsize)
+    return row_of(layer.beside_gradient, layer, row - layer.n_in - 1, run.itemsize)
+
+
+cdef void step_rows(const Layer *layer, Run *run, int64_t row, int64_t count) noexcept nogil:
+    """The optimizer's step of such rows, with the gradients that are kept; this thread's share of the columns."""
+    cdef void *moments[BP_MOMENTS]
+    cdef int64_t first, last
+    cdef char *parameters
+    cdef char *gradient
+    cdef int i
+    share(layer.columns, BP_ROW_MULTIPLE, run, &first, &last)
+    if first >= last:
+        return
+    parameters = row_of(layer.parameters, layer, row, run.itemsize) + first * run.itemsize
+    gradient = gradient_row(layer, run, row) + first * run.itemsize
+    for i in range(BP_MOMENTS):
+        moments[i] = NULL
+        if layer.moments[i] != NULL:
+            moments[i] = row_of(layer.moments[i], layer, row, run.itemsize) + first * run.itemsize
+    run.kernels.update(&run.step, gradient, layer.ldw, parameters, moments, layer.ldw, count, 0, last - first)

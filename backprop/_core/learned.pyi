@@ -1,0 +1,1 @@
+"""Activations that learn: an operation of the core's chain; nothing here is for Python."""

@@ -1,0 +1,53 @@
+"""Activations with a parameter that each unit learns: an operation after the product, or after the norm.
+
+z is kept, not f'(z): the slope of a by the parameter is needed too. So no other operation may fold its factors into
+what is kept, and the layer's way back is a chain of its own.
+"""
+from libc.stdint cimport int64_t
+
+from backprop._core.beside cimport gradient_row, step_rows
+from backprop._core.dense cimport Layer, Operation, Run, meet, row_of, share, spend
+
+
+cdef Operation activate_learned(int layer) noexcept:
+    """Of a layer whose activation learns."""
+    cdef Operation made
+    made.forward, made.backward, made.step, made.layer = learned_forward, learned_backward, step_learned, layer
+    return made
+
+
+cdef inline int64_t parameter_row(const Layer *layer) noexcept nogil:
+    """After what the norm learns, where there is one."""
+    return layer.n_in + 1 + (2 if layer.norm.is_there else 0)
+
+
+cdef void learned_forward(const Layer *layer, Run *run) noexcept nogil:
+    """a = f(z)."""
+    cdef int64_t first, last, at
+    share(layer.n_out, 1, run, &first, &last)
+    at = first * run.ld * run.itemsize
+    run.kernels.activate_learned(
+        layer.activation.code, layer.a_out + at, layer.slope + at if layer.slope != NULL else NULL, run.ld,
+        last - first, run.columns,
+        row_of(layer.parameters, layer, parameter_row(layer), run.itemsize) + first * run.itemsize)
+    spend(run, 4 * (last - first) * run.columns)
+
+
+cdef void learned_backward(const Layer *layer, Run *run) noexcept nogil:
+    """From da to dz, in place, and the gradient of the parameters."""
+    cdef int64_t first, last, at, row = parameter_row(layer)
+    share(layer.n_out, 1, run, &first, &last)
+    at = first * run.ld * run.itemsize
+    run.kernels.learned_backward(
+        layer.activation.code, layer.dz + at, layer.slope + at, run.ld, last - first, run.count, run.columns,
+        row_of(layer.parameters, layer, row, run.itemsize) + first * run.itemsize,
+        gradient_row(layer, run, row) + first * run.itemsize)
+    spend(run, 4 * (last - first) * run.columns)
+    meet(run)
+    if run.fuse_update:
+        step_learned(layer, run)
+
+
+cdef void step_learned(const Layer *layer, Run *run) noexcept nogil:
+    """The optimizer's step of the parameters."""
+    step_rows(layer, run, parameter_row(layer), 1)

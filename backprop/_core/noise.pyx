@@ -1,0 +1,29 @@
+"""Gaussian noise on a layer's outputs, in training only.
+
+A number of the standard normal distribution, times the layer's `noise`, drawn by (seed, step, layer, row, column) as
+dropout's factors are. Its slope is 1: backward has nothing to do.
+"""
+from libc.stdint cimport int64_t, uint64_t
+
+from backprop._core.dense cimport Layer, Operation, Run, nothing, share, spend
+from backprop._core.kernels cimport BP_ROW_MULTIPLE, stream
+
+# The stream of random numbers: the same number stands in backprop/reference.py.
+cdef enum:
+    FOR_NOISE = 5
+
+
+cdef Operation add_noise(int layer) noexcept:
+    """Of a layer."""
+    cdef Operation made
+    made.step = nothing
+    made.forward, made.backward, made.layer = noise_forward, nothing, layer
+    return made
+
+
+cdef void noise_forward(const Layer *layer, Run *run) noexcept nogil:
+    cdef uint64_t state = stream(stream(run.seed, FOR_NOISE, layer.index), <uint64_t>run.drawn_at, 0)
+    cdef int64_t first, last
+    share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
+    run.kernels.add_noise(state, layer.noise, layer.a_out, run.ld, layer.n_out, first, last)
+    spend(run, 20 * layer.n_out * (last - first))

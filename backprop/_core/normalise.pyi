@@ -1,0 +1,1 @@
+"""Batch and layer normalisation: an operation of the core's chain; nothing here is for Python."""
