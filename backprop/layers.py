@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from backprop.catalogue import records
 from backprop.catalogue.activations import ACTIVATIONS, ALIASES, Activation
-from backprop.catalogue.initializers import INITIALIZERS
+from backprop.catalogue.initializers import (
+    INITIALIZERS,
+    Initializer,
+    OwnWeights,
+    find_initializer,
+)
 from backprop.validation import MAX_SIZE, check_array, check_integer, check_real
 
 if TYPE_CHECKING:
@@ -31,16 +36,21 @@ class Dense(records.Hinted):
         The share of the outputs that a training step sets to 0, in [0, 1); the others are divided
         by 1 - dropout, and predictions are made with all of them (Srivastava et al. 2014). Which
         ones follows from the network's seed, the number of the step and the place in the batch.
+    weights : str, Initializer or array of shape (n_in, units), optional
+        What the weights are at first: the name of one of
+        ``backprop.catalogue.initializers.INITIALIZERS``, or that entry; or numbers of one's own, of
+        which a read-only copy is kept. By default the scheme that suits the activation.
 
     Raises
     ------
     ValueError, TypeError
-        When units is not a positive integer, or the activation has no such name.
+        When units is not a positive integer, or the activation or the weights have no such name.
     """
 
     units: int
     activation: str | Activation = "identity"
     dropout: float = 0.0
+    weights: str | Initializer | OwnWeights | ArrayLike | None = None
 
     keyword_aliases: ClassVar[dict[str, str]] = {
         "n_units": "units",
@@ -49,6 +59,12 @@ class Dense(records.Hinted):
         "out_features": "units",
         "function": "activation",
         "nonlinearity": "activation",
+        "kernel_initializer": "weights",
+        "weight_init": "weights",
+        "w_init": "weights",
+        "initializer": "weights",
+        "init": "weights",
+        "kernel": "weights",
     }
 
     def __post_init__(self) -> None:
@@ -56,6 +72,8 @@ class Dense(records.Hinted):
         found = records.find("activation", self.activation, ACTIVATIONS, ALIASES)
         object.__setattr__(self, "activation", found.label)
         object.__setattr__(self, "dropout", check_real("dropout", self.dropout, 0, below=1))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", find_initializer(self.weights).label)
 
     @property
     def function(self) -> Activation:
@@ -63,20 +81,36 @@ class Dense(records.Hinted):
         return records.find("activation", self.activation, ACTIVATIONS)
 
     @property
+    def initial_weights(self) -> Initializer | OwnWeights:
+        """What draws the weights."""
+        return find_initializer(self.weights or self.function.initial_weights)
+
+    @property
     def description(self) -> dict[str, Any]:
-        """What JSON can hold, of which `described_layer` makes an equal one: no defaults."""
-        changed = {
+        """What JSON can hold, of which `described_layer` makes an equal one: no defaults.
+
+        But for weights of one's own: these are left out, since a file has the trained ones.
+        """
+        found = {
             field.name: getattr(self, field.name)
             for field in fields(self)
             if getattr(self, field.name) != field.default
         }
-        return {**changed, "units": self.units, "activation": self.function.description}
+        found |= {"units": self.units, "activation": self.function.description}
+        if isinstance(self.initial_weights, OwnWeights):
+            del found["weights"]
+        elif self.weights is not None:
+            found["weights"] = self.initial_weights.description
+        return found
 
 
 def described_layer(description):
     """The `Dense` that `Dense.description` describes."""
-    activation = records.described("activation", description["activation"], ACTIVATIONS)
-    return Dense(**{**description, "activation": activation})
+    found = {**description}
+    found["activation"] = records.described("activation", found["activation"], ACTIVATIONS)
+    if "weights" in found:
+        found["weights"] = records.described("weights", found["weights"], INITIALIZERS)
+    return Dense(**found)
 
 
 class Layer:
@@ -157,12 +191,14 @@ def check_layers(layers):
 
 
 def core_layers(n_inputs, specs):
-    """What the core is told of each layer: units, activation, limit of the initial weights."""
+    """What the core is told of each layer: units, activation, initial weights, dropout."""
     n_in, found = n_inputs, []
-    for spec in specs:
-        scheme = INITIALIZERS[spec.function.initial_weights]
-        limit = scheme.limit(n_in, spec.units)
-        found.append((spec.units, spec.function.row, limit, spec.dropout))
+    for i, spec in enumerate(specs):
+        try:
+            initial = spec.initial_weights.drawn(n_in, spec.units)
+        except ValueError as error:
+            raise ValueError(f"layers[{i}].{error}") from None
+        found.append((spec.units, spec.function.row, initial, spec.dropout))
         n_in = spec.units
     return found
 

@@ -44,7 +44,6 @@ from typing import NamedTuple
 import numpy as np
 
 from backprop.catalogue.activations import Activation
-from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import find_optimizer
 from backprop.history import History
@@ -110,11 +109,89 @@ def dropout_factors(state, rate, n, units, dtype):
     return np.where(words < np.uint32(int(rate * 2**32)), 0, 1 / (1 - rate)).astype(dtype)
 
 
-def initial_weights(seed, layer, n_in, n_out, activation, dtype):
-    """Uniform on ±limit, as the scheme that suits the activation has it."""
-    limit = INITIALIZERS[activation.initial_weights].limit(n_in, n_out)
-    u = uniform(stream(seed, WEIGHTS, layer), n_in * n_out)
-    return ((2 * u - 1) * limit).reshape(n_in, n_out).astype(dtype)
+# ---- Initial weights ----------------------------------------------------------------------------
+
+
+def initial_weights(seed, layer, n_in, n_out, scheme, dtype):
+    """[n_in][n_out], as the layer's scheme has them, or an array of one's own."""
+    drawn = scheme.drawn(n_in, n_out)
+    if isinstance(drawn, np.ndarray):
+        return drawn.astype(dtype)
+    distribution, scale = drawn
+    state = stream(seed, WEIGHTS, layer)
+    return (DISTRIBUTIONS[distribution](state, n_in, n_out) * scale).astype(dtype)
+
+
+def uniforms(state, n_in, n_out):
+    """Uniform on ±1."""
+    return (2 * uniform(state, n_in * n_out) - 1).reshape(n_in, n_out)
+
+
+def normals(state, n_in, n_out):
+    """Of mean 0 and variance 1: a radius and a direction make two of them (Box and Muller 1958)."""
+    count = n_in * n_out
+    words = random_words(state, count + count % 2) >> np.uint64(12)
+    u = (words + 0.5) * 2.0**-52  # inside (0, 1)
+    radius, turn = np.sqrt(-2 * log_of(u[0::2])), 4 * u[1::2]
+    quarter = turn.astype(int)
+    sine, cosine = sine_and_cosine((turn - quarter) * 1.57079632679489661923)
+    x = radius * np.where(quarter % 2, -sine, cosine)
+    y = radius * np.where(quarter % 2, cosine, sine)
+    pairs = np.where(quarter >= 2, [-x, -y], [x, y])
+    return pairs.T.reshape(-1)[:count].reshape(n_in, n_out)
+
+
+def log_of(x):
+    """log x by a series, since numpy's last bit is that of the machine's C library."""
+    m, e = np.frexp(x)
+    low = m < 0.70710678118654752440
+    m, e = np.where(low, 2 * m, m), np.where(low, e - 1, e)
+    s = (m - 1) / (m + 1)
+    total = np.full_like(s, 1 / 23)
+    for i in range(11, 0, -1):
+        total = total * (s * s) + 1 / (2 * i - 1)
+    return e * 0.69314718055994530942 + 2 * s * total
+
+
+def sine_and_cosine(x):
+    """Of x in [0, π/2], by their series."""
+    sine, cosine = np.ones_like(x), np.ones_like(x)
+    for i in range(12, 0, -1):
+        sine = sine * -(x * x) / (2 * i * (2 * i + 1)) + 1
+        cosine = cosine * -(x * x) / ((2 * i - 1) * 2 * i) + 1
+    return sine * x, cosine
+
+
+def orthogonal(state, n_in, n_out):
+    """Orthonormal columns, or rows where these are fewer: Gram-Schmidt, twice, of normal ones."""
+    rows = normals(state, min(n_in, n_out), max(n_in, n_out))
+    for i, row in enumerate(rows):
+        for other in [*rows[:i], *rows[:i]]:
+            row -= dot(row, other) * other
+        row /= np.sqrt(dot(row, row))
+    return rows if n_in < n_out else rows.T
+
+
+def dot(a, b):
+    """Eight sums, element i in sum i mod 8, then a tree."""
+    s = np.zeros(8)
+    products = np.append(a * b, np.zeros(-len(a) % 8))
+    for eight in products.reshape(-1, 8):
+        s += eight
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+
+
+def constant(state, n_in, n_out):
+    """Ones, which the scale multiplies."""
+    return np.ones((n_in, n_out))
+
+
+DISTRIBUTIONS = {
+    "uniform": uniforms,
+    "normal": normals,
+    "orthogonal": orthogonal,
+    "constant": constant,
+}
 
 
 # ---- The cost of a batch -----------------------------------------------------------------------
@@ -251,7 +328,8 @@ class Network:
         self.layers = []
         n_in = n_inputs
         for i, dense in enumerate(layers):
-            weights = initial_weights(self.seed, i, n_in, dense.units, dense.function, self.dtype)
+            scheme = dense.initial_weights
+            weights = initial_weights(self.seed, i, n_in, dense.units, scheme, self.dtype)
             bias = np.zeros(dense.units, self.dtype)
             self.layers.append(Layer(weights, bias, dense.function, dense.dropout))
             n_in = dense.units

@@ -59,17 +59,17 @@ number of the step (or of the epoch, with `per="epoch"`), counted from 0.
 INITIALIZERS_HEAD = """
 ## Initial weights
 
-Biases start at 0.
+`bp.Dense(…, weights="orthogonal")`; by default the scheme that suits the activation. Normal ones
+are not truncated. Biases start at 0.
 
-| name | drawn | source |
-|---|---|---|
+| name | drawn | parameters | when | source |
+|---|---|---|---|---|
 """
 
 
 def page():
     """The whole text."""
     optimizers = [(kind, given) for kind in OPTIMIZERS.values() for given in ({}, *kind.variants)]
-    initializers = [row(f"`{one.name}`", one.formula, one.source) for one in INITIALIZERS.values()]
     return "".join(
         [
             HEAD,
@@ -84,7 +84,7 @@ def page():
             SCHEDULES_HEAD,
             *map(schedule_row, SCHEDULES.values()),
             INITIALIZERS_HEAD,
-            *initializers,
+            *map(initializer_row, INITIALIZERS.values()),
         ]
     )
 
@@ -112,6 +112,10 @@ def optimizer_row(kind, given):
 def schedule_row(kind):
     cells = f"`{kind.__name__}`", kind.formula, f"`{defaults(kind)}`", kind.advice
     return row(*cells, source_of(kind) or "–")
+
+
+def initializer_row(one):
+    return row(f'`"{one.name}"`', one.formula, parameters(one), one.advice, one.source)
 
 
 def defaults(kind):

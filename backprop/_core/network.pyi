@@ -10,13 +10,14 @@ TYPES: str
 
 _Array = NDArray[np.generic]
 _Row = tuple[str, Sequence[float]]  # an entry's name, and the values of its parameters
+_Initial = tuple[str, float] | NDArray[np.float64]  # a distribution and its scale, or the weights
 
 class Core:
     def __new__(
         cls,
         *,
         n_inputs: int,
-        layers: Sequence[tuple[int, _Row, float, float]],
+        layers: Sequence[tuple[int, _Row, _Initial, float]],
         loss: _Row,
         dtype: np.dtype[np.generic],
         seed: int,

@@ -11,6 +11,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from backprop._core.dense cimport Interrupt, Layer
+from backprop._core.initial cimport set_weights
 from backprop._core.kernels cimport (
     BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_kernels, bp_lookahead, bp_loss,
     bp_optimizer, bp_source, find_activation, find_kernels, find_loss, find_optimizer, round_up, run_team, seconds,
@@ -70,8 +71,8 @@ cdef class Core:
     def __cinit__(self, *, int64_t n_inputs, layers, loss, dtype, uint64_t seed, int threads_asked,
                   int threads_available, bint with_blas, instruction_set, offset, scale,
                   double input_dropout=0):
-        """`layers`: (units, (activation's name, its values), limit of the initial weights, dropout) of each; loss: a
-        name and values."""
+        """`layers`: (units, (activation's name, its values), initial weights, dropout) of each, the weights an array
+        [n_in][n_out] or a distribution and its scale; loss: a name and values."""
         self.dtype = np.dtype(dtype)
         self.kernels = find_kernels(instruction_set, self.dtype.itemsize)
         self.loss = find_loss(self.kernels, loss[0], loss[1])
@@ -94,9 +95,10 @@ cdef class Core:
             n_in = units
         self.layers[0].input_dropout = input_dropout
         self.parameters = self._block()
-        for i, (_, _, limit, _) in enumerate(layers):
+        for i in range(self.n_layers):
             self.layers[i].parameters = self._place(self.parameters, i)
-            self._draw_weights(&self.layers[i], stream(seed, FOR_WEIGHTS, i), limit)
+        for i, ((_, _, initial, _), (weights, _)) in enumerate(zip(layers, self.views("parameters"))):
+            set_weights(self.kernels, &self.layers[i], weights, stream(seed, FOR_WEIGHTS, i), initial)
 
     cdef _describe(self, Layer *layer, int64_t n_in, int64_t units, activation):
         layer.n_in, layer.n_out = n_in, units
@@ -125,10 +127,6 @@ cdef class Core:
         for i in range(layer):
             start += (self.layers[i].n_in + 1) * self.layers[i].ldw
         return address(block) + start * <int64_t>self.kernels.itemsize
-
-    cdef void _draw_weights(self, const Layer *layer, uint64_t state, double limit) noexcept:
-        """Uniform in ±limit; the bias stays 0."""
-        self.kernels.uniform(state, limit, layer.parameters, layer.n_in, layer.n_out, layer.ldw)
 
     def configure_optimizer(self, name, *, double learning_rate, decays, settings, schedule=None):
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0.
