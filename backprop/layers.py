@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from backprop.catalogue import records
@@ -14,7 +14,7 @@ from backprop.catalogue.initializers import (
     OwnWeights,
     find_initializer,
 )
-from backprop.validation import MAX_SIZE, check_array, check_integer, check_real
+from backprop.validation import MAX_SIZE, check_array, check_flag, check_integer, check_real
 
 if TYPE_CHECKING:
     from typing import Any
@@ -40,6 +40,12 @@ class Dense(records.Hinted):
         What the weights are at first: the name of one of
         ``backprop.catalogue.initializers.INITIALIZERS``, or that entry; or numbers of one's own, of
         which a read-only copy is kept. By default the scheme that suits the activation.
+    use_bias : bool, default True
+        Without, a = f(x W): b is 0, and no parameter.
+    trainable : bool, default True
+        Otherwise training leaves the weights and the bias as they are, decay included.
+    learning_rate_factor : float, default 1.0
+        What the optimizer's learning rate is multiplied by for this layer, at least 0.
 
     Raises
     ------
@@ -51,6 +57,9 @@ class Dense(records.Hinted):
     activation: str | Activation = "identity"
     dropout: float = 0.0
     weights: str | Initializer | OwnWeights | ArrayLike | None = None
+    use_bias: bool = True
+    trainable: bool = True
+    learning_rate_factor: float = 1.0
 
     keyword_aliases: ClassVar[dict[str, str]] = {
         "n_units": "units",
@@ -65,6 +74,15 @@ class Dense(records.Hinted):
         "initializer": "weights",
         "init": "weights",
         "kernel": "weights",
+        "bias": "use_bias",
+        "fit_intercept": "use_bias",
+        "requires_grad": "trainable",
+        "frozen": "trainable",
+        "learning_rate": "learning_rate_factor",
+        "learning_rate_multiplier": "learning_rate_factor",
+        "lr": "learning_rate_factor",
+        "lr_factor": "learning_rate_factor",
+        "lr_mult": "learning_rate_factor",
     }
 
     def __post_init__(self) -> None:
@@ -74,6 +92,10 @@ class Dense(records.Hinted):
         object.__setattr__(self, "dropout", check_real("dropout", self.dropout, 0, below=1))
         if self.weights is not None:
             object.__setattr__(self, "weights", find_initializer(self.weights).label)
+        object.__setattr__(self, "use_bias", check_flag("use_bias", self.use_bias))
+        object.__setattr__(self, "trainable", check_flag("trainable", self.trainable))
+        factor = check_real("learning_rate_factor", self.learning_rate_factor, 0)
+        object.__setattr__(self, "learning_rate_factor", factor)
 
     @property
     def function(self) -> Activation:
@@ -84,6 +106,25 @@ class Dense(records.Hinted):
     def initial_weights(self) -> Initializer | OwnWeights:
         """What draws the weights."""
         return find_initializer(self.weights or self.function.initial_weights)
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """How its parameters are trained, as the core takes it."""
+        return {
+            "has_bias": self.use_bias,
+            "frozen": not self.trainable,
+            "rate_factor": self.learning_rate_factor,
+        }
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is unusual about its parameters, in a few words each."""
+        found = [] if self.use_bias else ["no bias"]
+        if not self.trainable:
+            found.append("frozen")
+        if self.learning_rate_factor != 1:
+            found.append(f"rate × {self.learning_rate_factor:g}")
+        return found
 
     @property
     def description(self) -> dict[str, Any]:
@@ -119,14 +160,24 @@ class Layer:
     ``weights`` (n_in, units) and ``bias`` (units,) are views: writing to them changes the network.
     """
 
-    __slots__ = ("_bias", "_spec", "_weights")
+    __slots__ = ("_bias", "_configure", "_spec", "_weights")
 
-    def __init__(self, spec: Dense, weights: NDArray[Any], bias: NDArray[Any]) -> None:
+    def __init__(
+        self,
+        spec: Dense,
+        weights: NDArray[Any],
+        bias: NDArray[Any],
+        configure: Callable[..., None],
+    ) -> None:
         self._spec, self._weights, self._bias = spec, weights, bias
+        self._configure = configure
+        if not spec.use_bias:
+            self._bias.flags.writeable = False
+        configure(**spec.training)
 
     @property
     def spec(self) -> Dense:
-        """What it was made from."""
+        """What it was made from, and how it is trained now."""
         return self._spec
 
     @property
@@ -155,12 +206,44 @@ class Layer:
 
     @property
     def bias(self) -> NDArray[Any]:
-        """(units,) view of the bias; assigning copies the values into it."""
+        """(units,) view of the bias; assigning copies the values into it.
+
+        Without a bias these are zeros that cannot be written.
+        """
         return self._bias
 
     @bias.setter
     def bias(self, values: ArrayLike) -> None:
+        if not self._spec.use_bias:
+            raise ValueError("this layer has no bias: use_bias=False")
         self._bias[...] = _same_shape("bias", values, self._bias.shape)
+
+    @property
+    def n_parameters(self) -> int:
+        """Weights, and biases where there are any."""
+        return self._weights.size + (self._bias.size if self._spec.use_bias else 0)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights and the bias; can be assigned to."""
+        return self._spec.trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._train(replace(self._spec, trainable=value))
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What the learning rate is multiplied by for this layer; can be assigned to."""
+        return self._spec.learning_rate_factor
+
+    @learning_rate_factor.setter
+    def learning_rate_factor(self, value: float) -> None:
+        self._train(replace(self._spec, learning_rate_factor=value))
+
+    def _train(self, spec):
+        self._configure(**spec.training)  # which refuses while the network is in use
+        self._spec = spec
 
     def __repr__(self) -> str:
         n_in, units = self._weights.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -145,7 +146,8 @@ class Network(Stepwise):
         self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
         self._layers = tuple(
-            Layer(spec, *view) for spec, view in zip(self._specs, views, strict=True)
+            Layer(spec, *view, partial(self._core.configure_layer, i))
+            for i, (spec, view) in enumerate(zip(self._specs, views, strict=True))
         )
 
     @property
@@ -216,7 +218,7 @@ class Network(Stepwise):
     @property
     def n_parameters(self) -> int:
         """Weights and biases of all layers."""
-        return sum(layer.weights.size + layer.bias.size for layer in self.layers)
+        return sum(layer.n_parameters for layer in self.layers)
 
     @property
     def optimizer(self) -> Optimizer:
@@ -473,9 +475,8 @@ class Network(Stepwise):
         lines = [f"{'layer':<7}{'in':>8}{'out':>8}  {'activation':<12}{'parameters':>12}"]
         for i, layer in enumerate(self.layers):
             n_in, units = layer.weights.shape
-            lines.append(
-                f"{i:<7}{n_in:>8}{units:>8}  {layer.function!r:<12}{n_in * units + units:>12,}"
-            )
+            line = f"{i:<7}{n_in:>8}{units:>8}  {layer.function!r:<12}{layer.n_parameters:>12,}"
+            lines.append("  ".join([line, ", ".join(layer.spec.remarks)]).rstrip())
         lines.append(
             f"{self.n_parameters:,} parameters, {self.dtype}; loss {self.loss}; {self.optimizer}"
         )

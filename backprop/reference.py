@@ -278,6 +278,9 @@ class Layer:
     bias: np.ndarray  # [n_out]
     activation: Activation
     dropout: float = 0.0
+    use_bias: bool = True
+    trainable: bool = True
+    learning_rate_factor: float = 1.0
 
     @property
     def units(self):
@@ -331,7 +334,8 @@ class Network:
             scheme = dense.initial_weights
             weights = initial_weights(self.seed, i, n_in, dense.units, scheme, self.dtype)
             bias = np.zeros(dense.units, self.dtype)
-            self.layers.append(Layer(weights, bias, dense.function, dense.dropout))
+            training = dense.use_bias, dense.trainable, dense.learning_rate_factor
+            self.layers.append(Layer(weights, bias, dense.function, dense.dropout, *training))
             n_in = dense.units
         self._moments = {
             name: [(np.zeros_like(at.weights), np.zeros_like(at.bias)) for at in self.layers]
@@ -367,6 +371,8 @@ class Network:
         for layer, (x, z, a, factors) in zip(reversed(self.layers), reversed(passed), strict=True):
             da = da * factors
             da, d_weights, d_bias = dense_backward(da, x, z, a, layer.weights, layer.activation)
+            if not layer.use_bias:
+                d_bias[...] = 0  # it is no parameter
             gradients.insert(0, Gradient(d_weights, d_bias))
         return da * self._dropped(INPUT_DROPOUT, 0, self.input_dropout, da), gradients
 
@@ -375,11 +381,15 @@ class Network:
         rate = self.optimizer.rate_at(self.steps, self.epochs_trained)
         self.steps += 1
         for i, (layer, gradient) in enumerate(zip(self.layers, gradients, strict=True)):
+            if not layer.trainable:
+                continue
+            own_rate = rate * layer.learning_rate_factor
             moments = [per_layer[i] for per_layer in self._moments.values()]
             for part, w in enumerate((layer.weights, layer.bias)):
                 own, g = [both[part] for both in moments], gradient[part]
                 sums = total if part == 0 else None  # weights decay, not biases
-                self.optimizer.update(w, g, own, self.steps, sums, rate)
+                if part == 0 or layer.use_bias:
+                    self.optimizer.update(w, g, own, self.steps, sums, own_rate)
 
     def loss_and_gradients(self, X, y, sample_weight=None):
         """Cost of a batch, and its gradient with respect to every layer's parameters."""

@@ -159,7 +159,8 @@ class Stepwise(Hinted):
         Raises
         ------
         ValueError
-            Naming the argument; and for a network with dropout, which traces do not show yet.
+            Naming the argument; and for a network with dropout, or with layers that have no bias,
+            are frozen or have a rate of their own, which traces do not show yet.
         """
         from backprop.explain import trace
 
@@ -168,6 +169,10 @@ class Stepwise(Hinted):
                 "explain does not show dropout yet: expected a network whose layers, and inputs, "
                 "have dropout=0; one with the same weights shows all but what is dropped"
             )
+        for i, layer in enumerate(self.layers):
+            if layer.spec.remarks:
+                remarks = ", ".join(layer.spec.remarks)
+                raise ValueError(f"explain does not show yet what layers[{i}] is: {remarks}")
         return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:

@@ -15,9 +15,10 @@ D. Before a network is built, the shapes that the description claims are compare
    more than the file is large.
 
 Layout: ``layers.<i>.weights`` [in][out], ``layers.<i>.bias`` [out],
-``optimizer.<moment>.<i>.weights`` and ``.bias``, ``input_offset`` [in], ``input_scale`` [in]; the
-metadata entry ``backprop`` is the JSON. There an activation or a loss is its name; or, with other
-values of its parameters than the defaults, {"name": …, <parameter>: …}.
+``optimizer.<moment>.<i>.weights`` and ``.bias``, ``input_offset`` [in], ``input_scale`` [in]; no
+``.bias`` of a layer without one. The metadata entry ``backprop`` is the JSON. There an activation
+or a loss is its name; or, with other values of its parameters than the defaults,
+{"name": …, <parameter>: …}.
 """
 
 import json
@@ -112,7 +113,9 @@ def state(network):
 def set_state(network, state):
     """Give a new network, made with the same arguments, the rest of what `state` kept."""
     for layer, (weights, bias) in zip(network.layers, state["parameters"], strict=True):
-        layer.weights, layer.bias = weights, bias
+        layer.weights = weights
+        if layer.spec.use_bias:
+            layer.bias = bias
     for name, saved_moments in (state["moments"] or {}).items():
         for own, saved in zip(network.optimizer_state()[name], saved_moments, strict=True):
             own[0][...], own[1][...] = saved
@@ -210,14 +213,14 @@ def _flush_directory(directory):
 def _tensors(network):
     """All arrays of a network by name; views, so that writing into them sets the network."""
     tensors = {}
-    for i, layer in enumerate(network.layers):
-        tensors[f"layers.{i}.weights"], tensors[f"layers.{i}.bias"] = layer.weights, layer.bias
-    for moment, layers in network.optimizer_state().items():
-        for i, (weights, bias) in enumerate(layers):
-            tensors[f"optimizer.{moment}.{i}.weights"], tensors[f"optimizer.{moment}.{i}.bias"] = (
-                weights,
-                bias,
-            )
+    parts = {"layers": [(layer.weights, layer.bias) for layer in network.layers]}
+    for moment, views in network.optimizer_state().items():
+        parts[f"optimizer.{moment}"] = views
+    for part, views in parts.items():
+        for i, (weights, bias) in enumerate(views):
+            tensors[f"{part}.{i}.weights"] = weights
+            if network.layers[i].spec.use_bias:
+                tensors[f"{part}.{i}.bias"] = bias
     for name in ("input_offset", "input_scale"):
         if getattr(network, name) is not None:
             tensors[name] = getattr(network, name)
@@ -272,7 +275,8 @@ def _check_shapes(file, description):
         raise ModelFileError("the description has no layers")
     for i, layer in enumerate(description["layers"]):
         _check_tensor(file, f"layers.{i}.weights", (n_in, layer["units"]), dtype)
-        _check_tensor(file, f"layers.{i}.bias", (layer["units"],), dtype)
+        if layer.get("use_bias", True):
+            _check_tensor(file, f"layers.{i}.bias", (layer["units"],), dtype)
         n_in = layer["units"]
     for name in ("input_offset", "input_scale"):
         if name in file.keys():  # noqa: SIM118  (safe_open has keys() and no `in`)

@@ -14,6 +14,9 @@ cdef struct Layer:
     int64_t n_in
     int64_t n_out
     int64_t columns         # n_out, rounded up to whole vectors
+    int64_t rows            # of parameters that are trained: n_in + 1, or n_in where there is no bias
+    bint frozen             # training leaves its parameters as they are
+    double rate_factor      # of the learning rate
     int64_t ldw             # elements from one row of parameters to the next
     bp_activation activation
     char *parameters        # [n_in + 1][ldw]: the weights, then the bias
@@ -57,6 +60,7 @@ cdef struct Run:
     uint64_t seed           # of the network
     bp_progress progress    # of the optimizer, counted by every thread alike
     bp_step step            # the constants of this step
+    bp_step *own_steps      # [n_layers] of each layer, where some have a rate of their own; or NULL
     bp_lookahead lookahead  # this thread's part of the next batch
     char *scratch           # of this thread
     int64_t until_poll      # multiply-adds until thread 0 looks at the clock
@@ -90,6 +94,11 @@ cdef int64_t portion_of(int64_t work) noexcept nogil
 cdef inline const char *kept_of(const Layer *layer) noexcept nogil:
     """What f' is worked out from: f'(z) itself where it is kept, else a."""
     return layer.slope if layer.slope != NULL else layer.a_out
+
+
+cdef inline const bp_step *step_of(const Layer *layer, const Run *run) noexcept nogil:
+    """The constants of this step for a layer."""
+    return &run.step if run.own_steps == NULL else run.own_steps + layer.index
 
 
 cdef inline void meet(const Run *run) noexcept nogil:

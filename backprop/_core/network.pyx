@@ -13,13 +13,13 @@ from libc.string cimport memcpy, memset
 from backprop._core.dense cimport Interrupt, Layer
 from backprop._core.initial cimport set_weights
 from backprop._core.kernels cimport (
-    BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_kernels, bp_lookahead, bp_loss,
-    bp_optimizer, bp_source, find_activation, find_kernels, find_loss, find_optimizer, round_up, run_team, seconds,
+    BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_kernels, bp_lookahead, bp_loss, bp_optimizer,
+    bp_source, bp_step, find_activation, find_kernels, find_loss, find_optimizer, round_up, run_team, seconds,
     stream,
 )
-from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
+from backprop._core.plan cimport Plan, address, make_plan, room_for_steps, row_stride, zeros
 from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
-from backprop._core.steps cimport Kept, Rows, Steps, Training, sum_of_squares, train_epochs
+from backprop._core.steps cimport Kept, Rows, Steps, Training, stop_at_frozen, sum_of_squares, train_epochs
 
 from backprop._core.blas import load as load_blas
 
@@ -101,7 +101,7 @@ cdef class Core:
             set_weights(self.kernels, &self.layers[i], weights, stream(seed, FOR_WEIGHTS, i), initial)
 
     cdef _describe(self, Layer *layer, int64_t n_in, int64_t units, activation):
-        layer.n_in, layer.n_out = n_in, units
+        layer.n_in, layer.n_out, layer.rows, layer.rate_factor = n_in, units, n_in + 1, 1
         layer.columns = round_up(units, self.kernels.lanes)
         layer.ldw = row_stride(units, self.kernels.itemsize)
         layer.activation = find_activation(self.kernels, activation[0], activation[1])
@@ -145,6 +145,13 @@ cdef class Core:
                     self.layers[i].moments[moment] = self._place(self.moments[moment], i) if moment < count else NULL
             self._plans_follow()
         self.optimizer, self.optimizer_name, self.schedule = found, name, schedule
+
+    def configure_layer(self, int i, *, bint has_bias, bint frozen, double rate_factor):
+        """How layer i is trained, from now on; `has_bias` is said once, before anything is planned."""
+        self._check_idle()
+        self.layers[i].rows = self.layers[i].n_in + has_bias
+        self.layers[i].frozen, self.layers[i].rate_factor = frozen, rate_factor
+        self._plans_follow()
 
     cdef _rates(self, n_epochs, n_batches):
         """The learning rates of a run, an array to be kept for as long as it takes; or None."""
@@ -265,6 +272,7 @@ cdef class Core:
         cdef Training *training
         cdef double penalised = 0 if penalty is None else penalty
         cdef Interrupt interrupt
+        cdef int first_trained = 0
         self._start(&interrupt, True)
         try:
             self.forward_rows = self.gradients_are = 0
@@ -284,6 +292,11 @@ cdef class Core:
             training.penalty = &penalised if penalty is not None else NULL
             s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
             s.run.fuse_update = True
+            own_steps = room_for_steps(s.layers, s.n_layers, s.run.n_threads)
+            s.own_steps = <bp_step *>address(own_steps) if own_steps is not None else NULL
+            first_trained = stop_at_frozen(&s)
+            if 0 < first_trained < s.n_layers:
+                s.layers[first_trained].da_in = NULL
             if self.optimizer.code == self.kernels.beside and not self.with_blas:
                 set_lookahead(&s, x, y)
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
@@ -296,6 +309,8 @@ cdef class Core:
             if counted:
                 self.epochs_trained += training.epochs_done
         finally:
+            if 0 < first_trained < self.n_layers:
+                s.layers[first_trained].da_in = s.layers[first_trained - 1].dz
             self._finish(&interrupt)
 
     def takes(self, x):
@@ -481,6 +496,8 @@ cdef class Core:
             self._prepare(&s, &interrupt, self.training_plan, 1)
             rates = self._rates(1, 1)
             s.training.rates = <const double *>address(rates) if rates is not None else NULL
+            own_steps = room_for_steps(s.layers, s.n_layers, s.run.n_threads)
+            s.own_steps = <bp_step *>address(own_steps) if own_steps is not None else NULL
             with nogil:
                 run_team(update, &s, s.run.n_threads)
             self.steps += 1

@@ -5,7 +5,7 @@ As in steps.pyx, every function is run by all threads of a team at once, each on
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, kept_of, meet, share
+from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, kept_of, meet, share, step_of
 from backprop._core.dropout cimport inputs_forward, outputs_forward
 from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE, bp_team, round_up
 from backprop._core.steps cimport (
@@ -143,9 +143,11 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     next_step(s, &run, 1)
     for i in range(s.n_layers):
         layer = &s.layers[i]
-        share(layer.n_in + 1, 1, &run, &first, &last)
+        if layer.frozen:
+            continue
+        share(layer.rows, 1, &run, &first, &last)
         at = first * layer.ldw * run.itemsize
         for moment in range(BP_MOMENTS):
             moments[moment] = layer.moments[moment] + at if layer.moments[moment] != NULL else NULL
-        run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at, moments, layer.ldw,
-                           last - first, layer.n_in - first, layer.columns)
+        run.kernels.update(step_of(layer, &run), layer.gradient + at, layer.ldw, layer.parameters + at, moments,
+                           layer.ldw, last - first, layer.n_in - first, layer.columns)
