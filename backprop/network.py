@@ -269,6 +269,23 @@ class Network(Stepwise):
     def epochs_trained(self, count: int) -> None:
         self._core.epochs_trained = check_integer("epochs_trained", count, 0, MAX_COUNT)
 
+    @property
+    def schedule_state(self) -> dict[str, Any] | None:
+        """What the schedule has been told of epochs, such as `OnPlateau`'s factor; else None.
+
+        Another optimizer with an equal schedule keeps it.
+        """
+        return self._core.schedule_state
+
+    @schedule_state.setter
+    def schedule_state(self, state: dict[str, Any] | None) -> None:
+        schedule = self.optimizer.schedule
+        if schedule is not None:
+            state = schedule.check_state(state)
+        elif state is not None:
+            raise ValueError(f"schedule_state={state!r}: expected None, there is no schedule")
+        self._core.schedule_state = state
+
     def optimizer_state(self) -> dict[str, list[tuple[NDArray[Any], NDArray[Any]]]]:
         """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
 
@@ -343,14 +360,18 @@ class Network(Stepwise):
         self._core.check_idle()  # lest a call that is refused leave its history behind
         self.history = history = History(n_samples=len(X))
         with progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
-            at_a_time = 1 if callbacks or validation_data or verbose else EPOCHS_AT_A_TIME
-            if self.optimizer.schedule is not None:  # the rates of all steps are held
+            schedule = self.optimizer.schedule
+            follows = schedule is not None and schedule.follows_results
+            asked = callbacks or validation_data or verbose or follows
+            at_a_time = 1 if asked else EPOCHS_AT_A_TIME
+            if schedule is not None:  # the rates of all steps are held
                 at_a_time = min(at_a_time, max(1, RATES_AT_A_TIME * batch_size // len(X)))
             for done in range(0, epochs, at_a_time):
                 count = min(at_a_time, epochs - done)
                 self._fit_epochs(X, y, sample_weight, count, batch_size, shuffle, history, bar)
                 if validation_data:
                     self._validate(validation_data, history)
+                self._tell_schedule(history)
                 bar.after_epoch(history)
                 if any([_says_stop(callback(self, history)) for callback in callbacks]):
                     break
@@ -383,6 +404,13 @@ class Network(Stepwise):
         history.validation_loss.append(scores["loss"])
         if "accuracy" in scores:
             history.validation_accuracy.append(scores["accuracy"])
+
+    def _tell_schedule(self, history):
+        """What the epoch has come to."""
+        schedule = self.optimizer.schedule
+        if schedule is not None and schedule.follows_results:
+            loss = (history.validation_loss or history.loss)[-1]
+            self.schedule_state = schedule.told(self.schedule_state, loss)
 
     def predict(self, X: ArrayLike, logits: bool = False) -> NDArray[Any]:
         """Outputs for each row.

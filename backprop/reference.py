@@ -327,6 +327,8 @@ class Network:
         self.input_dropout = input_dropout
         self.epochs_trained = 0
         self.steps = 0
+        schedule = self.optimizer.schedule
+        self.schedule_state = None if schedule is None else schedule.begin()
 
         self.layers = []
         n_in = n_inputs
@@ -378,7 +380,7 @@ class Network:
 
     def _update(self, gradients, total=1.0):
         """The optimizer's step; `total`: the sum of the batch's sample weights."""
-        rate = self.optimizer.rate_at(self.steps, self.epochs_trained)
+        rate = self.optimizer.rate_at(self.steps, self.epochs_trained, self.schedule_state)
         self.steps += 1
         for i, (layer, gradient) in enumerate(zip(self.layers, gradients, strict=True)):
             if not layer.trainable:
@@ -439,6 +441,9 @@ class Network:
                 history.validation_loss.append(result["loss"])
                 if "accuracy" in result:
                     history.validation_accuracy.append(result["accuracy"])
+            if self.optimizer.schedule is not None:
+                result = (history.validation_loss or history.loss)[-1]
+                self.schedule_state = self.optimizer.schedule.told(self.schedule_state, result)
             if verbose:
                 print(f"epoch {self.epochs_trained}: loss {history.loss[-1]:.6g}")
             stops = [callback(self, history) is True for callback in callbacks]

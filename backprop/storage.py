@@ -76,6 +76,7 @@ def save(network, path, preprocessing=None):
         "input_dropout": network.input_dropout,
         "epochs_trained": network.epochs_trained,
         "steps": network.steps,
+        "schedule_state": network.schedule_state,
         "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
     }
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in _tensors(network).items()}
@@ -106,6 +107,7 @@ def state(network):
         },
         "steps": network.steps,
         "epochs_trained": network.epochs_trained,
+        "schedule_state": network.schedule_state,
         "preprocessing": network.preprocessing,
     }
 
@@ -121,6 +123,7 @@ def set_state(network, state):
             own[0][...], own[1][...] = saved
     network.steps = state["steps"]
     network.epochs_trained = state["epochs_trained"]
+    network.schedule_state = state["schedule_state"]
     network.preprocessing = state["preprocessing"]
 
 
@@ -314,6 +317,8 @@ def _build(file, description, n_threads):
         input_dropout=description.get("input_dropout", 0.0),  # older files have none
     )
     network.epochs_trained, network.steps = description["epochs_trained"], description["steps"]
+    if "schedule_state" in description:  # older files have none
+        network.schedule_state = description["schedule_state"]
     return network
 
 

@@ -1,7 +1,7 @@
 """The object that backprop.Network holds. It checks nothing: backprop/validation.py has."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ class Core:
     def seed(self) -> int: ...
     steps: int
     epochs_trained: int
+    schedule_state: Any
     def configure_optimizer(
         self,
         name: str,

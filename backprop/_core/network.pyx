@@ -51,6 +51,7 @@ cdef class Core:
     cdef bp_optimizer optimizer
     cdef object optimizer_name              # None: none yet
     cdef object schedule                    # of its learning rate, or None
+    cdef public object schedule_state       # what it was told of epochs, or None
     cdef public int64_t steps               # that it has done
     cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
     cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
@@ -144,6 +145,8 @@ cdef class Core:
                 for moment in range(BP_MOMENTS):
                     self.layers[i].moments[moment] = self._place(self.moments[moment], i) if moment < count else NULL
             self._plans_follow()
+        if schedule != self.schedule:
+            self.schedule_state = None if schedule is None else schedule.begin()
         self.optimizer, self.optimizer_name, self.schedule = found, name, schedule
 
     def configure_layer(self, int i, *, bint has_bias, bint frozen, double rate_factor):
@@ -157,7 +160,8 @@ cdef class Core:
         """The learning rates of a run, an array to be kept for as long as it takes; or None."""
         if self.schedule is None:
             return None
-        return self.schedule.rates(self.optimizer.learning_rate, self.steps, self.epochs_trained, n_epochs, n_batches)
+        return self.schedule.rates(self.optimizer.learning_rate, self.steps, self.epochs_trained, n_epochs, n_batches,
+                                   self.schedule_state)
 
     cdef _plans_follow(self):
         for plan in (self.training_plan, self.spare_plan):
