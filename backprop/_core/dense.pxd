@@ -15,8 +15,6 @@ cdef struct Layer:
     int64_t n_out
     int64_t columns         # n_out, rounded up to whole vectors
     int64_t rows            # of parameters that are trained: n_in + 1, or n_in where there is no bias
-    bint frozen             # training leaves its parameters as they are
-    double rate_factor      # of the learning rate
     int64_t ldw             # elements from one row of parameters to the next
     bp_activation activation
     char *parameters        # [n_in + 1][ldw]: the weights, then the bias
@@ -32,6 +30,8 @@ cdef struct Layer:
     int derivative          # f': the code of the activation, or that of a slope that is kept
     int derivative_before   # of the layer before; that of the identity where there is none
     const char *kept_before  # what it is worked out from
+    bint frozen             # training leaves its parameters as they are
+    double rate_factor      # of the learning rate
 
 
 # Shared by the team, written by thread 0.

@@ -217,16 +217,19 @@ cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil:
     """Every thread counts steps in its own Run, so that none waits for another's count; `scale`: of the cost."""
     cdef bp_optimizer optimizer
     run.progress.t += 1
-    if s.training.rates == NULL and run.own_steps == NULL:
-        run.kernels.begin_step(&s.training.optimizer, scale, &run.progress, &run.step)
+    if s.training.rates == NULL:
+        begin_step(s, run, &s.training.optimizer, scale)
         return
     optimizer = s.training.optimizer
-    if s.training.rates != NULL:
-        optimizer.learning_rate = s.training.rates[run.progress.t - 1 - s.training.first_step]
+    optimizer.learning_rate = s.training.rates[run.progress.t - 1 - s.training.first_step]
+    begin_step(s, run, &optimizer, scale)
+
+
+cdef void begin_step(Steps *s, Run *run, const bp_optimizer *optimizer, double scale) noexcept nogil:
     if run.own_steps == NULL:
-        run.kernels.begin_step(&optimizer, scale, &run.progress, &run.step)
+        run.kernels.begin_step(optimizer, scale, &run.progress, &run.step)
     else:
-        begin_own_steps(s, run, &optimizer, scale)
+        begin_own_steps(s, run, optimizer, scale)
 
 
 cdef void begin_own_steps(Steps *s, Run *run, const bp_optimizer *usual, double scale) noexcept nogil:
