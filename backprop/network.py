@@ -320,7 +320,8 @@ class Network(Stepwise):
             Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1,
             (n,) or (n, k), for sigmoid_cross_entropy; numbers, (n,) or (n, k), for squared_error.
         epochs, batch_size : int
-            At least 1; a batch_size above n means n.
+            At least 1; a batch_size above n means n. `LBFGS` takes all rows at once, whatever
+            batch_size is, and an epoch is one of its iterations.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch, never trained on.
         sample_weight : array of shape (n,), optional
@@ -360,6 +361,12 @@ class Network(Stepwise):
         self._core.check_idle()  # lest a call that is refused leave its history behind
         self.history = history = History(n_samples=len(X))
         with progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
+            after_epoch = partial(self._after_epoch, history, validation_data, bar, callbacks)
+            if self.optimizer.minimizes:
+                from backprop import minimizing
+
+                minimizing.fit(self, (X, y, sample_weight), epochs, history, after_epoch)
+                return history
             schedule = self.optimizer.schedule
             follows = schedule is not None and schedule.follows_results
             asked = callbacks or validation_data or verbose or follows
@@ -369,11 +376,7 @@ class Network(Stepwise):
             for done in range(0, epochs, at_a_time):
                 count = min(at_a_time, epochs - done)
                 self._fit_epochs(X, y, sample_weight, count, batch_size, shuffle, history, bar)
-                if validation_data:
-                    self._validate(validation_data, history)
-                self._tell_schedule(history)
-                bar.after_epoch(history)
-                if any([_says_stop(callback(self, history)) for callback in callbacks]):
+                if after_epoch():
                     break
         return history
 
@@ -396,7 +399,7 @@ class Network(Stepwise):
 
     def _why_not_finite(self, X, y, sample_weight, loss, epoch):
         given = {"X": X, "y": y, "sample_weight": sample_weight}
-        rate = self.optimizer.learning_rate
+        rate = None if self.optimizer.minimizes else self.optimizer.learning_rate
         return why_not_finite(given, self.dtype, self._transform(), loss, epoch, rate)
 
     def _validate(self, data, history):
@@ -405,12 +408,16 @@ class Network(Stepwise):
         if "accuracy" in scores:
             history.validation_accuracy.append(scores["accuracy"])
 
-    def _tell_schedule(self, history):
-        """What the epoch has come to."""
+    def _after_epoch(self, history, validation_data, bar, callbacks):
+        """Validate, tell who wants to know; whether a callback stops the training."""
+        if validation_data:
+            self._validate(validation_data, history)
         schedule = self.optimizer.schedule
         if schedule is not None and schedule.follows_results:
             loss = (history.validation_loss or history.loss)[-1]
             self.schedule_state = schedule.told(self.schedule_state, loss)
+        bar.after_epoch(history)
+        return any([_says_stop(callback(self, history)) for callback in callbacks])
 
     def predict(self, X: ArrayLike, logits: bool = False) -> NDArray[Any]:
         """Outputs for each row.

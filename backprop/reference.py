@@ -319,6 +319,8 @@ class Network:
         self.loss = self._loss.label
         self.n_inputs, self.n_outputs = n_inputs, layers[-1].units
         self.optimizer = find_optimizer("adam" if optimizer is None else optimizer)
+        if self.optimizer.minimizes:
+            raise ValueError(f"optimizer={self.optimizer!r}: the reference has steps only")
         self.dtype = np.dtype(dtype)
         self.seed = secrets.randbits(63) if seed is None else seed
         self.n_threads, self.matmul = n_threads, matmul

@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from backprop.catalogue.losses import LOSSES
-from backprop.catalogue.optimizers import ADDED, OPTIMIZERS
+from backprop.catalogue.optimizers import ADDED, MINIMIZERS, OPTIMIZERS
 from backprop.catalogue.records import described
 from backprop.layers import described_layer
 from backprop.validation import MAX_SEED, check_integer, check_path
@@ -325,16 +325,18 @@ def _build(file, description, n_threads):
 def _optimizer(description):
     """The optimizer described; every one of its numbers has to be there, since a default might not
     be what the training had, but those that a file may be too old for."""
-    values = {**ADDED, **description}
+    values, kinds = {**description}, {**OPTIMIZERS, **MINIMIZERS}
     name = values.pop("name")
-    if name not in OPTIMIZERS:
+    if name not in kinds:
         raise ModelFileError(
-            f"the optimizer {name!r} is unknown, expected one of {', '.join(OPTIMIZERS)}"
+            f"the optimizer {name!r} is unknown, expected one of {', '.join(kinds)}"
         )
-    missing = [field.name for field in fields(OPTIMIZERS[name]) if field.name not in values]
-    if missing:
-        raise ModelFileError(f"the optimizer lacks {missing[0]!r}")
-    return OPTIMIZERS[name](**values)
+    for field in fields(kinds[name]):
+        if field.name in ADDED:
+            values.setdefault(field.name, ADDED[field.name])
+        if field.name not in values:
+            raise ModelFileError(f"the optimizer lacks {field.name!r}")
+    return kinds[name](**values)
 
 
 def _check_preprocessing(network, preprocessing):

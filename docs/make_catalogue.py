@@ -7,7 +7,7 @@ from pathlib import Path
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
-from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.optimizers import MINIMIZERS, OPTIMIZERS
 from backprop.catalogue.schedules import SCHEDULES
 
 FILE = Path(__file__).with_name("catalogue.md")
@@ -47,6 +47,12 @@ decay before: `g = g + lambda_ / sums * w` with `l2`, `g = g + lambda_1 / sums *
 | | a step | arguments | source |
 |---|---|---|---|
 """
+MINIMIZERS_HEAD = """
+These have no steps but minimise the cost of all rows at once, in `fit`:
+
+| | arguments | source |
+|---|---|---|
+"""
 SCHEDULES_HEAD = """
 ## Schedules
 
@@ -81,6 +87,8 @@ def page():
             *map(loss_row, LOSSES.values()),
             OPTIMIZERS_HEAD,
             *(optimizer_row(kind, given) for kind, given in optimizers),
+            MINIMIZERS_HEAD,
+            *map(minimizer_row, MINIMIZERS.values()),
             SCHEDULES_HEAD,
             *map(schedule_row, SCHEDULES.values()),
             INITIALIZERS_HEAD,
@@ -107,6 +115,10 @@ def optimizer_row(kind, given):
     rules = [f"`{rule.symbol} = {rule.formula.expression}`" for rule in lines]
     rest = ("", "") if given else (f"`{defaults(kind)}`", source_of(kind))
     return row(f"`{kind.__name__}({settings})`", "<br>".join(rules), *rest)
+
+
+def minimizer_row(kind):
+    return row(f"`{kind.__name__}`", f"`{defaults(kind)}`", source_of(kind))
 
 
 def schedule_row(kind):

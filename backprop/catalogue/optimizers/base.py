@@ -52,6 +52,7 @@ class Optimizer(Hinted):
     weight_decay: float
     schedule: Schedule | None
 
+    minimizes: ClassVar[bool] = False  # whether it has no steps, but `minimize`
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr"}  # {field: symbol in the rules}
     decay_symbols: ClassVar[dict[str, str]] = {  # the same of the decay rules
         "l2": "lambda_",
