@@ -15,6 +15,7 @@ from backprop._version import __version__
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
     from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+    from backprop.catalogue.optimizers.lbfgs import LBFGS
     from backprop.catalogue.optimizers.sgd import SGD
     from backprop.catalogue.optimizers.signs import Lion, Rprop
     from backprop.catalogue.schedules import (
@@ -24,6 +25,7 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
         ExponentialDecay,
         InverseScaling,
         OneCycle,
+        OnPlateau,
         PolynomialDecay,
         StepDecay,
         Warmup,
@@ -54,6 +56,7 @@ _HOME = {
     "Adadelta": _OPTIMIZERS,
     "Lion": _OPTIMIZERS,
     "Rprop": _OPTIMIZERS,
+    "LBFGS": _OPTIMIZERS,
     "Constant": _SCHEDULES,
     "StepDecay": _SCHEDULES,
     "ExponentialDecay": _SCHEDULES,
@@ -63,6 +66,7 @@ _HOME = {
     "Warmup": _SCHEDULES,
     "OneCycle": _SCHEDULES,
     "CosLog": _SCHEDULES,
+    "OnPlateau": _SCHEDULES,
     "History": "backprop.history",
     "show_config": "backprop.config",
     "MLPClassifier": _ESTIMATORS,
@@ -72,6 +76,7 @@ _HOME = {
 
 # Without the estimators, so that `from backprop import *` does not need scikit-learn.
 __all__ = [
+    "LBFGS",
     "SGD",
     "AMSGrad",
     "Adadelta",
@@ -89,6 +94,7 @@ __all__ = [
     "Lion",
     "NAdam",
     "Network",
+    "OnPlateau",
     "OneCycle",
     "PolynomialDecay",
     "RAdam",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from backprop.catalogue import records
 from backprop.catalogue.activations import ACTIVATIONS, ALIASES, Activation
-from backprop.catalogue.initializers import INITIALIZERS
+from backprop.catalogue.initializers import (
+    INITIALIZERS,
+    Initializer,
+    OwnWeights,
+    find_initializer,
+)
 from backprop.catalogue.norms import ALIASES as NORM_ALIASES
 from backprop.catalogue.norms import NORMS, Norm
 from backprop.validation import MAX_SIZE, check_array, check_flag, check_integer, check_real
@@ -48,11 +53,21 @@ class Dense(records.Hinted):
     residual : bool, default False
         Whether the layer's inputs, as many as it has units, are added to its outputs (He et al.
         2016).
+    weights : str, Initializer or array of shape (n_in, units), optional
+        What the weights are at first: the name of one of
+        ``backprop.catalogue.initializers.INITIALIZERS``, or that entry; or numbers of one's own, of
+        which a read-only copy is kept. By default the scheme that suits the activation.
+    use_bias : bool, default True
+        Without, a = f(x W): b is 0, and no parameter.
+    trainable : bool, default True
+        Otherwise training leaves the weights and the bias as they are, decay included.
+    learning_rate_factor : float, default 1.0
+        What the optimizer's learning rate is multiplied by for this layer, at least 0.
 
     Raises
     ------
     ValueError, TypeError
-        When units is not a positive integer, or the activation has no such name.
+        When units is not a positive integer, or the activation or the weights have no such name.
     """
 
     units: int
@@ -61,6 +76,10 @@ class Dense(records.Hinted):
     noise: float = 0.0
     norm: str | Norm | None = None
     residual: bool = False
+    weights: str | Initializer | OwnWeights | ArrayLike | None = None
+    use_bias: bool = True
+    trainable: bool = True
+    learning_rate_factor: float = 1.0
 
     keyword_aliases: ClassVar[dict[str, str]] = {
         "n_units": "units",
@@ -76,6 +95,21 @@ class Dense(records.Hinted):
         "stddev": "noise",
         "skip": "residual",
         "skip_connection": "residual",
+        "kernel_initializer": "weights",
+        "weight_init": "weights",
+        "w_init": "weights",
+        "initializer": "weights",
+        "init": "weights",
+        "kernel": "weights",
+        "bias": "use_bias",
+        "fit_intercept": "use_bias",
+        "requires_grad": "trainable",
+        "frozen": "trainable",
+        "learning_rate": "learning_rate_factor",
+        "learning_rate_multiplier": "learning_rate_factor",
+        "lr": "learning_rate_factor",
+        "lr_factor": "learning_rate_factor",
+        "lr_mult": "learning_rate_factor",
     }
 
     def __post_init__(self) -> None:
@@ -87,6 +121,12 @@ class Dense(records.Hinted):
         object.__setattr__(self, "residual", check_flag("residual", self.residual))
         if self.norm is not None:
             object.__setattr__(self, "norm", self._find_norm().label)
+        if self.weights is not None:
+            object.__setattr__(self, "weights", find_initializer(self.weights).label)
+        object.__setattr__(self, "use_bias", check_flag("use_bias", self.use_bias))
+        object.__setattr__(self, "trainable", check_flag("trainable", self.trainable))
+        factor = check_real("learning_rate_factor", self.learning_rate_factor, 0)
+        object.__setattr__(self, "learning_rate_factor", factor)
 
     def _find_norm(self):
         return records.find("norm", self.norm, NORMS, NORM_ALIASES)
@@ -115,24 +155,58 @@ class Dense(records.Hinted):
         return {} if self.norm is None else self.norm_function.gathered
 
     @property
+    def initial_weights(self) -> Initializer | OwnWeights:
+        """What draws the weights."""
+        return find_initializer(self.weights or self.function.initial_weights)
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """How its parameters are trained, as the core takes it."""
+        return {
+            "has_bias": self.use_bias,
+            "frozen": not self.trainable,
+            "rate_factor": self.learning_rate_factor,
+        }
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is unusual about its parameters, in a few words each."""
+        found = [] if self.use_bias else ["no bias"]
+        if not self.trainable:
+            found.append("frozen")
+        if self.learning_rate_factor != 1:
+            found.append(f"rate × {self.learning_rate_factor:g}")
+        return found
+
+    @property
     def description(self) -> dict[str, Any]:
-        """What JSON can hold, of which `described_layer` makes an equal one: no defaults."""
-        changed = {
+        """What JSON can hold, of which `described_layer` makes an equal one: no defaults.
+
+        But for weights of one's own: these are left out, since a file has the trained ones.
+        """
+        found = {
             field.name: getattr(self, field.name)
             for field in fields(self)
             if getattr(self, field.name) != field.default
         }
+        found |= {"units": self.units, "activation": self.function.description}
         if self.norm is not None:
-            changed["norm"] = self.norm_function.description
-        return {**changed, "units": self.units, "activation": self.function.description}
+            found["norm"] = self.norm_function.description
+        if isinstance(self.initial_weights, OwnWeights):
+            del found["weights"]
+        elif self.weights is not None:
+            found["weights"] = self.initial_weights.description
+        return found
 
 
 def described_layer(description):
     """The `Dense` that `Dense.description` describes."""
-    activation = records.described("activation", description["activation"], ACTIVATIONS)
-    found = {**description, "activation": activation}
-    if "norm" in description:
-        found["norm"] = records.described("norm", description["norm"], NORMS)
+    found = {**description}
+    found["activation"] = records.described("activation", found["activation"], ACTIVATIONS)
+    if "norm" in found:
+        found["norm"] = records.described("norm", found["norm"], NORMS)
+    if "weights" in found:
+        found["weights"] = records.described("weights", found["weights"], INITIALIZERS)
     return Dense(**found)
 
 
@@ -143,17 +217,22 @@ class Layer:
     changes the network.
     """
 
-    __slots__ = ("_arrays", "_spec", "_statistics")
+    __slots__ = ("_arrays", "_configure", "_spec", "_statistics")
 
-    def __init__(self, spec: Dense, views: tuple[NDArray[Any], ...]) -> None:
-        self._spec = spec
+    def __init__(
+        self, spec: Dense, views: tuple[NDArray[Any], ...], configure: Callable[..., None]
+    ) -> None:
+        self._spec, self._configure = spec, configure
         self._arrays = layer_arrays(spec, views)
         rows = views[2][len(spec.learned) :]
         self._statistics = dict(zip(spec.gathered, rows, strict=True))
+        if not spec.use_bias:
+            self.bias.flags.writeable = False
+        configure(**spec.training)
 
     @property
     def spec(self) -> Dense:
-        """What it was made from."""
+        """What it was made from, and how it is trained now."""
         return self._spec
 
     @property
@@ -182,17 +261,23 @@ class Layer:
 
     @property
     def bias(self) -> NDArray[Any]:
-        """(units,) view of the bias; assigning copies the values into it."""
+        """(units,) view of the bias; assigning copies the values into it.
+
+        Without a bias these are zeros that cannot be written.
+        """
         return self._arrays.bias
 
     @bias.setter
     def bias(self, values: ArrayLike) -> None:
+        if not self._spec.use_bias:
+            raise ValueError("this layer has no bias: use_bias=False")
         self.bias[...] = _same_shape("bias", values, self.bias.shape)
 
     @property
     def parameters(self) -> dict[str, NDArray[Any]]:
-        """{name: view} of all that trains: "weights" and "bias"; "scale" and "shift" of a norm; the
-        parameter of an activation that learns, all three (units,)."""
+        """{name: view} of all that trains: "weights", and "bias" where there is one; "scale" and
+        "shift" of a norm; the parameter of an activation that learns, all but the first (units,).
+        """
         return self._arrays.parameters
 
     @property
@@ -200,6 +285,33 @@ class Layer:
         """{name: view (units,)} of what training gathers for predictions: "mean" and "variance" of
         a norm over samples; else {}."""
         return dict(self._statistics)
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers that train."""
+        return sum(array.size for array in self.parameters.values())
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights and the bias; can be assigned to."""
+        return self._spec.trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._train(replace(self._spec, trainable=value))
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What the learning rate is multiplied by for this layer; can be assigned to."""
+        return self._spec.learning_rate_factor
+
+    @learning_rate_factor.setter
+    def learning_rate_factor(self, value: float) -> None:
+        self._train(replace(self._spec, learning_rate_factor=value))
+
+    def _train(self, spec):
+        self._configure(**spec.training)  # which refuses while the network is in use
+        self._spec = spec
 
     def __repr__(self) -> str:
         n_in, units = self.weights.shape
@@ -213,26 +325,30 @@ class _Pair(NamedTuple):
 
 class Arrays(_Pair):
     """An array for each parameter of a layer: a pair, ``weights`` (n_in, units) and ``bias``
-    (units,); and what the layer learns beside these, in ``beside``, {name: (units,)}."""
+    (units,); and what the layer learns beside these, in ``beside``, {name: (units,)}.
+
+    A layer without a bias, which is not ``with_bias``, has zeros for it that are no parameter.
+    """
 
     beside: dict[str, NDArray[Any]]
+    with_bias: bool
 
-    def __new__(cls, weights, bias, beside=None):
+    def __new__(cls, weights, bias, beside=None, with_bias=True):
         made = super().__new__(cls, weights, bias)
         made.beside = {} if beside is None else beside
+        made.with_bias = with_bias
         return made
 
     @property
     def parameters(self) -> dict[str, NDArray[Any]]:
         """{name: array} of all of them."""
-        return {"weights": self.weights, "bias": self.bias, **self.beside}
+        bias = {"bias": self.bias} if self.with_bias else {}
+        return {"weights": self.weights, **bias, **self.beside}
 
     def copy(self):
         """The same with arrays of their own."""
-        return type(self)(
-            **{name: array.copy() for name, array in self._asdict().items()},
-            beside={name: array.copy() for name, array in self.beside.items()},
-        )
+        beside = {name: array.copy() for name, array in self.beside.items()}
+        return type(self)(self.weights.copy(), self.bias.copy(), beside, self.with_bias)
 
 
 class Gradient(Arrays):
@@ -243,7 +359,7 @@ class Gradient(Arrays):
 def layer_arrays(spec, views, kind=Arrays):
     """The core's views of a layer, by name."""
     weights, bias, beside = views
-    return kind(weights, bias, dict(zip(spec.learned, beside, strict=False)))
+    return kind(weights, bias, dict(zip(spec.learned, beside, strict=False)), spec.use_bias)
 
 
 def check_layers(layers):
@@ -277,15 +393,17 @@ def check_residual(n_inputs, specs):
 def core_layers(n_inputs, specs):
     """What the core is told of each layer."""
     n_in, found = n_inputs, []
-    for spec in specs:
-        scheme = INITIALIZERS[spec.function.initial_weights]
-        limit = scheme.limit(n_in, spec.units)
+    for i, spec in enumerate(specs):
+        try:
+            initial = spec.initial_weights.drawn(n_in, spec.units)
+        except ValueError as error:
+            raise ValueError(f"layers[{i}].{error}") from None
         norm = spec.norm_function
         found.append(
             {
                 "units": spec.units,
                 "activation": spec.function.row,
-                "limit": limit,
+                "weights": initial,
                 "dropout": spec.dropout,
                 "noise": spec.noise,
                 "residual": spec.residual,

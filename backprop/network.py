@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,7 +147,8 @@ class Network(Stepwise):
         self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
         self._layers = tuple(
-            Layer(spec, view) for spec, view in zip(self._specs, views, strict=True)
+            Layer(spec, view, partial(self._core.configure_layer, i))
+            for i, (spec, view) in enumerate(zip(self._specs, views, strict=True))
         )
 
     @property
@@ -217,7 +219,7 @@ class Network(Stepwise):
     @property
     def n_parameters(self) -> int:
         """Weights, biases and what else trains, of all layers."""
-        return sum(a.size for layer in self.layers for a in layer.parameters.values())
+        return sum(layer.n_parameters for layer in self.layers)
 
     @property
     def optimizer(self) -> Optimizer:
@@ -268,6 +270,23 @@ class Network(Stepwise):
     def epochs_trained(self, count: int) -> None:
         self._core.epochs_trained = check_integer("epochs_trained", count, 0, MAX_COUNT)
 
+    @property
+    def schedule_state(self) -> dict[str, Any] | None:
+        """What the schedule has been told of epochs, such as `OnPlateau`'s factor; else None.
+
+        Another optimizer with an equal schedule keeps it.
+        """
+        return self._core.schedule_state
+
+    @schedule_state.setter
+    def schedule_state(self, state: dict[str, Any] | None) -> None:
+        schedule = self.optimizer.schedule
+        if schedule is not None:
+            state = schedule.check_state(state)
+        elif state is not None:
+            raise ValueError(f"schedule_state={state!r}: expected None, there is no schedule")
+        self._core.schedule_state = state
+
     def optimizer_state(self) -> dict[str, list[Arrays]]:
         """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
 
@@ -307,7 +326,8 @@ class Network(Stepwise):
             Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1,
             (n,) or (n, k), for sigmoid_cross_entropy; numbers, (n,) or (n, k), for squared_error.
         epochs, batch_size : int
-            At least 1; a batch_size above n means n.
+            At least 1; a batch_size above n means n. `LBFGS` takes all rows at once, whatever
+            batch_size is, and an epoch is one of its iterations.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch, never trained on.
         sample_weight : array of shape (n,), optional
@@ -347,16 +367,22 @@ class Network(Stepwise):
         self._core.check_idle()  # lest a call that is refused leave its history behind
         self.history = history = History(n_samples=len(X))
         with progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
-            at_a_time = 1 if callbacks or validation_data or verbose else EPOCHS_AT_A_TIME
-            if self.optimizer.schedule is not None:  # the rates of all steps are held
+            after_epoch = partial(self._after_epoch, history, validation_data, bar, callbacks)
+            if self.optimizer.minimizes:
+                from backprop import minimizing
+
+                minimizing.fit(self, (X, y, sample_weight), epochs, history, after_epoch)
+                return history
+            schedule = self.optimizer.schedule
+            follows = schedule is not None and schedule.follows_results
+            asked = callbacks or validation_data or verbose or follows
+            at_a_time = 1 if asked else EPOCHS_AT_A_TIME
+            if schedule is not None:  # the rates of all steps are held
                 at_a_time = min(at_a_time, max(1, RATES_AT_A_TIME * batch_size // len(X)))
             for done in range(0, epochs, at_a_time):
                 count = min(at_a_time, epochs - done)
                 self._fit_epochs(X, y, sample_weight, count, batch_size, shuffle, history, bar)
-                if validation_data:
-                    self._validate(validation_data, history)
-                bar.after_epoch(history)
-                if any([_says_stop(callback(self, history)) for callback in callbacks]):
+                if after_epoch():
                     break
         return history
 
@@ -379,7 +405,7 @@ class Network(Stepwise):
 
     def _why_not_finite(self, X, y, sample_weight, loss, epoch):
         given = {"X": X, "y": y, "sample_weight": sample_weight}
-        rate = self.optimizer.learning_rate
+        rate = None if self.optimizer.minimizes else self.optimizer.learning_rate
         return why_not_finite(given, self.dtype, self._transform(), loss, epoch, rate)
 
     def _validate(self, data, history):
@@ -387,6 +413,17 @@ class Network(Stepwise):
         history.validation_loss.append(scores["loss"])
         if "accuracy" in scores:
             history.validation_accuracy.append(scores["accuracy"])
+
+    def _after_epoch(self, history, validation_data, bar, callbacks):
+        """Validate, tell who wants to know; whether a callback stops the training."""
+        if validation_data:
+            self._validate(validation_data, history)
+        schedule = self.optimizer.schedule
+        if schedule is not None and schedule.follows_results:
+            loss = (history.validation_loss or history.loss)[-1]
+            self.schedule_state = schedule.told(self.schedule_state, loss)
+        bar.after_epoch(history)
+        return any([_says_stop(callback(self, history)) for callback in callbacks])
 
     def predict(self, X: ArrayLike, logits: bool = False) -> NDArray[Any]:
         """Outputs for each row.
@@ -479,8 +516,8 @@ class Network(Stepwise):
         lines = [f"{'layer':<7}{'in':>8}{'out':>8}  {'activation':<12}{'parameters':>12}"]
         for i, layer in enumerate(self.layers):
             n_in, units = layer.weights.shape
-            count = sum(array.size for array in layer.parameters.values())
-            lines.append(f"{i:<7}{n_in:>8}{units:>8}  {layer.function!r:<12}{count:>12,}")
+            line = f"{i:<7}{n_in:>8}{units:>8}  {layer.function!r:<12}{layer.n_parameters:>12,}"
+            lines.append("  ".join([line, ", ".join(layer.spec.remarks)]).rstrip())
         lines.append(
             f"{self.n_parameters:,} parameters, {self.dtype}; loss {self.loss}; {self.optimizer}"
         )

@@ -44,7 +44,6 @@ from typing import NamedTuple
 import numpy as np
 
 from backprop.catalogue.activations import Activation
-from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.norms import Norm
 from backprop.catalogue.optimizers import find_optimizer
@@ -123,11 +122,89 @@ def normal_noise(state, n, units):
     return np.sqrt(-2 * np.log(one)) * np.sin(2 * np.pi * other)
 
 
-def initial_weights(seed, layer, n_in, n_out, activation, dtype):
-    """Uniform on ±limit, as the scheme that suits the activation has it."""
-    limit = INITIALIZERS[activation.initial_weights].limit(n_in, n_out)
-    u = uniform(stream(seed, WEIGHTS, layer), n_in * n_out)
-    return ((2 * u - 1) * limit).reshape(n_in, n_out).astype(dtype)
+# ---- Initial weights ----------------------------------------------------------------------------
+
+
+def initial_weights(seed, layer, n_in, n_out, scheme, dtype):
+    """[n_in][n_out], as the layer's scheme has them, or an array of one's own."""
+    drawn = scheme.drawn(n_in, n_out)
+    if isinstance(drawn, np.ndarray):
+        return drawn.astype(dtype)
+    distribution, scale = drawn
+    state = stream(seed, WEIGHTS, layer)
+    return (DISTRIBUTIONS[distribution](state, n_in, n_out) * scale).astype(dtype)
+
+
+def uniforms(state, n_in, n_out):
+    """Uniform on ±1."""
+    return (2 * uniform(state, n_in * n_out) - 1).reshape(n_in, n_out)
+
+
+def normals(state, n_in, n_out):
+    """Of mean 0 and variance 1: a radius and a direction make two of them (Box and Muller 1958)."""
+    count = n_in * n_out
+    words = random_words(state, count + count % 2) >> np.uint64(12)
+    u = (words + 0.5) * 2.0**-52  # inside (0, 1)
+    radius, turn = np.sqrt(-2 * log_of(u[0::2])), 4 * u[1::2]
+    quarter = turn.astype(int)
+    sine, cosine = sine_and_cosine((turn - quarter) * 1.57079632679489661923)
+    x = radius * np.where(quarter % 2, -sine, cosine)
+    y = radius * np.where(quarter % 2, cosine, sine)
+    pairs = np.where(quarter >= 2, [-x, -y], [x, y])
+    return pairs.T.reshape(-1)[:count].reshape(n_in, n_out)
+
+
+def log_of(x):
+    """log x by a series, since numpy's last bit is that of the machine's C library."""
+    m, e = np.frexp(x)
+    low = m < 0.70710678118654752440
+    m, e = np.where(low, 2 * m, m), np.where(low, e - 1, e)
+    s = (m - 1) / (m + 1)
+    total = np.full_like(s, 1 / 23)
+    for i in range(11, 0, -1):
+        total = total * (s * s) + 1 / (2 * i - 1)
+    return e * 0.69314718055994530942 + 2 * s * total
+
+
+def sine_and_cosine(x):
+    """Of x in [0, π/2], by their series."""
+    sine, cosine = np.ones_like(x), np.ones_like(x)
+    for i in range(12, 0, -1):
+        sine = sine * -(x * x) / (2 * i * (2 * i + 1)) + 1
+        cosine = cosine * -(x * x) / ((2 * i - 1) * 2 * i) + 1
+    return sine * x, cosine
+
+
+def orthogonal(state, n_in, n_out):
+    """Orthonormal columns, or rows where these are fewer: Gram-Schmidt, twice, of normal ones."""
+    rows = normals(state, min(n_in, n_out), max(n_in, n_out))
+    for i, row in enumerate(rows):
+        for other in [*rows[:i], *rows[:i]]:
+            row -= dot(row, other) * other
+        row /= np.sqrt(dot(row, row))
+    return rows if n_in < n_out else rows.T
+
+
+def dot(a, b):
+    """Eight sums, element i in sum i mod 8, then a tree."""
+    s = np.zeros(8)
+    products = np.append(a * b, np.zeros(-len(a) % 8))
+    for eight in products.reshape(-1, 8):
+        s += eight
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+
+
+def constant(state, n_in, n_out):
+    """Ones, which the scale multiplies."""
+    return np.ones((n_in, n_out))
+
+
+DISTRIBUTIONS = {
+    "uniform": uniforms,
+    "normal": normals,
+    "orthogonal": orthogonal,
+    "constant": constant,
+}
 
 
 # ---- The cost of a batch -----------------------------------------------------------------------
@@ -195,7 +272,9 @@ def layer_backward(layer, da, passed):
         dz, d_scale, d_shift = layer.norm.backward(dz, n, deviation, layer.beside["scale"])
         beside = {"scale": d_scale, "shift": d_shift, **beside}
     dx, d_weights, d_bias = dense_backward(dz, passed.x, layer.weights)
-    return dx + past_the_weights, Gradient(d_weights, d_bias, beside)
+    if not layer.use_bias:
+        d_bias[...] = 0  # it is no parameter
+    return dx + past_the_weights, Gradient(d_weights, d_bias, beside, layer.use_bias)
 
 
 def norm_forward(layer, z, training):
@@ -258,6 +337,9 @@ class Layer:
     residual: bool = False
     beside: dict = field(default_factory=dict)  # {name: [n_out]} of what else it learns
     statistics: dict = field(default_factory=dict)  # {name: [n_out]} that training gathers
+    use_bias: bool = True
+    trainable: bool = True
+    learning_rate_factor: float = 1.0
 
     @property
     def units(self):
@@ -265,7 +347,8 @@ class Layer:
 
     @property
     def parameters(self):
-        return {"weights": self.weights, "bias": self.bias, **self.beside}
+        bias = {"bias": self.bias} if self.use_bias else {}
+        return {"weights": self.weights, **bias, **self.beside}
 
     def activation_values(self):
         """Of the activation's parameters: numbers, or an array [n_out] of one that is learned."""
@@ -291,7 +374,8 @@ def new_layer(spec, weights, dtype):
     beside = {name: np.full(spec.units, start, dtype) for name, start in spec.learned.items()}
     gathered = {name: np.full(spec.units, start, dtype) for name, start in spec.gathered.items()}
     bias = np.zeros(spec.units, dtype)
-    how = {name: getattr(spec, name) for name in ("dropout", "noise", "residual")}
+    options = "dropout", "noise", "residual", "use_bias", "trainable", "learning_rate_factor"
+    how = {name: getattr(spec, name) for name in options}
     norm = spec.norm_function
     return Layer(weights, bias, spec.function, norm=norm, beside=beside, statistics=gathered, **how)
 
@@ -299,7 +383,8 @@ def new_layer(spec, weights, dtype):
 def zeros_like(layer):
     """A 0 for each parameter of a layer."""
     zeros = {name: np.zeros_like(array) for name, array in layer.beside.items()}
-    return Arrays(np.zeros_like(layer.weights), np.zeros_like(layer.bias), zeros)
+    weights, bias = np.zeros_like(layer.weights), np.zeros_like(layer.bias)
+    return Arrays(weights, bias, zeros, layer.use_bias)
 
 
 class Network:
@@ -327,6 +412,8 @@ class Network:
         self.loss = self._loss.label
         self.n_inputs, self.n_outputs = n_inputs, layers[-1].units
         self.optimizer = find_optimizer("adam" if optimizer is None else optimizer)
+        if self.optimizer.minimizes:
+            raise ValueError(f"optimizer={self.optimizer!r}: the reference has steps only")
         self.dtype = np.dtype(dtype)
         self.seed = secrets.randbits(63) if seed is None else seed
         self.n_threads, self.matmul = n_threads, matmul
@@ -335,11 +422,15 @@ class Network:
         self.input_dropout = input_dropout
         self.epochs_trained = 0
         self.steps = 0
+        schedule = self.optimizer.schedule
+        self.schedule_state = None if schedule is None else schedule.begin()
 
         self.layers = []
         n_in = n_inputs
         for i, dense in enumerate(layers):
-            weights = initial_weights(self.seed, i, n_in, dense.units, dense.function, self.dtype)
+            weights = initial_weights(
+                self.seed, i, n_in, dense.units, dense.initial_weights, self.dtype
+            )
             self.layers.append(new_layer(dense, weights, self.dtype))
             n_in = dense.units
         self._moments = {
@@ -391,14 +482,17 @@ class Network:
 
         With it, what norms gather takes a step towards the batch's statistics.
         """
-        rate = self.optimizer.rate_at(self.steps, self.epochs_trained)
+        rate = self.optimizer.rate_at(self.steps, self.epochs_trained, self.schedule_state)
         self.steps += 1
         for i, (layer, gradient) in enumerate(zip(self.layers, gradients, strict=True)):
+            if not layer.trainable:
+                continue
+            own_rate = rate * layer.learning_rate_factor
             moments = [per_layer[i].parameters for per_layer in self._moments.values()]
             for name, w in layer.parameters.items():
                 own, g = [of_layer[name] for of_layer in moments], gradient.parameters[name]
                 sums = total if name == "weights" else None  # which alone decay
-                self.optimizer.update(w, g, own, self.steps, sums, rate)
+                self.optimizer.update(w, g, own, self.steps, sums, own_rate)
             if layer.statistics:
                 passed = self._passed[i]
                 layer.norm.follow(layer.statistics, passed.norm[-1], len(passed.z))
@@ -451,6 +545,9 @@ class Network:
                 history.validation_loss.append(result["loss"])
                 if "accuracy" in result:
                     history.validation_accuracy.append(result["accuracy"])
+            if self.optimizer.schedule is not None:
+                result = (history.validation_loss or history.loss)[-1]
+                self.schedule_state = self.optimizer.schedule.told(self.schedule_state, result)
             if verbose:
                 print(f"epoch {self.epochs_trained}: loss {history.loss[-1]:.6g}")
             stops = [callback(self, history) is True for callback in callbacks]

@@ -69,6 +69,7 @@ class Stepwise(Hinted):
         FloatingPointError
             When the inputs or that cost are not finite; then nothing was changed.
         """
+        self._check_steps("train_step")
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         check_integer("len(X)", len(X), 1, MAX_SIZE)
         costs = []
@@ -93,7 +94,9 @@ class Stepwise(Hinted):
             ``gradients[i].weights`` (n_in, units) and ``gradients[i].bias`` (units,) of layer i:
             copies.
         """
-        X, y, sample_weight = self._check_samples(X, y, sample_weight)
+        return self._loss_and_gradients(*self._check_samples(X, y, sample_weight))
+
+    def _loss_and_gradients(self, X, y, sample_weight):
         weight = (
             float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
         )
@@ -164,7 +167,8 @@ class Stepwise(Hinted):
         Raises
         ------
         ValueError
-            Naming the argument; and for a network with dropout, which traces do not show yet.
+            Naming the argument; and for a network with dropout, or with layers that have no bias,
+            are frozen or have a rate of their own, which traces do not show yet.
         """
         from backprop.explain import trace
 
@@ -180,6 +184,11 @@ class Stepwise(Hinted):
                 "explain does not show dropout yet: expected a network whose layers, and inputs, "
                 "have dropout=0; one with the same weights shows all but what is dropped"
             )
+        self._check_steps("explain")
+        for i, layer in enumerate(self.layers):
+            if layer.spec.remarks:
+                remarks = ", ".join(layer.spec.remarks)
+                raise ValueError(f"explain does not show yet what layers[{i}] is: {remarks}")
         return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:
@@ -248,4 +257,12 @@ class Stepwise(Hinted):
 
     def update(self) -> None:
         """One step of the optimizer with the gradients that ``backward`` kept."""
+        self._check_steps("update")
         self._core.update()
+
+    def _check_steps(self, called):
+        if self.optimizer.minimizes:
+            raise ValueError(
+                f"{called} with {self.optimizer!r}: expected an optimizer that has steps; this one "
+                "minimises in fit"
+            )

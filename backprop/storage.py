@@ -14,11 +14,12 @@ D. Before a network is built, the shapes that the description claims are compare
    tensors, which exist on disk: a damaged or hostile description cannot make the program allocate
    more than the file is large.
 
-Layout: ``layers.<i>.weights`` [in][out], ``layers.<i>.bias`` [out], and where a layer has them
-``.scale``, ``.shift``, ``.mean``, ``.variance`` of its norm, the parameter of its activation [out];
-``optimizer.<moment>.<i>.weights`` and ``.bias``, ``input_offset`` [in], ``input_scale`` [in]; the
-metadata entry ``backprop`` is the JSON. There an activation or a loss is its name; or, with other
-values of its parameters than the defaults, {"name": …, <parameter>: …}.
+Layout: ``layers.<i>.weights`` [in][out]; where a layer has them ``.bias`` [out], ``.scale``,
+``.shift``, ``.mean`` and ``.variance`` of its norm, the parameter of its activation [out];
+``optimizer.<moment>.<i>.weights``, ``.bias`` and so on; ``input_offset`` [in], ``input_scale``
+[in].
+The metadata entry ``backprop`` is the JSON. There an activation or a loss is its name; or, with
+other values of its parameters than the defaults, {"name": …, <parameter>: …}.
 """
 
 import json
@@ -31,7 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from backprop.catalogue.losses import LOSSES
-from backprop.catalogue.optimizers import ADDED, OPTIMIZERS
+from backprop.catalogue.optimizers import ADDED, MINIMIZERS, OPTIMIZERS
 from backprop.catalogue.records import described
 from backprop.layers import described_layer
 from backprop.validation import MAX_SEED, check_integer, check_path
@@ -76,6 +77,7 @@ def save(network, path, preprocessing=None):
         "input_dropout": network.input_dropout,
         "epochs_trained": network.epochs_trained,
         "steps": network.steps,
+        "schedule_state": network.schedule_state,
         "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
     }
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in _tensors(network).items()}
@@ -106,6 +108,7 @@ def state(network):
         },
         "steps": network.steps,
         "epochs_trained": network.epochs_trained,
+        "schedule_state": network.schedule_state,
         "preprocessing": network.preprocessing,
     }
 
@@ -119,6 +122,7 @@ def set_state(network, state):
             _set_arrays(own.parameters, saved)
     network.steps = state["steps"]
     network.epochs_trained = state["epochs_trained"]
+    network.schedule_state = state["schedule_state"]
     network.preprocessing = state["preprocessing"]
 
 
@@ -283,7 +287,8 @@ def _check_shapes(file, description):
         raise ModelFileError("the description has no layers")
     for i, layer in enumerate(description["layers"]):
         _check_tensor(file, f"layers.{i}.weights", (n_in, layer["units"]), dtype)
-        _check_tensor(file, f"layers.{i}.bias", (layer["units"],), dtype)
+        if layer.get("use_bias", True):
+            _check_tensor(file, f"layers.{i}.bias", (layer["units"],), dtype)
         n_in = layer["units"]
     for name in ("input_offset", "input_scale"):
         if name in file.keys():  # noqa: SIM118  (safe_open has keys() and no `in`)
@@ -321,22 +326,26 @@ def _build(file, description, n_threads):
         input_dropout=description.get("input_dropout", 0.0),  # older files have none
     )
     network.epochs_trained, network.steps = description["epochs_trained"], description["steps"]
+    if "schedule_state" in description:  # older files have none
+        network.schedule_state = description["schedule_state"]
     return network
 
 
 def _optimizer(description):
     """The optimizer described; every one of its numbers has to be there, since a default might not
     be what the training had, but those that a file may be too old for."""
-    values = {**ADDED, **description}
+    values, kinds = {**description}, {**OPTIMIZERS, **MINIMIZERS}
     name = values.pop("name")
-    if name not in OPTIMIZERS:
+    if name not in kinds:
         raise ModelFileError(
-            f"the optimizer {name!r} is unknown, expected one of {', '.join(OPTIMIZERS)}"
+            f"the optimizer {name!r} is unknown, expected one of {', '.join(kinds)}"
         )
-    missing = [field.name for field in fields(OPTIMIZERS[name]) if field.name not in values]
-    if missing:
-        raise ModelFileError(f"the optimizer lacks {missing[0]!r}")
-    return OPTIMIZERS[name](**values)
+    for field in fields(kinds[name]):
+        if field.name in ADDED:
+            values.setdefault(field.name, ADDED[field.name])
+        if field.name not in values:
+            raise ModelFileError(f"the optimizer lacks {field.name!r}")
+    return kinds[name](**values)
 
 
 def _check_preprocessing(network, preprocessing):

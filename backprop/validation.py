@@ -360,7 +360,7 @@ def why_not_finite(given, dtype, transform, loss, epoch, learning_rate):
     """What made an epoch's loss nan or infinite: a number in one of the arrays given by name (X,
     y, sample_weight), or the training itself.
 
-    `transform`: offset and scale of X, both or neither.
+    `transform`: offset and scale of X, both or neither. `learning_rate`: or None.
     """
     what = f"the loss became {loss} in epoch {epoch}"
     for name, array in given.items():
@@ -373,9 +373,10 @@ def why_not_finite(given, dtype, transform, loss, epoch, learning_rate):
         if place is not None:
             limit = f", {how} is not finite in {dtype}" if np.isfinite(array[place]) else ""
             return f"{what}: {_at(name, place)} is {array[place]}{limit}"
+    lower = "" if learning_rate is None else f"a lower learning_rate (it is {learning_rate:g}), or "
     return (
-        f"{what}, from finite inputs: training diverged. Try a lower learning_rate (it is "
-        f"{learning_rate:g}), or inputs and targets scaled to about 1"
+        f"{what}, from finite inputs: training diverged. Try {lower}inputs and targets scaled to "
+        "about 1"
     )
 
 

@@ -255,6 +255,11 @@ static inline uint64_t bp_mix(uint64_t z)
 }
 #define BP_GAMMA UINT64_C(0x9E3779B97F4A7C15)
 
+/* initial.c */
+void bp_normal(uint64_t state, double *values /* OUT [count] */, int64_t count);
+/* Makes row `row` orthogonal to those before it, which are orthonormal, and its length 1; row < columns */
+void bp_orthonormalize(double *rows /* IN OUT [row + 1][columns] */, int64_t row, int64_t columns);
+
 /* threads.c: a team is the calling thread and workers lent by the process's pool. */
 typedef struct bp_team bp_team;
 typedef void (*bp_task)(void *argument, bp_team *team, int thread);

@@ -8,7 +8,7 @@ from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.norms import NORMS, Norm
-from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.optimizers import MINIMIZERS, OPTIMIZERS
 from backprop.catalogue.schedules import SCHEDULES
 
 FILE = Path(__file__).with_name("catalogue.md")
@@ -58,6 +58,12 @@ decay before: `g = g + lambda_ / sums * w` with `l2`, `g = g + lambda_1 / sums *
 | | a step | arguments | source |
 |---|---|---|---|
 """
+MINIMIZERS_HEAD = """
+These have no steps but minimise the cost of all rows at once, in `fit`:
+
+| | arguments | source |
+|---|---|---|
+"""
 SCHEDULES_HEAD = """
 ## Schedules
 
@@ -70,17 +76,17 @@ number of the step (or of the epoch, with `per="epoch"`), counted from 0.
 INITIALIZERS_HEAD = """
 ## Initial weights
 
-Biases start at 0.
+`bp.Dense(…, weights="orthogonal")`; by default the scheme that suits the activation. Normal ones
+are not truncated. Biases start at 0.
 
-| name | drawn | source |
-|---|---|---|
+| name | drawn | parameters | when | source |
+|---|---|---|---|---|
 """
 
 
 def page():
     """The whole text."""
     optimizers = [(kind, given) for kind in OPTIMIZERS.values() for given in ({}, *kind.variants)]
-    initializers = [row(f"`{one.name}`", one.formula, one.source) for one in INITIALIZERS.values()]
     return "".join(
         [
             HEAD,
@@ -94,10 +100,12 @@ def page():
             *map(loss_row, LOSSES.values()),
             OPTIMIZERS_HEAD,
             *(optimizer_row(kind, given) for kind, given in optimizers),
+            MINIMIZERS_HEAD,
+            *map(minimizer_row, MINIMIZERS.values()),
             SCHEDULES_HEAD,
             *map(schedule_row, SCHEDULES.values()),
             INITIALIZERS_HEAD,
-            *initializers,
+            *map(initializer_row, INITIALIZERS.values()),
         ]
     )
 
@@ -128,9 +136,17 @@ def optimizer_row(kind, given):
     return row(f"`{kind.__name__}({settings})`", "<br>".join(rules), *rest)
 
 
+def minimizer_row(kind):
+    return row(f"`{kind.__name__}`", f"`{defaults(kind)}`", source_of(kind))
+
+
 def schedule_row(kind):
     cells = f"`{kind.__name__}`", kind.formula, f"`{defaults(kind)}`", kind.advice
     return row(*cells, source_of(kind) or "–")
+
+
+def initializer_row(one):
+    return row(f'`"{one.name}"`', one.formula, parameters(one), one.advice, one.source)
 
 
 def defaults(kind):

@@ -63,6 +63,8 @@ class PaperLion(torch.optim.Optimizer):
     def step(self):
         for group in self.param_groups:
             for p in group["params"]:
+                if p.grad is None:  # of a frozen layer
+                    continue
                 m, g = self.m.get(p, np.zeros(p.shape)), p.grad.numpy()
                 c = self.beta_1 * m + (1 - self.beta_1) * g
                 w = p.numpy()

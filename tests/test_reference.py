@@ -124,13 +124,13 @@ def test_shuffle_scales_a_word_by_its_high_half():
 
 @pytest.mark.parametrize(("activation", "limit"), [("relu", (6 / 30) ** 0.5), ("tanh", 0.1**0.5)])
 def test_initial_weights_fill_their_range(activation, limit):
-    activation = ACTIVATIONS[activation]
-    w = ref.initial_weights(7, 0, 30, 30, activation, "float64")
+    scheme = Dense(30, activation).initial_weights
+    w = ref.initial_weights(7, 0, 30, 30, scheme, "float64")
     assert 0.98 * limit < np.abs(w).max() < limit
     assert abs(w.mean()) < 0.05 * limit
     first = (2 * ref.uniform(ref.stream(7, 1, 0), 31)[30] - 1) * limit
     assert w[1, 0] == pytest.approx(first, rel=1e-15)  # row by row
-    narrow = ref.initial_weights(7, 0, 30, 30, activation, "float32")
+    narrow = ref.initial_weights(7, 0, 30, 30, scheme, "float32")
     assert np.array_equal(narrow, w.astype("float32"))
 
 

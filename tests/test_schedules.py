@@ -20,6 +20,8 @@ SOME = [
     bp.Warmup(4, bp.Cosine(7)),
     bp.OneCycle(11),
     bp.CosLog(11),
+    bp.OnPlateau(0.5, patience=0, threshold=0.05),
+    bp.Warmup(2, bp.OnPlateau(0.5, patience=0, threshold=0.05)),
 ]
 each = pytest.mark.parametrize("schedule", SOME, ids=str)
 
@@ -125,6 +127,141 @@ def test_what_is_refused(make, error, words):
     with pytest.raises(error) as caught:
         make()
     assert words in str(caught.value)
+
+
+# ---- on plateau --------------------------------------------------------------------------------
+
+LOSSES = [
+    3,
+    2,
+    2,
+    2,
+    1.9999,
+    2,
+    1,
+    1,
+    1,
+    1,
+    float("nan"),
+    1,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.6,
+    0.49,
+    0.6,
+    0.6,
+]
+PLATEAUS = [
+    bp.OnPlateau(0.5, patience=1),
+    bp.OnPlateau(0.1, patience=0, cooldown=2),
+    bp.OnPlateau(0.3, patience=2, threshold=0.2, end=0.05),
+    bp.OnPlateau(0.3, patience=0, threshold=0.0, end=0.05),
+]
+
+
+def told(schedule, losses):
+    """The factors before each epoch, and the last state."""
+    state, found = schedule.begin(), []
+    for loss in losses:
+        found.append(schedule.factor_at(0, state))
+        state = schedule.check_state(schedule.told(state, loss))
+    return found, state
+
+
+def test_a_plateau_by_hand():
+    schedule = bp.OnPlateau(0.5, patience=1, threshold=0.1, cooldown=1)
+    #          best: 4  no  2  no: 1.9 is not below 1.8   no: more than one epoch  cools  1  1
+    factors, state = told(schedule, [4, 5, 2, 1.9, 1.9, 1.9, 1.9, 1.9, 1.0])
+    assert factors == [1, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25]
+    assert state == {"factor": 0.25, "best": 1.0, "epochs_without": 0, "cooling": 0}
+    assert told(schedule, [float("inf"), float("nan")])[1]["best"] is None
+    falling = told(bp.OnPlateau(patience=0), [-1.0, -1.1, -1.2])[1]  # of a loss below 0
+    assert falling["factor"] == 1
+    assert told(bp.OnPlateau(patience=0), [-1.0, -0.99995])[1]["factor"] == 0.1
+
+
+@pytest.mark.parametrize("schedule", PLATEAUS, ids=str)
+def test_plateaus_of_pytorch(schedule):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    follows = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer,
+        factor=schedule.ratio,
+        patience=schedule.patience,
+        threshold=schedule.threshold,
+        cooldown=schedule.cooldown,
+        min_lr=schedule.end,
+        eps=0,
+    )
+    expected = []
+    for loss in LOSSES:
+        expected.append(optimizer.param_groups[0]["lr"])
+        follows.step(loss)
+    found, _ = told(schedule, LOSSES)
+    assert len(set(found)) > 2
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_fit_tells_the_validation_loss_or_that_of_training():
+    X, y = data()
+    schedule = bp.OnPlateau(0.5, patience=0, threshold=0.02)
+    for validation in (None, (X[:7], -y[:7])):
+        net, seen = network(schedule), []
+        history = net.fit(
+            X,
+            y,
+            epochs=8,
+            batch_size=6,
+            validation_data=validation,
+            callbacks=[lambda net, history, seen=seen: seen.append(net.schedule_state["factor"])],
+        )
+        factors, state = told(schedule, history.validation_loss if validation else history.loss)
+        assert seen == [*factors[1:], state["factor"]]
+        assert state["factor"] < 1
+        assert net.schedule_state == state
+
+
+def test_a_reduced_rate_is_the_rate_of_the_step():
+    X, y = data()
+    one, other = network(bp.OnPlateau(0.5)), network(None)
+    one.schedule_state = {**one.schedule_state, "factor": 0.5}
+    other.optimizer = bp.AdamW(0.025)
+    for net in (one, other):
+        net.fit(X, y, epochs=2, batch_size=6)
+    assert weights(one).tobytes() == weights(other).tobytes()
+    assert one.explain(X, y).rate == 0.025
+
+
+def test_whose_state_it_is():
+    net = network(bp.OnPlateau(0.5))
+    state = {"factor": 0.25, "best": 1.5, "epochs_without": 2, "cooling": 1}
+    net.schedule_state = state
+    assert net.copy().schedule_state == pickle.loads(pickle.dumps(net)).schedule_state == state
+    net.optimizer = bp.Adam(0.1, schedule=bp.OnPlateau(0.5))
+    assert net.schedule_state == state
+    net.optimizer = bp.Adam(0.1, schedule=bp.OnPlateau(0.6))
+    assert net.schedule_state == bp.OnPlateau(0.6).begin()
+    net.optimizer = bp.Adam(0.1)
+    assert net.schedule_state is None
+
+
+@pytest.mark.parametrize(
+    ("schedule", "state"),
+    [
+        (bp.OnPlateau(), None),
+        (bp.OnPlateau(), {}),
+        (bp.OnPlateau(), {"factor": 1.0, "best": None, "epochs_without": 0, "cooling": -1}),
+        (bp.OnPlateau(), {"factor": -1.0, "best": None, "epochs_without": 0, "cooling": 0}),
+        (bp.Cosine(3), {"factor": 1.0}),
+        (None, {"factor": 1.0}),
+    ],
+)
+def test_a_state_that_is_none(schedule, state):
+    net = network(schedule)
+    with pytest.raises(ValueError, match="expected"):
+        net.schedule_state = state
 
 
 PARITY = [

@@ -6,7 +6,7 @@ parameters.
 """
 from libc.stdint cimport int64_t
 
-from backprop._core.dense cimport Layer, Run, row_of, share
+from backprop._core.dense cimport Layer, Run, row_of, share, step_of
 from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE
 
 
@@ -25,7 +25,7 @@ cdef void step_rows(const Layer *layer, Run *run, int64_t row, int64_t count) no
     cdef char *gradient
     cdef int i
     share(layer.columns, BP_ROW_MULTIPLE, run, &first, &last)
-    if first >= last:
+    if first >= last or layer.frozen:
         return
     parameters = row_of(layer.parameters, layer, row, run.itemsize) + first * run.itemsize
     gradient = gradient_row(layer, run, row) + first * run.itemsize
@@ -33,4 +33,4 @@ cdef void step_rows(const Layer *layer, Run *run, int64_t row, int64_t count) no
         moments[i] = NULL
         if layer.moments[i] != NULL:
             moments[i] = row_of(layer.moments[i], layer, row, run.itemsize) + first * run.itemsize
-    run.kernels.update(&run.step, gradient, layer.ldw, parameters, moments, layer.ldw, count, 0, last - first)
+    run.kernels.update(step_of(layer, run), gradient, layer.ldw, parameters, moments, layer.ldw, count, 0, last - first)

@@ -21,7 +21,8 @@ cdef struct Layer:
     int64_t n_out
     int64_t columns         # n_out, rounded up to whole vectors
     int64_t ldw             # elements from one row of parameters to the next
-    int64_t rows            # of parameters: n_in + 1, and those of the operations beside the product
+    int64_t trained_rows    # of the product's parameters: n_in + 1, or n_in where there is no bias
+    int64_t rows            # of parameters in all: n_in + 1, and those of the operations beside the product
     bp_activation activation
     double dropout          # share of its outputs that a training step drops
     double input_dropout    # of the network's inputs, in the first layer
@@ -51,6 +52,8 @@ cdef struct Layer:
     int derivative          # what takes the next layer's da_in to this one's dz: f', or the identity where it is apart
     int derivative_before   # of the layer before; that of the identity where there is none
     const char *kept_before  # what it is worked out from
+    bint frozen             # training leaves its parameters as they are
+    double rate_factor      # of the learning rate
 
 
 # Shared by the team, written by thread 0.
@@ -80,6 +83,7 @@ cdef struct Run:
     bp_progress progress    # of the optimizer, counted by every thread alike
     int64_t drawn_at        # the count of steps by which forward draws, and backward draws again
     bp_step step            # the constants of this step
+    bp_step *own_steps      # [n_layers] of each layer, where some have a rate of their own; or NULL
     bp_lookahead lookahead  # this thread's part of the next batch
     char *scratch           # of this thread
     int64_t until_poll      # multiply-adds until thread 0 looks at the clock
@@ -128,6 +132,11 @@ cdef inline const char *kept_of(const Layer *layer) noexcept nogil:
 cdef inline char *row_of(char *block, const Layer *layer, int64_t row, int64_t itemsize) noexcept nogil:
     """A row of a block shaped like the layer's parameters."""
     return block + row * layer.ldw * itemsize
+
+
+cdef inline const bp_step *step_of(const Layer *layer, const Run *run) noexcept nogil:
+    """The constants of this step for a layer."""
+    return &run.step if run.own_steps == NULL else run.own_steps + layer.index
 
 
 cdef inline void meet(const Run *run) noexcept nogil:

@@ -1,7 +1,8 @@
 """A dense layer, forward and backward, for all samples of a batch at once.
 
 Shapes are feature-major: activations [features][ld], a column a sample. The bias is the last row of the
-parameters, met by a last row of ones in the activations, so it needs no line of its own below.
+parameters, met by a last row of ones in the activations, so it needs no line of its own below. Where a layer has no
+bias, that row stays 0: its gradient is not worked out.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport Py_INCREF, PyObject
@@ -67,14 +68,16 @@ cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
     """From dz: the dz of the layer before, dz_in = (W dz) · f'(z_in); then the gradient, dW = a_in dzᵀ.
 
     In this order, because the gradient may be spent on W at once; and with a barrier between, because all
-    threads read W.
+    threads read W. A frozen layer's gradient is worked out only where it is kept.
     """
-    if not run.with_blas:
+    cdef bint with_gradient = not (layer.frozen and run.fuse_update)
+    if with_gradient and not run.with_blas:
         transpose_dz(layer, run)
     if layer.da_in != NULL:
         backward_data(layer, run)
     meet(run)
-    backward_weights(layer, run)
+    if with_gradient:
+        backward_weights(layer, run)
 
 
 cdef void dense_step(const Layer *layer, Run *run) noexcept nogil:
@@ -82,12 +85,14 @@ cdef void dense_step(const Layer *layer, Run *run) noexcept nogil:
     cdef void *moments[BP_MOMENTS]
     cdef int64_t first, last, at
     cdef int i
-    share(layer.n_in + 1, 1, run, &first, &last)
+    if layer.frozen:
+        return
+    share(layer.trained_rows, 1, run, &first, &last)
     at = first * layer.ldw * run.itemsize
     for i in range(BP_MOMENTS):
         moments[i] = offset(layer.moments[i], at)
-    run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at, moments, layer.ldw,
-                       last - first, layer.n_in - first, layer.columns)
+    run.kernels.update(step_of(layer, run), layer.gradient + at, layer.ldw, layer.parameters + at, moments,
+                       layer.ldw, last - first, layer.n_in - first, layer.columns)
 
 
 cdef void nothing(const Layer *layer, Run *run) noexcept nogil:
@@ -126,7 +131,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step."""
     cdef bp_multiply job
     cdef int i
-    job.m, job.n, job.k = layer.n_in + 1, layer.columns, run.count
+    job.m, job.n, job.k = layer.trained_rows, layer.columns, run.count
     job.a, job.lda, job.a_is_k_major = layer.a_in, run.ld, False
     if run.with_blas:  # which transposes as it packs
         job.b, job.ldb = layer.dz, run.ld
@@ -134,7 +139,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
         job.b, job.ldb = layer.dz_transposed, layer.ldw
     job.c, job.ldc, job.resume = layer.gradient, layer.ldw, False
     job.epilogue = BP_UPDATE if run.fuse_update else BP_STORE
-    job.step = &run.step
+    job.step = step_of(layer, run)
     job.decayed = layer.n_in
     job.weights = layer.parameters
     for i in range(BP_MOMENTS):

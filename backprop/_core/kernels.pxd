@@ -191,6 +191,8 @@ cdef void barrier(bp_team *team) noexcept nogil
 cdef double seconds() noexcept nogil
 cdef uint64_t stream(uint64_t seed, uint64_t purpose, uint64_t index) noexcept nogil
 cdef void shuffle(uint64_t state, int64_t *indices, int64_t count, int64_t first, int64_t last) noexcept nogil
+cdef void normal(uint64_t state, double *values, int64_t count) noexcept nogil
+cdef void orthonormalize(double *rows, int64_t row, int64_t columns) noexcept nogil
 
 
 cdef inline int64_t round_up(int64_t count, int64_t multiple) noexcept nogil:

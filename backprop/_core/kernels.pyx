@@ -14,6 +14,8 @@ cdef extern from "backprop.h" nogil:
     const bp_kernels *bp_find_kernels(const char *name, size_t itemsize)
     uint64_t bp_stream(uint64_t seed, uint64_t purpose, uint64_t index)
     void bp_shuffle(uint64_t state, int64_t *indices, int64_t count, int64_t first, int64_t last)
+    void bp_normal(uint64_t state, double *values, int64_t count)
+    void bp_orthonormalize(double *rows, int64_t row, int64_t columns)
     int bp_team_run(bp_task task, void *argument, int n_threads)
     void bp_barrier(bp_team *team)
     double bp_seconds()
@@ -139,3 +141,11 @@ cdef uint64_t stream(uint64_t seed, uint64_t purpose, uint64_t index) noexcept n
 
 cdef void shuffle(uint64_t state, int64_t *indices, int64_t count, int64_t first, int64_t last) noexcept nogil:
     bp_shuffle(state, indices, count, first, last)
+
+
+cdef void normal(uint64_t state, double *values, int64_t count) noexcept nogil:
+    bp_normal(state, values, count)
+
+
+cdef void orthonormalize(double *rows, int64_t row, int64_t columns) noexcept nogil:
+    bp_orthonormalize(rows, row, columns)

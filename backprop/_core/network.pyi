@@ -1,7 +1,7 @@
 """The object that backprop.Network holds. It checks nothing: backprop/validation.py has."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ class Core:
     def seed(self) -> int: ...
     steps: int
     epochs_trained: int
+    schedule_state: Any
     def configure_optimizer(
         self,
         name: str,
@@ -43,6 +44,9 @@ class Core:
         decays: tuple[float, float, float],
         settings: Sequence[float],
         schedule: object = None,
+    ) -> None: ...
+    def configure_layer(
+        self, i: int, *, has_bias: bool, frozen: bool, rate_factor: float
     ) -> None: ...
     def views(self, which: Literal["parameters", "gradient"]) -> list[_Views]: ...
     def moment_views(self, which: int) -> list[_Views]: ...

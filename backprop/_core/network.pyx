@@ -11,14 +11,15 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from backprop._core.dense cimport Interrupt, Layer
+from backprop._core.initial cimport set_weights
 from backprop._core.kernels cimport (
     BP_FROM_A, BP_LEARNED, BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_activation, bp_kernels,
-    bp_lookahead, bp_loss, bp_optimizer, bp_source, find_activation, find_kernels, find_loss, find_optimizer,
+    bp_lookahead, bp_loss, bp_optimizer, bp_source, bp_step, find_activation, find_kernels, find_loss, find_optimizer,
     round_up, run_team, seconds, stream,
 )
-from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
+from backprop._core.plan cimport Plan, address, make_plan, room_for_steps, row_stride, zeros
 from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
-from backprop._core.steps cimport Kept, Rows, Steps, Training, sum_of_squares, train_epochs
+from backprop._core.steps cimport Kept, Rows, Steps, Training, stop_at_frozen, sum_of_squares, train_epochs
 
 from backprop._core.blas import load as load_blas
 
@@ -50,6 +51,7 @@ cdef class Core:
     cdef bp_optimizer optimizer
     cdef object optimizer_name              # None: none yet
     cdef object schedule                    # of its learning rate, or None
+    cdef public object schedule_state       # what it was told of epochs, or None
     cdef public int64_t steps               # that it has done
     cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
     cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
@@ -93,17 +95,17 @@ cdef class Core:
             n_in = given["units"]
         self.layers[0].input_dropout = input_dropout
         self.parameters = self._block()
-        for i, given in enumerate(layers):
+        for i in range(self.n_layers):
             self.layers[i].parameters = self._place(self.parameters, i)
-            self._draw_weights(&self.layers[i], stream(seed, FOR_WEIGHTS, i), given["limit"])
-        for (_, _, beside), given in zip(self.views("parameters"), layers):
+        for i, ((weights, _, beside), given) in enumerate(zip(self.views("parameters"), layers)):
+            set_weights(self.kernels, &self.layers[i], weights, stream(seed, FOR_WEIGHTS, i), given["weights"])
             beside[...] = np.reshape(given["beside"], (-1, 1))
 
     cdef _describe(self, Layer *layer, int64_t n_in, given):
         layer.n_in, layer.n_out = n_in, given["units"]
         layer.columns = round_up(layer.n_out, self.kernels.lanes)
         layer.ldw = row_stride(layer.n_out, self.kernels.itemsize)
-        layer.rows = n_in + 1 + len(given["beside"])
+        layer.trained_rows, layer.rows, layer.rate_factor = n_in + 1, n_in + 1 + len(given["beside"]), 1
         layer.dropout, layer.noise, layer.residual = given["dropout"], given["noise"], given["residual"]
         layer.activation = find_activation(self.kernels, given["activation"][0], given["activation"][1])
         self._describe_norm(layer, given["norm"])
@@ -147,10 +149,6 @@ cdef class Core:
             start += self.layers[i].rows * self.layers[i].ldw
         return address(block) + start * <int64_t>self.kernels.itemsize
 
-    cdef void _draw_weights(self, const Layer *layer, uint64_t state, double limit) noexcept:
-        """Uniform in ±limit; the bias stays 0."""
-        self.kernels.uniform(state, limit, layer.parameters, layer.n_in, layer.n_out, layer.ldw)
-
     def configure_optimizer(self, name, *, double learning_rate, decays, settings, schedule=None):
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0.
 
@@ -167,13 +165,23 @@ cdef class Core:
                 for moment in range(BP_MOMENTS):
                     self.layers[i].moments[moment] = self._place(self.moments[moment], i) if moment < count else NULL
             self._plans_follow()
+        if schedule != self.schedule:
+            self.schedule_state = None if schedule is None else schedule.begin()
         self.optimizer, self.optimizer_name, self.schedule = found, name, schedule
+
+    def configure_layer(self, int i, *, bint has_bias, bint frozen, double rate_factor):
+        """How layer i is trained, from now on; `has_bias` is said once, before anything is planned."""
+        self._check_idle()
+        self.layers[i].trained_rows = self.layers[i].n_in + has_bias
+        self.layers[i].frozen, self.layers[i].rate_factor = frozen, rate_factor
+        self._plans_follow()
 
     cdef _rates(self, n_epochs, n_batches):
         """The learning rates of a run, an array to be kept for as long as it takes; or None."""
         if self.schedule is None:
             return None
-        return self.schedule.rates(self.optimizer.learning_rate, self.steps, self.epochs_trained, n_epochs, n_batches)
+        return self.schedule.rates(self.optimizer.learning_rate, self.steps, self.epochs_trained, n_epochs, n_batches,
+                                   self.schedule_state)
 
     cdef _plans_follow(self):
         for plan in (self.training_plan, self.spare_plan):
@@ -288,6 +296,7 @@ cdef class Core:
         cdef Training *training
         cdef double penalised = 0 if penalty is None else penalty
         cdef Interrupt interrupt
+        cdef int first_trained = 0
         self._start(&interrupt, True)
         try:
             self.forward_rows = self.gradients_are = 0
@@ -307,6 +316,11 @@ cdef class Core:
             training.penalty = &penalised if penalty is not None else NULL
             s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
             s.run.fuse_update = True
+            own_steps = room_for_steps(s.layers, s.n_layers, s.run.n_threads)
+            s.own_steps = <bp_step *>address(own_steps) if own_steps is not None else NULL
+            first_trained = stop_at_frozen(&s)
+            if 0 < first_trained < s.n_layers:
+                s.layers[first_trained].da_in = NULL
             if self.optimizer.code == self.kernels.beside and not self.with_blas:
                 set_lookahead(&s, x, y)
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
@@ -319,6 +333,8 @@ cdef class Core:
             if counted:
                 self.epochs_trained += training.epochs_done
         finally:
+            if 0 < first_trained < self.n_layers:
+                s.layers[first_trained].da_in = s.layers[first_trained - 1].dz
             self._finish(&interrupt)
 
     def takes(self, x):
@@ -512,6 +528,8 @@ cdef class Core:
             s.run.count = self.forward_rows
             rates = self._rates(1, 1)
             s.training.rates = <const double *>address(rates) if rates is not None else NULL
+            own_steps = room_for_steps(s.layers, s.n_layers, s.run.n_threads)
+            s.own_steps = <bp_step *>address(own_steps) if own_steps is not None else NULL
             with nogil:
                 run_team(update, &s, s.run.n_threads)
             self.steps += 1

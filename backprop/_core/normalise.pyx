@@ -138,7 +138,7 @@ cdef void step_norm(const Layer *layer, Run *run) noexcept nogil:
     """The optimizer's step of scale and shift, and a step of what is gathered over the batches."""
     cdef int64_t first, last, start
     step_rows(layer, run, layer.n_in + 1, 2)
-    if not layer.norm.is_over_samples or run.count == 0:  # gradients came from elsewhere
+    if not layer.norm.is_over_samples or layer.frozen or run.count == 0:  # 0: gradients came from elsewhere
         return
     share(layer.columns, BP_ROW_MULTIPLE, run, &first, &last)
     start = first * run.itemsize

@@ -42,5 +42,6 @@ cdef class Plan:
 cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers, int64_t capacity, int n_threads,
                     bint with_blas, bint training)
 cdef object zeros(n_bytes)
+cdef object room_for_steps(const Layer *layers, int n_layers, int n_threads)
 cdef char *address(object array) except NULL
 cdef int64_t row_stride(int64_t columns, int64_t itemsize) noexcept

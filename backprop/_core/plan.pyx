@@ -23,7 +23,7 @@ from backprop._core.learned cimport activate_learned
 from backprop._core.noise cimport add_noise
 from backprop._core.normalise cimport normalise
 from backprop._core.residual cimport add_inputs, apart
-from backprop._core.kernels cimport BP_ALIGNMENT, BP_LEARNED, BP_ROW_MULTIPLE, bp_kernels, round_up
+from backprop._core.kernels cimport BP_ALIGNMENT, BP_LEARNED, BP_ROW_MULTIPLE, bp_kernels, bp_step, round_up
 
 cnp.import_array()
 
@@ -133,11 +133,13 @@ cdef class Plan:
         self.weighted = False
 
     cdef void follow(self, const Layer *layers) noexcept:
-        """Take over where the network's moments and gradients lie, which may come later than the plan."""
+        """Take over what may change after the plan is made: where moments and gradients lie, what is trained and how.
+        """
         cdef int i
         for i in range(self.n_layers):
             memcpy(self.layers[i].moments, layers[i].moments, sizeof(self.layers[i].moments))
             self.layers[i].gradient = layers[i].gradient
+            self.layers[i].frozen, self.layers[i].rate_factor = layers[i].frozen, layers[i].rate_factor
 
 
 cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers, int64_t capacity, int n_threads,
@@ -219,6 +221,14 @@ cdef check_room(Plan plan):
     pieces = 7 * plan.n_layers + 8
     if pieces * largest + int(plan.n_threads) * int(plan.buffers.scratch_bytes) > sys.maxsize:
         raise MemoryError(f"a batch of {plan.capacity} rows: its activations are more than a process can hold")
+
+
+cdef object room_for_steps(const Layer *layers, int n_layers, int n_threads):
+    """For the constants of each thread's step, layer by layer, where rates differ; else None."""
+    cdef int i
+    for i in range(n_layers):
+        if layers[i].rate_factor != 1:
+            return zeros(n_threads * n_layers * <int64_t>sizeof(bp_step))
 
 
 cdef int64_t row_stride(int64_t columns, int64_t itemsize) noexcept:

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from backprop._core.dense cimport Interrupt, Layer, Operation, Run
-from backprop._core.kernels cimport bp_activation, bp_kernels, bp_loss, bp_optimizer, bp_source, bp_team
+from backprop._core.kernels cimport bp_activation, bp_kernels, bp_loss, bp_optimizer, bp_source, bp_step, bp_team
 from backprop._core.plan cimport Buffers
 
 
@@ -69,6 +69,8 @@ cdef struct Steps:              # what a team is given
     int n_layers
     Operation *chain            # [n_operations]
     int n_operations
+    int first_operation         # at which training's way back ends: see stop_at_frozen
+    bp_step *own_steps          # [n_threads][n_layers], or NULL: see Run
     bp_loss loss
     Run run                     # of which each thread takes a copy
     Interrupt *interrupt
@@ -90,5 +92,6 @@ cdef void output_derivative(const Layer *layer, const Run *run, int64_t first, i
 cdef void backward(Steps *s, Run *run) noexcept nogil
 cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil
 cdef void end_step(Steps *s, Run *run) noexcept nogil
+cdef int stop_at_frozen(Steps *s) noexcept
 cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
 cdef double sum_of_squares(const bp_kernels *kernels, const Layer *layers, int n_layers) noexcept nogil

@@ -14,8 +14,8 @@ from backprop._core.dense cimport (
     POLL_WORK, Layer, Run, dense_forward_samples, is_stopped, kept_of, meet, portion_of, share, spend,
 )
 from backprop._core.kernels cimport (
-    BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_optimizer, bp_raise, bp_targets, bp_team, round_up, seconds, shuffle,
-    stream,
+    BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_optimizer, bp_progress, bp_raise, bp_targets, bp_team, round_up,
+    seconds, shuffle, stream,
 )
 
 # The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
@@ -120,8 +120,18 @@ cdef void output_derivative(const Layer *layer, const Run *run, int64_t first, i
 cdef void backward(Steps *s, Run *run) noexcept nogil:
     """Back along the chain: each layer turns its dz into the dz of the layer before and its gradient."""
     cdef int i
-    for i in range(s.n_operations - 1, -1, -1):
+    for i in range(s.n_operations - 1, s.first_operation - 1, -1):
         s.chain[i].backward(&s.layers[s.chain[i].layer], run)
+
+
+cdef int stop_at_frozen(Steps *s) noexcept:
+    """Let the way back end at the first layer that is trained, whose number is returned."""
+    cdef int first = 0
+    while first < s.n_layers and s.layers[first].frozen:
+        first += 1
+    while s.first_operation < s.n_operations and s.chain[s.first_operation].layer < first:
+        s.first_operation += 1
+    return first
 
 
 cdef void set_count(Steps *s, Run *run, int64_t start) noexcept nogil:
@@ -209,11 +219,29 @@ cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil:
     cdef bp_optimizer optimizer
     run.progress.t += 1
     if s.training.rates == NULL:
-        run.kernels.begin_step(&s.training.optimizer, scale, &run.progress, &run.step)
+        begin_step(s, run, &s.training.optimizer, scale)
         return
     optimizer = s.training.optimizer
     optimizer.learning_rate = s.training.rates[run.progress.t - 1 - s.training.first_step]
-    run.kernels.begin_step(&optimizer, scale, &run.progress, &run.step)
+    begin_step(s, run, &optimizer, scale)
+
+
+cdef void begin_step(Steps *s, Run *run, const bp_optimizer *optimizer, double scale) noexcept nogil:
+    if run.own_steps == NULL:
+        run.kernels.begin_step(optimizer, scale, &run.progress, &run.step)
+    else:
+        begin_own_steps(s, run, optimizer, scale)
+
+
+cdef void begin_own_steps(Steps *s, Run *run, const bp_optimizer *usual, double scale) noexcept nogil:
+    """The constants of each layer, which follow from its own rate; all from the same progress."""
+    cdef bp_optimizer optimizer = usual[0]
+    cdef bp_progress before = run.progress
+    cdef int i
+    for i in range(s.n_layers):
+        run.progress = before
+        optimizer.learning_rate = usual.learning_rate * s.layers[i].rate_factor
+        run.kernels.begin_step(&optimizer, scale, &run.progress, run.own_steps + i)
 
 
 # Whole epochs, by all threads ----------------------------------------------------------------------------------------
@@ -222,6 +250,8 @@ cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run[0] = s.run
     run.team, run.thread = team, thread
     run.scratch = s.buffers.scratch + thread * s.buffers.scratch_bytes
+    if s.own_steps != NULL:
+        run.own_steps = s.own_steps + thread * s.n_layers
     run.interrupt = s.interrupt
     run.seed, run.progress.t, run.progress.powers_of = s.training.seed, s.training.steps, 0
     run.drawn_at = s.training.steps

@@ -2,7 +2,8 @@
 
 A schedule gives a factor of the optimizer's learning rate: ``bp.Adam(1e-3,
 schedule=bp.Cosine(1000))``. It is a pure function of the number t of the step, from 0, or of the
-epoch (``per="epoch"``), so a training that goes on has the rates that it would have had. Factors
+epoch (``per="epoch"``), and of a state, which the network keeps where the schedule follows what
+epochs come to; so a training that goes on has the rates that it would have had. Factors
 are worked out in Python's float64; where a power or a cosine is among them, its last bit is that of
 the machine's C library, and may differ from one machine to another.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +32,7 @@ PER = ("step", "epoch")
 class Schedule(Hinted):
     """What all schedules share."""
 
-    per: str
+    per: str | None
 
     advice: ClassVar[str] = ""
     keyword_aliases: ClassVar[dict[str, str]] = {
@@ -47,7 +48,32 @@ class Schedule(Hinted):
         "start_factor": "start",
         "after": "then",
         "pct_start": "rising",
+        "factor": "ratio",
+        "min_lr": "end",
     }
+
+    @property
+    def follows_results(self) -> bool:
+        """Whether it has a state, and has to be told what each epoch has come to."""
+        return False
+
+    def begin(self) -> dict[str, Any] | None:
+        """The state that it starts with, of what JSON can hold."""
+        return None
+
+    def told(self, state, loss: float):
+        """The state after an epoch of that validation loss, or loss where there is no other."""
+        return state
+
+    def check_state(self, state):
+        """The state as it is; ValueError or TypeError where it is none of this schedule's."""
+        if state is not None:
+            raise ValueError(f"schedule_state={state!r}: expected None, {self} has no state")
+        return state
+
+    def factor_at(self, t: int, state) -> float:
+        """Of the learning rate, at step (or epoch) t, in that state."""
+        return self.factor(t)
 
     def factor(self, t: int) -> float:
         """Of the learning rate, at step (or epoch) t, from 0."""
@@ -64,13 +90,13 @@ class Schedule(Hinted):
         epochs = -(-n_steps // steps_per_epoch)
         return self.rates(rate, 0, 0, epochs, steps_per_epoch)[:n_steps]
 
-    def rates(self, learning_rate, first_step, first_epoch, n_epochs, steps_per_epoch):
+    def rates(self, learning_rate, first_step, first_epoch, n_epochs, steps_per_epoch, state=None):
         """Of every step of some epochs, float64: the core's rates."""
         if self.per == "epoch":
-            factors = [self.factor(first_epoch + i) for i in range(n_epochs)]
+            factors = [self.factor_at(first_epoch + i, state) for i in range(n_epochs)]
             return np.repeat(learning_rate * np.array(factors, np.float64), steps_per_epoch)
         count = n_epochs * steps_per_epoch
-        factors = (self.factor(first_step + i) for i in range(count))
+        factors = (self.factor_at(first_step + i, state) for i in range(count))
         return learning_rate * np.fromiter(factors, np.float64, count)
 
     def set_checked(self, **own) -> None:
@@ -317,7 +343,7 @@ class Warmup(Schedule):
             steps=check_integer("steps", self.steps, 1, MAX_COUNT),
             start=check_real("start", self.start, 0),
         )
-        if self.then is not None and self.then.per != self.per:
+        if self.then is not None and self.then.per not in (self.per, None):
             raise ValueError(f"then is per {self.then.per!r}: expected {self.per!r}, as per says")
 
     def factor(self, t: int) -> float:
@@ -325,6 +351,29 @@ class Warmup(Schedule):
         if t < self.steps:
             return self.start + (1 - self.start) * t / self.steps
         return 1.0 if self.then is None else self.then.factor(t - self.steps)
+
+    @property
+    def follows_results(self) -> bool:
+        """As the other."""
+        return self.then is not None and self.then.follows_results
+
+    def begin(self):
+        """The other's."""
+        return None if self.then is None else self.then.begin()
+
+    def told(self, state, loss):
+        """The other's, which listens from the first epoch on."""
+        return state if self.then is None else self.then.told(state, loss)
+
+    def check_state(self, state):
+        """The other's."""
+        return super().check_state(state) if self.then is None else self.then.check_state(state)
+
+    def factor_at(self, t, state):
+        """At step t, in the other's state."""
+        if t < self.steps or self.then is None:
+            return self.factor(t)
+        return self.then.factor_at(t - self.steps, state)
 
     @property
     def description(self):
@@ -418,6 +467,99 @@ class CosLog(Schedule):
         return (1 - math.cos(2 * math.pi * passed)) / 2
 
 
+@dataclass(frozen=True)
+class OnPlateau(Schedule):
+    """The rate times ``ratio`` whenever the loss has not fallen for more than ``patience`` epochs.
+
+    The loss is that of ``validation_data``, or of training where there is none. It has fallen where
+    it is below best − threshold · |best|, best the lowest until then. The factor is part of the
+    network's state: ``net.schedule_state``, saved with it.
+
+    Parameters
+    ----------
+    ratio : float, default 0.1
+        In [0, 1).
+    patience : int, default 10
+        Epochs without a fall that change nothing, at least 0.
+    threshold : float, default 0.0001
+        At least 0.
+    cooldown : int, default 0
+        Epochs after a reduction that are not counted, at least 0.
+    end : float, default 0.0
+        The least factor, in [0, 1].
+
+    References
+    ----------
+    PyTorch's ReduceLROnPlateau, whose steps these are.
+    """
+
+    ratio: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    cooldown: int = 0
+    end: float = 0.0
+
+    per: ClassVar[None] = None  # it counts neither
+    advice: ClassVar[str] = "With validation data: nobody knows how long training is worth it."
+    formula: ClassVar[str] = "ratio^(how often the loss has stopped to fall)"
+
+    def __post_init__(self):
+        own = {
+            "ratio": check_real("ratio", self.ratio, 0, below=1),
+            "patience": check_integer("patience", self.patience, 0, MAX_COUNT),
+            "threshold": check_real("threshold", self.threshold, 0),
+            "cooldown": check_integer("cooldown", self.cooldown, 0, MAX_COUNT),
+            "end": check_real("end", self.end, 0, below=math.nextafter(1, 2)),
+        }
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def follows_results(self) -> bool:
+        """It does nothing else."""
+        return True
+
+    def factor(self, t: int) -> float:
+        """Before anything is known."""
+        return 1.0
+
+    def factor_at(self, t, state):
+        """That of the state."""
+        return 1.0 if state is None else state["factor"]
+
+    def begin(self):
+        """Nothing is known."""
+        return {"factor": 1.0, "best": None, "epochs_without": 0, "cooling": 0}
+
+    def told(self, state, loss):
+        """The state after an epoch of that loss."""
+        factor, best, without, cooling = state.values()
+        if best is None and math.isfinite(loss):
+            has_fallen = True
+        else:
+            has_fallen = best is not None and loss < best - self.threshold * abs(best)
+        best, without = (float(loss), 0) if has_fallen else (best, without + 1)
+        if cooling > 0:
+            cooling, without = cooling - 1, 0
+        if without > self.patience:
+            factor, without, cooling = max(factor * self.ratio, self.end), 0, self.cooldown
+        return {"factor": factor, "best": best, "epochs_without": without, "cooling": cooling}
+
+    def check_state(self, state):
+        """As `begin` and `told` make it."""
+        names = list(self.begin())
+        if not isinstance(state, dict) or list(state) != names:
+            expected = ", ".join(names)
+            raise ValueError(f"schedule_state={state!r}: expected a dict of {expected}")
+        best = state["best"]
+        return {
+            "factor": check_real("factor", state["factor"], 0),
+            "best": None if best is None else check_real("best", best, -math.inf),
+            "epochs_without": check_integer("epochs_without", state["epochs_without"], 0),
+            "cooling": check_integer("cooling", state["cooling"], 0),
+        }
+
+
 def _between(start, end, part):
     """Half a cosine."""
     return end + (start - end) / 2 * (1 + math.cos(math.pi * part))
@@ -435,6 +577,7 @@ SCHEDULES = {
         Warmup,
         OneCycle,
         CosLog,
+        OnPlateau,
     )
 }
 

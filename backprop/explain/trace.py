@@ -431,7 +431,9 @@ def _trace(network, X, y, sample_weight, given):
         dtype=str(network.dtype),
         loss_function=network.loss_function,
         optimizer=network.optimizer,
-        rate=network.optimizer.rate_at(network.steps, network.epochs_trained),
+        rate=network.optimizer.rate_at(
+            network.steps, network.epochs_trained, network.schedule_state
+        ),
         epoch=network.epochs_trained,
         steps=network.steps,
         cost=network.cost(X, y, sample_weight),

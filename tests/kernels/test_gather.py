@@ -8,6 +8,7 @@ import pytest
 from backprop import reference
 from backprop._core import probe
 from backprop.catalogue.activations import ACTIVATIONS
+from backprop.catalogue.initializers import INITIALIZERS
 
 
 def random(shape, dtype, seed=0):
@@ -175,7 +176,8 @@ def test_initial_weights(dtype, isa, shape, activation):
     limit = np.sqrt(6 / shape[0]) if activation == "relu" else np.sqrt(6 / sum(shape))
     state = probe.random_stream(7, reference.WEIGHTS, 2)
     found = probe.uniform(dtype, state, limit, *shape, instruction_set=isa)
-    expected = reference.initial_weights(7, 2, *shape, ACTIVATIONS[activation], dtype)
+    scheme = INITIALIZERS[ACTIVATIONS[activation].initial_weights]
+    expected = reference.initial_weights(7, 2, *shape, scheme, dtype)
     np.testing.assert_array_equal(found, expected)
 
 

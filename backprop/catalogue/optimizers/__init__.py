@@ -17,13 +17,17 @@ if _TYPE_CHECKING:  # for type checkers, which do not see what __getattr__ finds
     from backprop.catalogue.optimizers.adam import Adam, AdamW
     from backprop.catalogue.optimizers.adam_variants import Adamax, AMSGrad, NAdam, RAdam
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+    from backprop.catalogue.optimizers.lbfgs import LBFGS
     from backprop.catalogue.optimizers.sgd import SGD
     from backprop.catalogue.optimizers.signs import Lion, Rprop
 
     OPTIMIZERS: dict[str, type[Optimizer]]
+    MINIMIZERS: dict[str, type[Optimizer]]
 
 __all__ = [
     "ADDED",
+    "LBFGS",
+    "MINIMIZERS",
     "OPTIMIZERS",
     "SGD",
     "SHARED",
@@ -46,6 +50,10 @@ __all__ = [
 _FAMILIES = ("sgd", "adam", "adam_variants", "adaptive", "signs")  # the modules, usual ones first
 
 ALIASES = {  # {what others call it: our name}
+    "l-bfgs": "lbfgs",
+    "l_bfgs": "lbfgs",
+    "l-bfgs-b": "lbfgs",
+    "bfgs": "lbfgs",
     "amsgradient": "amsgrad",
     "adam_w": "adamw",
     "gd": "sgd",
@@ -58,16 +66,18 @@ ALIASES = {  # {what others call it: our name}
 }
 
 
-def _kinds():
+def _kinds(families=(*_FAMILIES, "lbfgs")):
     """The classes, family by family."""
-    for family in _FAMILIES:
+    for family in families:
         yield from _import_module(f"{__name__}.{family}").KINDS
 
 
 def __getattr__(name):
-    """A class by its name; and OPTIMIZERS, {name: class} of all."""
+    """A class by its name; and {name: class}: OPTIMIZERS have steps, MINIMIZERS do without."""
     if name == "OPTIMIZERS":
-        found = {kind.__name__: kind for kind in _kinds()}
+        found = {kind.__name__: kind for kind in _kinds(_FAMILIES)}
+    elif name == "MINIMIZERS":
+        found = {kind.__name__: kind for kind in _kinds(("lbfgs",))}
     elif name.startswith("_"):
         found = None
     else:

@@ -52,6 +52,7 @@ class Optimizer(Hinted):
     weight_decay: float
     schedule: Schedule | None
 
+    minimizes: ClassVar[bool] = False  # whether it has no steps, but `minimize`
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr"}  # {field: symbol in the rules}
     decay_symbols: ClassVar[dict[str, str]] = {  # the same of the decay rules
         "l2": "lambda_",
@@ -158,11 +159,14 @@ class Optimizer(Hinted):
         """The same of step t, with t; and what the rules read that no single step makes."""
         return {**self.numbers, "t": t}
 
-    def rate_at(self, step: int, epoch: int = 0) -> float:
-        """The learning rate of a step, counted from 0, in an epoch, counted from 0."""
+    def rate_at(self, step: int, epoch: int = 0, state=None) -> float:
+        """The learning rate of a step, counted from 0, in an epoch, counted from 0.
+
+        `state`: of the schedule, where it has one.
+        """
         if self.schedule is None:
             return self.learning_rate
-        return float(self.schedule.rates(self.learning_rate, step, epoch, 1, 1)[0])
+        return float(self.schedule.rates(self.learning_rate, step, epoch, 1, 1, state)[0])
 
     @property
     def description(self):

@@ -1,0 +1,120 @@
+"""Training by an optimizer that minimises the cost of all rows at once, such as L-BFGS.
+
+It moves through one vector of float64: the weights and biases that are trained, layer by layer.
+Where a fit is interrupted, the network is as the last whole iteration left it.
+"""
+
+import time
+import warnings
+
+import numpy as np
+
+
+def fit(network, data, n_iterations, history, after_epoch):
+    """Iterate, at most so often; `data`: X, y and sample_weight, as they have been checked.
+
+    An iteration counts as a step and an epoch. `after_epoch` says True to stop.
+    """
+    _check(network)
+    place = Place(network)
+    cost = Cost(network, place, data, history)
+    reached, began, is_stopped = place.read(), time.perf_counter(), False
+
+    def after_iteration(x, found):
+        nonlocal reached, began, is_stopped
+        reached = x.copy()
+        place.write(reached)
+        history.loss.append(float(found - cost.penalty(reached)))
+        history.seconds.append(time.perf_counter() - began)
+        network.steps, network.epochs_trained = network.steps + 1, network.epochs_trained + 1
+        is_stopped = after_epoch()
+        began = time.perf_counter()
+        return is_stopped
+
+    try:
+        found = network.optimizer.minimize(cost, reached, n_iterations, after_iteration)
+    finally:
+        place.write(reached)
+    if not (found.success or is_stopped or len(history.loss) == n_iterations):
+        done = f"{len(history.loss)} of {n_iterations} epochs"
+        warnings.warn(
+            f"{network.optimizer.title} ended after {done}: {found.message}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+class Place:
+    """The parameters that are trained, as one vector; `is_weight` says which of them decay."""
+
+    def __init__(self, network):
+        trained = [i for i, layer in enumerate(network.layers) if layer.trainable]
+        self.views, of_weights = [], []
+        self.parts = []  # (layer, 0 for its weights or 1 for its bias) of each view
+        for i in trained:
+            layer = network.layers[i]
+            for part, view in enumerate((layer.weights, layer.bias)):
+                if part == 0 or layer.spec.use_bias:
+                    self.views.append(view)
+                    self.parts.append((i, part))
+                    of_weights.append(np.full(view.size, part == 0))
+        if not self.views:
+            raise ValueError("every layer is frozen: expected one that is trainable")
+        self.is_weight = np.concatenate(of_weights)
+
+    def read(self):
+        """A copy."""
+        return np.concatenate([view.ravel() for view in self.views]).astype(np.float64)
+
+    def write(self, x):
+        """Into the network."""
+        start = 0
+        for view in self.views:
+            view[...] = x[start : start + view.size].reshape(view.shape)
+            start += view.size
+
+    def weights_of(self, x):
+        """With 0 where a bias is."""
+        return np.where(self.is_weight, x, 0)
+
+    def gather(self, gradients):
+        """What of the layers' gradients is of these parameters."""
+        found = [gradients[layer][part].ravel() for layer, part in self.parts]
+        return np.concatenate(found).astype(np.float64)
+
+
+class Cost:
+    """The cost at a place, and its gradient, both with the penalty."""
+
+    def __init__(self, network, place, data, history):
+        self.network, self.place, self.data, self.history = network, place, data, history
+        X, _, sample_weight = data
+        total = len(X) if sample_weight is None else sample_weight.sum(dtype=np.float64)
+        self.decay = network.optimizer.l2 / total if total > 0 else 0.0
+
+    def __call__(self, x):
+        self.place.write(x)
+        loss, gradients = self.network._loss_and_gradients(*self.data)
+        if not np.isfinite(loss):
+            epoch = len(self.history.loss) + 1
+            raise FloatingPointError(self.network._why_not_finite(*self.data, loss, epoch))
+        slope = self.place.gather(gradients) + self.decay * self.place.weights_of(x)
+        return loss + self.penalty(x), slope
+
+    def penalty(self, x):
+        """½ λ Σ W² / Σ w."""
+        weights = self.place.weights_of(x)
+        return 0.5 * self.decay * (weights @ weights)
+
+
+def _check(network):
+    """ValueError for what would be ignored."""
+    title = network.optimizer.title
+    if network.drops:
+        raise ValueError(f"{title} and dropout: expected a cost that stays the same, so dropout=0")
+    for i, layer in enumerate(network.layers):
+        if layer.learning_rate_factor != 1:
+            raise ValueError(
+                f"layers[{i}].learning_rate_factor is {layer.learning_rate_factor:g}: expected 1 "
+                f"with {title}, which has no learning rate"
+            )
