@@ -413,7 +413,7 @@ class Network(Stepwise):
             {"loss", "accuracy"} with a cross-entropy: the share of rows whose every label is right
             (for probabilities as targets: whose most probable class is). {"loss", "r2"} with
             squared_error: the coefficient of determination, 1 - Σ (y - a)² / Σ (y - mean y)², the
-            mean over outputs; nan where an output's target does not vary.
+            mean over outputs, but for those whose target never varies; nan where none does.
         """
         return self._score(*self._check_samples(X, y, sample_weight))
 

@@ -462,10 +462,11 @@ def accuracy(loss, a, y, sample_weight):
 
 
 def r2(a, y, sample_weight):
-    """1 - residual / total sum of squares, the mean over the outputs; nan where a y is constant."""
+    """1 - residual / total sum of squares, the mean over the outputs whose y varies, else nan."""
     weight, y = sample_weight.astype(np.float64), y.astype(np.float64)
+    varies = np.ptp(y[weight > 0], axis=0) > 0
+    if not varies.any():
+        return float("nan")
     residual = weight @ (y - a) ** 2
     spread = weight @ (y - np.average(y, axis=0, weights=weight)) ** 2
-    if not np.ptp(y[weight > 0], axis=0).all():
-        return float("nan")
-    return float(np.mean(1 - residual / spread))
+    return float(np.mean(1 - residual[varies] / spread[varies]))

@@ -388,7 +388,9 @@ def test_evaluate_squared_error():
     weighted, repeated = net.evaluate(X, y, w), net.evaluate(X.repeat(w, 0), y.repeat(w, 0))
     assert weighted["loss"] == pytest.approx(repeated["loss"])
     assert weighted["r2"] == pytest.approx(repeated["r2"])
-    y[:, 2] = 1.5
+    y[:, 2] = 1.5  # an output that never varies is left out
+    assert net.evaluate(X, y)["r2"] == pytest.approx(exact[[0, 1, 3]].mean())
+    y[...] = 1.5
     assert np.isnan(net.evaluate(X, y)["r2"])
 
 

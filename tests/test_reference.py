@@ -533,6 +533,8 @@ def test_scores_by_hand():
     # weighted mean 9/4; residual 2; spread 25/16 + 2/16 + 49/16
     assert ref.r2(a, y, weight) == pytest.approx(1 - 2 / (76 / 16))
     assert np.isnan(ref.r2(a, np.ones((3, 1)), weight))
+    two = np.hstack([a, a]), np.hstack([y, np.ones((3, 1))])  # the second never varies
+    assert ref.r2(*two, weight) == pytest.approx(1 - 2 / (76 / 16))
 
 
 # ---- what is refused ----

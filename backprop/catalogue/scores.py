@@ -39,7 +39,10 @@ class LabelAccuracy(_Share):
 
 
 class R2:
-    """Coefficient of determination, the mean over outputs; nan where a target does not vary.
+    """Coefficient of determination, the mean over outputs.
+
+    Outputs whose target never varies are left out, since there is nothing to explain; nan where
+    none is left.
 
     Mean and spread of the blocks' targets are combined as by Chan, Golub and LeVeque, "Updating
     formulae and a pairwise algorithm for computing sample variances", 1979: the difference of large
@@ -76,7 +79,13 @@ class R2:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.divide(self._residual, self._spread)
         # not by the spread, which rounding leaves a little of: the mean of equal numbers is another
-        return float(np.where(self._low < self._high, 1 - ratio, np.nan).mean())
+        return _mean_of_varying(1 - ratio, self._low, self._high)
+
+
+def _mean_of_varying(scores, low, high):
+    """The mean over the outputs whose target varies: nan where none does."""
+    varies = np.broadcast_to(low < high, scores.shape)
+    return float(scores[varies].mean()) if varies.any() else float("nan")
 
 
 def _weights(weight, count):
