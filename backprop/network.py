@@ -65,9 +65,10 @@ class Network(Stepwise):
         Columns of X.
     layers : sequence of Dense
         From the first hidden layer to the last, whose units are the outputs.
-    loss : {"squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"}
-        What is minimised; formulas in ``backprop.catalogue.losses``. The cross-entropies take
-        logits: the last layer is "identity".
+    loss : str or Loss
+        What is minimised: a name of ``backprop.catalogue.losses.LOSSES``, where the formulas are,
+        or one of its entries with parameters, ``LOSSES["huber"](delta=2)``. Those that take logits,
+        such as the cross-entropies, ask for "identity" as the last layer.
     optimizer : Optimizer or str, default "adam"
         How weights follow their gradients: such as ``bp.SGD(0.1)``, or a name of the catalogue in
         lower case, for its defaults.
@@ -105,7 +106,7 @@ class Network(Stepwise):
         self,
         n_inputs: int,
         layers: Sequence[Dense] | Dense,
-        loss: str = "squared_error",
+        loss: Loss | str = "squared_error",
         optimizer: Optimizer | str = "adam",
         dtype: DTypeLike = "float32",
         seed: int | None = None,
@@ -299,7 +300,8 @@ class Network(Stepwise):
             converted a batch at a time.
         y : array
             Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1,
-            (n,) or (n, k), for sigmoid_cross_entropy; numbers, (n,) or (n, k), for squared_error.
+            (n,) or (n, k), for sigmoid_cross_entropy, focal and hinge; numbers, (n,) or (n, k), for
+            the others: at least 0 for poisson, above 0 for gamma.
         epochs, batch_size : int
             At least 1; a batch_size above n means n.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
@@ -395,7 +397,8 @@ class Network(Stepwise):
         Returns
         -------
         array of shape (n, n_outputs), dtype of the network
-            Probabilities with a cross-entropy, the last layer's activations with squared_error.
+            Probabilities with a cross-entropy or focal, means with poisson and gamma, the last
+            layer's activations with the others.
         """
         if not self._core.takes(X):  # which spares a loop of small predictions the checks
             X = check_inputs("X", X, self.n_inputs, allow_empty=True)
@@ -410,10 +413,13 @@ class Network(Stepwise):
         Returns
         -------
         dict
-            {"loss", "accuracy"} with a cross-entropy: the share of rows whose every label is right
-            (for probabilities as targets: whose most probable class is). {"loss", "r2"} with
-            squared_error: the coefficient of determination, 1 - Σ (y - a)² / Σ (y - mean y)², the
-            mean over outputs, but for those whose target never varies; nan where none does.
+            {"loss", "accuracy"} where y is a class or yes or no: the share of rows whose every
+            label is right (for probabilities as targets: whose most probable class is).
+
+            {"loss", "r2"} where y is any number: the coefficient of determination,
+            1 - Σ (y - a)² / Σ (y - mean y)². {"loss", "d2"} with poisson and gamma: the share of
+            the deviance that is explained. Both are the mean over the outputs whose target varies,
+            and nan where none does.
         """
         return self._score(*self._check_samples(X, y, sample_weight))
 

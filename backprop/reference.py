@@ -47,6 +47,7 @@ from backprop.catalogue.activations import Activation
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import find_optimizer
+from backprop.catalogue.targets import NUMBERS
 from backprop.history import History
 
 # ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
@@ -380,13 +381,15 @@ class Network:
         return z if logits else self._loss.link(a)
 
     def evaluate(self, X, y, sample_weight=None):
-        """{"loss", "accuracy"} where the target is a class or yes or no, else {"loss", "r2"}."""
+        """{"loss", …}: "accuracy" of classes or yes or no, else "d2" where a is log p, or "r2"."""
         y, sample_weight = self._targets(X, y, sample_weight)
         a = output_of(self._forward(self._gather(X)))
         cost, _ = cost_and_derivative(self._loss, a, y, sample_weight)
         if self._loss.target.is_categorical:
             return {"loss": cost, "accuracy": accuracy(self._loss, a, y, sample_weight)}
-        return {"loss": cost, "r2": r2(a, y, sample_weight)}
+        if self._loss.target is NUMBERS:
+            return {"loss": cost, "r2": r2(a, y, sample_weight)}
+        return {"loss": cost, "d2": d2(self._loss, a, y, sample_weight)}
 
     # -- a loss of one's own --
 
@@ -470,3 +473,17 @@ def r2(a, y, sample_weight):
     residual = weight @ (y - a) ** 2
     spread = weight @ (y - np.average(y, axis=0, weights=weight)) ** 2
     return float(np.mean(1 - residual[varies] / spread[varies]))
+
+
+def d2(loss, a, y, sample_weight):
+    """1 - deviance / that of the mean, as `r2` is put together; a and the loss are of log p."""
+    weight, y = sample_weight.astype(np.float64), y.astype(np.float64)
+    varies = np.ptp(y[weight > 0], axis=0) > 0
+    mean = np.broadcast_to(np.average(y, axis=0, weights=weight), y.shape)
+    found = []
+    for k in np.flatnonzero(varies):
+        column = slice(k, k + 1)
+        logs = a, np.log(mean), np.log(np.maximum(y, np.finfo(np.float64).tiny))
+        of_a, of_mean, least = (weight @ loss.value(at[:, column], y[:, column]) for at in logs)
+        found.append(1 - (of_a - least) / (of_mean - least))
+    return float(np.mean(found)) if found else float("nan")

@@ -219,6 +219,28 @@ def check_number_targets(argument, array, n_outputs, loss):
     return array
 
 
+def check_counts(argument, array, n_outputs, loss):
+    """Numbers of at least 0, which need not be whole: (n,) for one output or (n, n_outputs)."""
+    array = check_number_targets(argument, array, n_outputs, loss)
+    _check_lowest(argument, array, array < 0, loss, "at least 0")
+    return array
+
+
+def check_positive_targets(argument, array, n_outputs, loss):
+    """Numbers above 0, (n,) for one output or (n, n_outputs)."""
+    array = check_number_targets(argument, array, n_outputs, loss)
+    _check_lowest(argument, array, array <= 0, loss, "above 0")
+    return array
+
+
+def _check_lowest(argument, array, too_low, loss, expected):
+    if np.any(too_low):
+        place = tuple(map(int, np.argwhere(too_low)[0]))
+        raise ValueError(
+            f"{_at(argument, place)} is {array[place]}: {loss} expects numbers {expected}"
+        )
+
+
 def check_yes_or_no_targets(argument, array, n_outputs, loss):
     """0, 1 or a probability between them, (n,) for one output or (n, n_outputs)."""
     array = check_number_targets(argument, array, n_outputs, loss)

@@ -79,6 +79,8 @@ def page():
             *(f'- `"{one.name}"`: {one.advice}\n' for one in ACTIVATIONS.values()),
             LOSSES_HEAD,
             *map(loss_row, LOSSES.values()),
+            ADVICE_HEAD,
+            *(f'- `"{one.name}"`: {one.advice}\n' for one in LOSSES.values()),
             OPTIMIZERS_HEAD,
             *(optimizer_row(kind, given) for kind, given in optimizers),
             SCHEDULES_HEAD,

@@ -16,6 +16,7 @@ from networks import tamed
 import backprop as bp
 from backprop.catalogue import activations as catalogue
 from backprop.catalogue import losses, optimizers
+from backprop.catalogue.targets import CLASSES, COUNTS, NUMBERS, POSITIVE, YES_OR_NO
 
 FILE = Path(__file__).with_name("golden_weights.json")
 
@@ -39,7 +40,17 @@ ACTIVATIONS = (
     "exp",
     "sin",
 )
-LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
+LOSSES = (
+    "squared_error",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+    "absolute_error",
+    "huber",
+    "poisson",
+    "gamma",
+    "focal",
+    "hinge",
+)
 OPTIMIZERS = {
     "sgd": lambda: bp.SGD(0.05),
     "sgd, l2": lambda: bp.SGD(0.05, l2=0.1),
@@ -64,6 +75,7 @@ OPTIMIZERS = {
     "sgd, every decay": lambda: bp.SGD(0.05, l2=0.1, l1=0.2, weight_decay=0.1),
 }
 FIRST_ACTIVATIONS = ACTIVATIONS[:4]
+FIRST_LOSSES = LOSSES[:3]
 FIRST_OPTIMIZERS = tuple(OPTIMIZERS)[:7]
 THREADS = (1, 2, 3)
 
@@ -73,11 +85,13 @@ def data(loss):
     random = np.random.default_rng(5)
     X = random.normal(size=(137, 23)).round(3)
     targets = {
-        "squared_error": lambda: X[:, :3] * X[:, 3:6],
-        "sigmoid_cross_entropy": lambda: (X[:, :3] > X[:, 3:6]).astype(float),
-        "softmax_cross_entropy": lambda: X[:, :3].argmax(axis=1),
+        NUMBERS: lambda: X[:, :3] * X[:, 3:6],
+        COUNTS: lambda: np.floor(np.abs(4 * X[:, :3] * X[:, 3:6])),
+        POSITIVE: lambda: np.abs(X[:, :3]) + 0.25,
+        YES_OR_NO: lambda: (X[:, :3] > X[:, 3:6]).astype(float),
+        CLASSES: lambda: X[:, :3].argmax(axis=1),
     }
-    return X, targets[loss]()
+    return X, targets[losses.LOSSES[loss].target]()
 
 
 def train(dtype, activation, loss, optimizer, n_threads):
@@ -102,11 +116,12 @@ def fingerprint(net):
 
 
 def choices():
-    """Every combination of the first; each other activation and optimizer with one of the rest."""
-    first = itertools.product(DTYPES, FIRST_ACTIVATIONS, LOSSES, FIRST_OPTIMIZERS)
+    """Every combination of the first; each other entry with some of the rest."""
+    first = itertools.product(DTYPES, FIRST_ACTIVATIONS, FIRST_LOSSES, FIRST_OPTIMIZERS)
     activations = itertools.product(DTYPES, ACTIVATIONS, ["squared_error"], ["adam"])
     others = itertools.product(DTYPES, ["tanh"], ["softmax_cross_entropy"], OPTIMIZERS)
-    return list(dict.fromkeys([*first, *activations, *others]))
+    each_loss = itertools.product(DTYPES, ["tanh"], LOSSES, ["sgd", "adam"])
+    return list(dict.fromkeys([*first, *activations, *others, *each_loss]))
 
 
 def missing():

@@ -8,7 +8,7 @@ import numpy as np
 
 import backprop as bp
 from backprop.catalogue import activations, losses, optimizers, records
-from backprop.catalogue.targets import CLASSES, NUMBERS, YES_OR_NO
+from backprop.catalogue.targets import CLASSES, COUNTS, NUMBERS, POSITIVE, YES_OR_NO
 
 ACTIVATIONS = tuple(activations.ACTIVATIONS)
 LOSSES = tuple(losses.LOSSES)
@@ -18,11 +18,15 @@ CATEGORICAL = tuple(n for n in LOSSES if losses.LOSSES[n].target.is_categorical)
 # numbers [n][k] -> y, as people give it, and as rows of k numbers between
 TARGETS = {
     NUMBERS: lambda z: z,
+    COUNTS: lambda z: np.floor(np.exp(np.minimum(z, 2))),
+    POSITIVE: lambda z: np.exp(np.minimum(z, 2)),
     YES_OR_NO: lambda z: z > 0,
     CLASSES: lambda z: z.argmax(axis=1),
 }
 SOFT_TARGETS = {
     NUMBERS: lambda z: z,
+    COUNTS: lambda z: np.exp(np.minimum(z, 2)),
+    POSITIVE: lambda z: np.exp(np.minimum(z, 2)),
     YES_OR_NO: lambda z: 1 / (1 + np.exp(-z)),
     CLASSES: losses.softmax,
 }
@@ -36,6 +40,15 @@ def targets(loss, z):
 def soft_targets(loss, z):
     """The same as rows of k numbers: probabilities where the target is a class or yes or no."""
     return SOFT_TARGETS[losses.LOSSES[loss].target](z)
+
+
+def least_loss(loss, y):
+    """The mean loss where the prediction is y: 0, unless the target is a number on a log scale."""
+    entry = losses.LOSSES[loss]
+    if entry.target not in (COUNTS, POSITIVE):
+        return 0.0
+    logs = np.log(np.maximum(y, 1e-30))
+    return entry.value(logs, y, *entry.settings.values()).mean()
 
 
 def last_activation(loss, activation):

@@ -11,7 +11,7 @@ import pytest
 from networks import OPTIMIZERS, every_optimizer, soft_targets
 
 import backprop as bp
-from backprop.catalogue import activations, initializers, losses, optimizers, records
+from backprop.catalogue import activations, initializers, losses, optimizers, records, scores
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.losses import LOSSES
 from backprop.validation import check_targets
@@ -159,8 +159,11 @@ def test_losses_of_large_numbers_and_of_nan(entry, dtype):
     losses, slope = (f(a.astype(dtype), y.astype(dtype)) for f in (entry.value, entry.derivative))
     assert losses.dtype == np.float64
     assert slope.dtype == entry.link(a.astype(dtype)).dtype == np.dtype(dtype)
-    assert np.isfinite(losses).tolist() == [True, True, False]
-    assert np.isfinite(slope[:2]).all()
+    assert np.isnan(losses).tolist() == [False, False, True]
+    within = np.abs(a[:2]) <= (entry.finite_within or np.inf)
+    assert np.isfinite(losses[:2][within.all(axis=1)]).all()
+    assert np.isfinite(slope[:2][within]).all()
+    assert not np.isnan(slope[:2]).any()
     assert np.isnan(slope[2, 0])
 
 
@@ -170,7 +173,52 @@ def test_a_loss_is_least_where_the_prediction_is_the_target(entry):
     a = np.zeros_like(y)
     for rate in np.linspace(0.2, 0, 5000):
         a -= rate * entry.derivative(a, y, *values(entry))
-    np.testing.assert_allclose(entry.link(a), y, atol=1e-3)
+    if entry.is_least_at_target:
+        np.testing.assert_allclose(entry.link(a), y, atol=1e-3)
+    else:
+        assert ((a > 0) == (y > 0.5)).all()
+
+
+@each_loss
+def test_formulas_of_a_loss_are_what_is_computed(entry):
+    assert (entry.term is None) == (entry.slope is None)
+    if entry.term is None:
+        return
+    a, y = samples(entry.name)
+    symbols = {"a": a, "y": y, **entry.settings}
+    found = entry.term.evaluate(symbols).sum(axis=1)
+    np.testing.assert_allclose(found, entry.value(a, y, *values(entry)), rtol=1e-13)
+    found = entry.slope.evaluate(symbols)
+    np.testing.assert_allclose(found, entry.derivative(a, y, *values(entry)), rtol=1e-12)
+
+
+@each_loss
+def test_a_loss_says_when_to_take_it(entry):
+    assert re.fullmatch(r"[A-Z][^\n|]{20,100}\.", entry.advice)
+
+
+@pytest.mark.parametrize("score", [scores.PoissonD2, scores.GammaD2])
+def test_d2_is_the_share_of_the_deviance(score):
+    """Written out as deviances, of the outputs that vary; block by block."""
+    rng = np.random.default_rng(3)
+    y, w = rng.integers(1, 6, (20, 3)).astype(float), rng.uniform(0, 2, 20)
+    a = rng.normal(size=(20, 3))
+    y[:, 1] = 2.0
+    deviances = {
+        scores.PoissonD2: lambda y, p: y * np.log(y / p) - y + p,
+        scores.GammaD2: lambda y, p: np.log(p / y) + y / p - 1,
+    }
+    deviance = deviances[score]
+    mean = np.average(y, axis=0, weights=w)
+    with np.errstate(divide="ignore"):
+        exact = 1 - (w @ deviance(y, np.exp(a)) / (w @ deviance(y, mean)))[[0, 2]]
+    found = score()
+    for rows in (slice(0, 7), slice(7, 20)):
+        found.add(a[rows], y[rows], w[rows])
+    assert found.value() == pytest.approx(exact.mean())
+    constant = score()
+    constant.add(a[:, 1:2], y[:, 1:2], None)
+    assert np.isnan(constant.value())
 
 
 @each_loss

@@ -15,8 +15,8 @@ import numpy as np
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.records import Entry, Parameter, find, table_of
-from backprop.catalogue.scores import R2, ClassAccuracy, LabelAccuracy
-from backprop.catalogue.targets import CLASSES, NUMBERS, YES_OR_NO, Target
+from backprop.catalogue.scores import R2, ClassAccuracy, GammaD2, LabelAccuracy, PoissonD2
+from backprop.catalogue.targets import CLASSES, COUNTS, NUMBERS, POSITIVE, YES_OR_NO, Target
 
 ELEMENTWISE, MATRIX = "elementwise", "matrix"  # values of Loss.long_way
 
@@ -31,6 +31,8 @@ class Loss(Entry):
     formula, derivative_formula, prediction_formula : str
         As people read them.
     source : str
+    advice : str
+        When to take it.
     value : callable
         (a [n][k], y [n][k], *values) -> losses [n] of float64.
     derivative : callable
@@ -44,7 +46,13 @@ class Loss(Entry):
     score : type
         Which score goes with it; see ``backprop.catalogue.scores``.
     takes_logits : bool
-        Whether a are logits: the last layer's activation is then "identity".
+        Whether a are logits, or what else is between -∞ and ∞ and not yet the prediction: the last
+        layer's activation is then "identity".
+    is_least_at_target : bool
+        Whether a loss is least where the prediction is the target, also where that is a probability
+        between 0 and 1.
+    finite_within : float or None
+        Where |a| is larger, the loss may be infinite in float32; None: there is no such bound.
     least_outputs : int
         Units that the last layer has at least.
     too_few : str
@@ -73,6 +81,7 @@ class Loss(Entry):
     derivative_formula: str
     prediction_formula: str
     source: str
+    advice: str
     value: Callable[..., np.ndarray]
     derivative: Callable[..., np.ndarray]
     link: Callable[[np.ndarray], np.ndarray]
@@ -80,6 +89,8 @@ class Loss(Entry):
     target: Target
     score: type
     takes_logits: bool = False
+    is_least_at_target: bool = True
+    finite_within: float | None = None
     least_outputs: int = 1
     too_few: str = ""
     scikit_learn: str | None = None
@@ -96,6 +107,7 @@ class Loss(Entry):
 
 _identity = ACTIVATIONS["identity"].value
 _sigmoid = ACTIVATIONS["sigmoid"].value
+_exp = ACTIVATIONS["exp"].value
 
 
 def column(values, k):
@@ -113,6 +125,10 @@ def _d_sigmoid_link(p, k):
     return column(p * (1 - p), k)
 
 
+def _d_exp_link(p, k):
+    return column(p, k)
+
+
 def _d_softmax(p, k):
     return column(p, k) - p * p[:, [k]]
 
@@ -123,6 +139,71 @@ def _squared_error(a, y):
 
 def _d_squared_error(a, y):
     return a - y
+
+
+def _absolute_error(a, y):
+    return np.sum(np.abs(a - y), axis=1, dtype=np.float64)
+
+
+def _d_absolute_error(a, y):
+    return np.sign(a - y)
+
+
+def _huber(a, y, delta=1.0):
+    cut = np.clip(a - y, -delta, delta)
+    return np.sum(cut * (a - y - 0.5 * cut), axis=1, dtype=np.float64)
+
+
+def _d_huber(a, y, delta=1.0):
+    return np.clip(a - y, -delta, delta)
+
+
+def _poisson(a, y):
+    with np.errstate(over="ignore"):
+        return np.sum(_exp(a) - y * a, axis=1, dtype=np.float64)
+
+
+def _d_poisson(a, y):
+    return _exp(a) - y
+
+
+def _gamma(a, y):
+    with np.errstate(over="ignore"):
+        return np.sum(y * _exp(-a) + a, axis=1, dtype=np.float64)
+
+
+def _d_gamma(a, y):
+    with np.errstate(over="ignore"):
+        return 1 - y * _exp(-a)
+
+
+def _softplus(a):
+    return np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))
+
+
+def _focused(t, gamma):
+    """Of a wrong answer's logit: q^gamma log(1 + exp(t)), q = sigmoid(t); and the derivative."""
+    with np.errstate(over="ignore"):
+        share = np.exp(-gamma * _softplus(-t))
+    return share * _softplus(t), share * (gamma * _sigmoid(-t) * _softplus(t) + _sigmoid(t))
+
+
+def _focal(a, y, gamma=2.0):
+    losses = y * _focused(-a, gamma)[0] + (1 - y) * _focused(a, gamma)[0]
+    return np.sum(losses, axis=1, dtype=np.float64)
+
+
+def _d_focal(a, y, gamma=2.0):
+    return (1 - y) * _focused(a, gamma)[1] - y * _focused(-a, gamma)[1]
+
+
+def _hinge(a, y):
+    losses = y * np.maximum(0, 1 - a) + (1 - y) * np.maximum(0, 1 + a)
+    return np.sum(losses, axis=1, dtype=np.float64)
+
+
+def _d_hinge(a, y):
+    return (1 - y) * (a > -1) - y * (a < 1) + 0 * a  # which is nan for nan
 
 
 def _sigmoid_cross_entropy(a, y):
@@ -165,6 +246,7 @@ LOSSES = table_of(
         derivative_formula="a - y",
         prediction_formula="a",
         source="Legendre 1805",
+        advice="The usual first choice for numbers: what is learnt is the mean.",
         value=_squared_error,
         derivative=_d_squared_error,
         link=_identity,
@@ -184,11 +266,84 @@ LOSSES = table_of(
         scikit_learn="identity",
     ),
     Loss(
+        name="absolute_error",
+        formula="Σ |a - y|",
+        derivative_formula="sign(a - y)",
+        prediction_formula="a",
+        source="Boscovich 1757",
+        advice="For numbers with outliers, which it does not follow: what is learnt is the median.",
+        value=_absolute_error,
+        derivative=_d_absolute_error,
+        link=_identity,
+        link_derivative=_d_identity_link,
+        term=Formula("abs(a - y)"),
+        slope=Formula("sign(a - y)"),
+        note="Where a = y there is a corner, and the derivative is taken as 0.",
+        target=NUMBERS,
+        score=R2,
+    ),
+    Loss(
+        name="huber",
+        formula="Σ c (e - c/2), e = a - y, c = max(-δ, min(δ, e))",
+        derivative_formula="max(-δ, min(δ, a - y))",
+        prediction_formula="a",
+        source="Huber 1964",
+        advice="For numbers with some outliers: squared error up to delta, and a line beyond.",
+        value=_huber,
+        derivative=_d_huber,
+        link=_identity,
+        link_derivative=_d_identity_link,
+        term=Formula("where(abs(a - y) < delta, (a - y)**2 / 2, delta * (abs(a - y) - delta / 2))"),
+        slope=Formula("max(-delta, min(delta, a - y))"),
+        target=NUMBERS,
+        score=R2,
+        parameters=(
+            Parameter("delta", 1.0, "the error from which on it counts as a line", above=True),
+        ),
+    ),
+    Loss(
+        name="poisson",
+        formula="Σ exp(a) - y a",
+        derivative_formula="exp(a) - y",
+        prediction_formula="exp(a)",
+        source="Nelder and Wedderburn 1972",
+        advice="For counts, and rates of events: what is learnt is the logarithm of the mean.",
+        value=_poisson,
+        derivative=_d_poisson,
+        link=_exp,
+        link_derivative=_d_exp_link,
+        term=Formula("exp(a) - y * a"),
+        slope=Formula("exp(a) - y"),
+        target=COUNTS,
+        score=PoissonD2,
+        takes_logits=True,
+        finite_within=80.0,
+    ),
+    Loss(
+        name="gamma",
+        formula="Σ y exp(-a) + a",
+        derivative_formula="1 - y exp(-a)",
+        prediction_formula="exp(a)",
+        source="Nelder and Wedderburn 1972",
+        advice="For positive amounts whose spread grows with their mean, such as costs or waits.",
+        value=_gamma,
+        derivative=_d_gamma,
+        link=_exp,
+        link_derivative=_d_exp_link,
+        term=Formula("y * exp(-a) + a"),
+        slope=Formula("1 - y * exp(-a)"),
+        target=POSITIVE,
+        score=GammaD2,
+        takes_logits=True,
+        finite_within=80.0,
+    ),
+    Loss(
         name="sigmoid_cross_entropy",
         formula="Σ max(a, 0) - a y + log(1 + exp(-|a|))",
         derivative_formula="sigmoid(a) - y",
         prediction_formula="sigmoid(a)",
         source="Bridle 1990; the stable form is the same function",
+        advice="For yes or no, of each output on its own: what is learnt is the probability.",
         value=_sigmoid_cross_entropy,
         derivative=_d_sigmoid_cross_entropy,
         link=_sigmoid,
@@ -210,11 +365,64 @@ LOSSES = table_of(
         scikit_learn="logistic",
     ),
     Loss(
+        name="focal",
+        formula="Σ -y (1 - p)^γ log p - (1 - y) p^γ log(1 - p), p = sigmoid(a)",
+        derivative_formula="(1 - y) p^γ (p - γ (1 - p) log(1 - p))"
+        " - y (1 - p)^γ (1 - p - γ p log p)",
+        prediction_formula="sigmoid(a)",
+        source="Lin, Goyal, Girshick, He and Dollár 2017, without its α",
+        advice="For yes or no where one of them is rare: what is sure already counts for little.",
+        value=_focal,
+        derivative=_d_focal,
+        link=_sigmoid,
+        link_derivative=_d_sigmoid_link,
+        term=Formula(
+            "y * (1 + exp(a))**-gamma * (max(-a, 0) + log1p(exp(-abs(a))))"
+            " + (1 - y) * (1 + exp(-a))**-gamma * (max(a, 0) + log1p(exp(-abs(a))))"
+        ),
+        slope=Formula(
+            "(1 - y) * (1 + exp(-a))**-gamma * (1 / (1 + exp(-a))"
+            " + gamma / (1 + exp(a)) * (max(a, 0) + log1p(exp(-abs(a)))))"
+            " - y * (1 + exp(a))**-gamma * (1 / (1 + exp(a))"
+            " + gamma / (1 + exp(-a)) * (max(-a, 0) + log1p(exp(-abs(a)))))"
+        ),
+        text="−Σ (y (1 − p)^γ log p + (1 − y) p^γ log(1 − p)), p = σ(a)",
+        latex=r"-\sum_j \bigl(y_j (1 - p_j)^\gamma \log p_j"
+        r" + (1 - y_j) p_j^\gamma \log(1 - p_j)\bigr),\quad p_j = \sigma(a_j)",
+        target=YES_OR_NO,
+        score=LabelAccuracy,
+        takes_logits=True,
+        is_least_at_target=False,
+        parameters=(
+            Parameter("gamma", 2.0, "how much less counts what is sure; 0: the cross-entropy"),
+        ),
+    ),
+    Loss(
+        name="hinge",
+        formula="Σ y max(0, 1 - a) + (1 - y) max(0, 1 + a)",
+        derivative_formula="(1 - y) [a > -1] - y [a < 1]",
+        prediction_formula="a",
+        source="Cortes and Vapnik 1995",
+        advice="For yes or no (y is 0 or 1, a > 0 says yes), where no probabilities are needed.",
+        value=_hinge,
+        derivative=_d_hinge,
+        link=_identity,
+        link_derivative=_d_identity_link,
+        term=Formula("y * max(0, 1 - a) + (1 - y) * max(0, 1 + a)"),
+        slope=Formula("(1 - y) * where(a > -1, 1, 0) - y * where(a < 1, 1, 0)"),
+        note="At the corners, −1 and 1, the derivative is that of the flat side.",
+        target=YES_OR_NO,
+        score=LabelAccuracy,
+        takes_logits=True,
+        is_least_at_target=False,
+    ),
+    Loss(
         name="softmax_cross_entropy",
         formula="Σ y (log Σ exp(a) - a)",
         derivative_formula="softmax(a) Σ y - y",
         prediction_formula="softmax(a)",
         source="Bridle 1990",
+        advice="For one of several classes: what is learnt is the probability of each.",
         value=_softmax_cross_entropy,
         derivative=_d_softmax_cross_entropy,
         link=softmax,
@@ -243,6 +451,25 @@ ALIASES = {
     "l2": "squared_error",
     "mse_loss": "squared_error",
     "least_squares": "squared_error",
+    "mae": "absolute_error",
+    "l1": "absolute_error",
+    "l1_loss": "absolute_error",
+    "mean_absolute_error": "absolute_error",
+    "least_absolute_deviations": "absolute_error",
+    "smooth_l1": "huber",
+    "smooth_l1_loss": "huber",
+    "huber_loss": "huber",
+    "poisson_nll": "poisson",
+    "poisson_nll_loss": "poisson",
+    "poisson_loss": "poisson",
+    "gamma_nll": "gamma",
+    "gamma_deviance": "gamma",
+    "binary_focal": "focal",
+    "focal_loss": "focal",
+    "binary_focal_crossentropy": "focal",
+    "sigmoid_focal_loss": "focal",
+    "hinge_loss": "hinge",
+    "svm": "hinge",
     "binary_crossentropy": "sigmoid_cross_entropy",
     "binary_cross_entropy": "sigmoid_cross_entropy",
     "binary_cross_entropy_with_logits": "sigmoid_cross_entropy",
@@ -272,7 +499,8 @@ def find_loss(loss, n_outputs, last_activation):
     if found.takes_logits and last_activation is not ACTIVATIONS["identity"]:
         raise ValueError(
             f"loss={found.name!r} takes logits: expected 'identity' as the last layer's "
-            f"activation, got {last_activation.label!r} (predict gives probabilities all the same)"
+            f"activation, got {last_activation.label!r} (predict gives "
+            f"{found.prediction_formula} all the same)"
         )
     if n_outputs < found.least_outputs:
         raise ValueError(

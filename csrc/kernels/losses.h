@@ -8,11 +8,18 @@
  * (c) Each names its link, which turns outputs into what `predict` returns: link_LINK. p are the loss's parameters, in
  *     the order of backprop/catalogue/losses.py.
  * (d) A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
- *     stable for any finite logits: exp is only taken of numbers that are not positive.
+ *     stable for any finite outputs, as exp is only taken of numbers that are not positive; but for the losses that
+ *     are infinite themselves, poisson and gamma, where the catalogue says so (finite_within).
  */
-#define ELEMENTWISE_LOSSES(ROW)                \
-    ROW(SQUARED_ERROR, squared_error, identity) \
-    ROW(SIGMOID_CROSS_ENTROPY, sigmoid_cross_entropy, sigmoid)
+#define ELEMENTWISE_LOSSES(ROW)                                \
+    ROW(SQUARED_ERROR, squared_error, identity)                \
+    ROW(ABSOLUTE_ERROR, absolute_error, identity)              \
+    ROW(HUBER, huber, identity)                                \
+    ROW(POISSON, poisson, exp)                                 \
+    ROW(GAMMA, gamma, exp)                                     \
+    ROW(SIGMOID_CROSS_ENTROPY, sigmoid_cross_entropy, sigmoid) \
+    ROW(FOCAL, focal, sigmoid)                                 \
+    ROW(HINGE, hinge, identity)
 #define WHOLE_LOSSES(ROW) ROW(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy, softmax)
 
 enum {
@@ -58,12 +65,76 @@ INLINE vec v_squared_error(vec a, vec y, const real *p, vec sum, vec *d)
     return v_fma(v_set((real)0.5) * *d, *d, sum);
 }
 
+/* |a - y|, and the sign of a - y: 0 where they are equal */
+INLINE vec v_absolute_error(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    (void)p;
+    *d = v_sign(a - y);
+    return sum + v_absolute(a - y);
+}
+
+/* c (e - c/2) and c, the error e = a - y cut off at ±delta: ½ e² up to there, and a line beyond; p: delta */
+INLINE vec v_huber(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    const vec e = a - y, c = v_clamp(e, -p[0], p[0]);
+    *d = c;
+    return v_fma(c, v_fma(v_set((real)-0.5), c, e), sum);
+}
+
+/* exp(a) - y a, and exp(a) - y */
+INLINE vec v_poisson(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    (void)p;
+    const vec rate = v_exp(a);
+    *d = rate - y;
+    return sum + (rate - y * a);
+}
+
+/* y exp(-a) + a, and 1 - y exp(-a) */
+INLINE vec v_gamma(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    (void)p;
+    const vec ratio = y * v_exp(-a);
+    *d = v_set(1) - ratio;
+    return sum + (ratio + a);
+}
+
 /* max(a, 0) - a y + log(1 + exp(-|a|)), and sigmoid(a) - y */
 INLINE vec v_sigmoid_cross_entropy(vec a, vec y, const real *p, vec sum, vec *d)
 {
     (void)p;
     *d = v_sigmoid(a) - y;
     return sum + (v_relu(a) - a * y + v_log1p_exp(a));
+}
+
+/* q^gamma L, where q = sigmoid(t) is the chance that is given to the wrong answer and L = log(1 + exp(t)) what it
+ * costs; and its derivative by t, q^gamma (gamma (1 - q) L + q). q^gamma is exp(-gamma log(1 + exp(-t))). */
+INLINE vec v_focused(vec t, vec log1p_exp, real gamma, vec *d)
+{
+    const vec cost = v_relu(t) + log1p_exp, other = v_relu(-t) + log1p_exp;
+    const vec share = v_exp(v_clamp(v_set(-gamma) * other, -REAL_MAX, 0));
+    *d = share * v_fma(v_set(gamma) * v_sigmoid(-t), cost, v_sigmoid(t));
+    return share * cost;
+}
+
+/* y times that of t = -a, and 1 - y times that of t = a; p: gamma */
+INLINE vec v_focal(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    const vec no = v_set(1) - y, log1p_exp = v_log1p_exp(a);
+    vec d_of_yes, d_of_no;
+    const vec of_yes = v_focused(-a, log1p_exp, p[0], &d_of_yes), of_no = v_focused(a, log1p_exp, p[0], &d_of_no);
+    *d = no * d_of_no - y * d_of_yes;
+    return sum + (y * of_yes + no * of_no);
+}
+
+/* y max(0, 1 - a) + (1 - y) max(0, 1 + a), and 1 - y where a > -1, less y where a < 1 */
+INLINE vec v_hinge(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    (void)p;
+    const vec zero = v_set(0), one = v_set(1), no = one - y;
+    /* a - a: 0, or nan for nan */
+    *d = (v_where_less(v_set(-1), a, no, zero) - v_where_less(a, one, y, zero)) + (a - a);
+    return sum + (y * v_relu(one - a) + no * v_relu(one + a));
 }
 
 /* ---- of all outputs ---- */
@@ -160,6 +231,12 @@ INLINE void link_sigmoid(real *a, int64_t n_out, int64_t ld)
 {
     for (int64_t j = 0; j < n_out; ++j)
         v_store(a + j * ld, v_sigmoid(v_load(a + j * ld)));
+}
+
+INLINE void link_exp(real *a, int64_t n_out, int64_t ld)
+{
+    for (int64_t j = 0; j < n_out; ++j)
+        v_store(a + j * ld, v_exp(v_load(a + j * ld)));
 }
 
 INLINE void link_softmax(real *a, int64_t n_out, int64_t ld)

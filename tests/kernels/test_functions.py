@@ -296,7 +296,7 @@ def test_labels_are_one_hot_rows(dtype, isa, loss):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy"])
+@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy", "focal"])
 def test_cross_entropies_are_stable_for_any_finite_logits(dtype, isa, loss):
     """Wherever the target is what the logits say without a doubt, loss and derivative are 0."""
     largest = float(np.finfo(dtype).max)
