@@ -141,6 +141,35 @@ def test_derivative_of_a_loss_is_its_slope(entry):
     assert np.abs(found).max() > 0.1
 
 
+OF_OTHER_VALUES = [
+    entry(**{p.name: p.default + 0.5 if p.below is None else 0.2 for p in entry.parameters})
+    for entry in LOSSES.values()
+    if entry.parameters
+]
+
+
+@pytest.mark.parametrize("entry", OF_OTHER_VALUES, ids=repr)
+def test_losses_of_other_values(entry):
+    test_derivative_of_a_loss_is_its_slope(entry)
+    test_formulas_of_a_loss_are_what_is_computed(entry)
+    a, y = samples(entry.name)
+    assert (entry.value(a, y, *values(entry)) != entry.value(a, y)).any()  # the defaults
+
+
+def test_label_smoothing_is_a_loss_of_smoothed_targets():
+    """Of k classes, and of the 2 that yes and no are."""
+    a, y = samples("softmax_cross_entropy")
+    for name, k in (("softmax_cross_entropy", 4), ("sigmoid_cross_entropy", 2)):
+        plain, smooth = LOSSES[name], LOSSES[name](label_smoothing=0.3)
+        smoothed = 0.7 * y + 0.3 / k
+        np.testing.assert_allclose(smooth.value(a, y, 0.3), plain.value(a, smoothed), rtol=1e-14)
+        np.testing.assert_array_equal(plain.value(a, y, 0.0), plain.value(a, y))
+        assert (repr(plain), repr(smooth)) == (name, f"{name}(label_smoothing=0.3)")
+        for share in (-0.1, 1.0):
+            with pytest.raises(ValueError, match=f"label_smoothing={share}: .* below 1"):
+                plain(label_smoothing=share)
+
+
 @each_loss
 def test_derivative_of_a_link_is_its_slope(entry):
     a, _ = samples(entry.name)

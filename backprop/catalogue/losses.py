@@ -206,14 +206,28 @@ def _d_hinge(a, y):
     return (1 - y) * (a > -1) - y * (a < 1) + 0 * a  # which is nan for nan
 
 
-def _sigmoid_cross_entropy(a, y):
+SMOOTHING = Parameter(
+    "label_smoothing",
+    0.0,
+    "the share of y that is spread evenly over all answers (Szegedy et al. 2016)",
+    below=1.0,
+    is_quiet=True,
+)
+
+
+def _smoothed(y, share, k):
+    return (1 - share) * y + share / k
+
+
+def _sigmoid_cross_entropy(a, y, label_smoothing=0.0):
     """-y log p - (1 - y) log(1 - p) with p = sigmoid(a), rearranged so that no log sees a 0."""
+    y = _smoothed(y, label_smoothing, 2)
     losses = np.maximum(a, 0) - a * y + np.log1p(np.exp(-np.abs(a)))
     return np.sum(losses, axis=1, dtype=np.float64)
 
 
-def _d_sigmoid_cross_entropy(a, y):
-    return _sigmoid(a) - y
+def _d_sigmoid_cross_entropy(a, y, label_smoothing=0.0):
+    return _sigmoid(a) - _smoothed(y, label_smoothing, 2)
 
 
 def _below_highest(a):
@@ -228,14 +242,16 @@ def softmax(a):
     return e / e.sum(axis=1, keepdims=True)
 
 
-def _softmax_cross_entropy(a, y):
+def _softmax_cross_entropy(a, y, label_smoothing=0.0):
     """-sum over j of y_j log p_j with p = softmax(a), and log p_j = a_j - log sum exp(a)."""
+    y = _smoothed(y, label_smoothing, a.shape[1])
     a = _below_highest(a)
     log_sum = np.log(np.exp(a).sum(axis=1, keepdims=True))
     return np.sum(y * (log_sum - a), axis=1, dtype=np.float64)
 
 
-def _d_softmax_cross_entropy(a, y):
+def _d_softmax_cross_entropy(a, y, label_smoothing=0.0):
+    y = _smoothed(y, label_smoothing, a.shape[1])
     return softmax(a) * y.sum(axis=1, keepdims=True) - y  # softmax(a) - y where y sums to 1
 
 
@@ -348,8 +364,11 @@ LOSSES = table_of(
         derivative=_d_sigmoid_cross_entropy,
         link=_sigmoid,
         link_derivative=_d_sigmoid_link,
-        term=Formula("max(a, 0) - a * y + log1p(exp(-abs(a)))"),
-        slope=Formula("1 / (1 + exp(-a)) - y"),
+        term=Formula(
+            "max(a, 0) - a * ((1 - label_smoothing) * y + label_smoothing / 2)"
+            " + log1p(exp(-abs(a)))"
+        ),
+        slope=Formula("1 / (1 + exp(-a)) - (1 - label_smoothing) * y - label_smoothing / 2"),
         text="−Σ (y log p + (1 − y) log(1 − p)), p = σ(a)",
         latex=r"-\sum_j \bigl(y_j \log p_j + (1 - y_j) \log(1 - p_j)\bigr),"
         r"\quad p_j = \sigma(a_j)",
@@ -363,6 +382,7 @@ LOSSES = table_of(
         score=LabelAccuracy,
         takes_logits=True,
         scikit_learn="logistic",
+        parameters=(SMOOTHING,),
     ),
     Loss(
         name="focal",
@@ -442,6 +462,7 @@ LOSSES = table_of(
         least_outputs=2,
         too_few="with one yes-or-no output use 'sigmoid_cross_entropy'",
         scikit_learn="softmax",
+        parameters=(SMOOTHING,),
     ),
 )
 

@@ -13,7 +13,10 @@ TABLES = {}  # {class of record: its table}, in which what comes back from a pic
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that shapes an entry, such as a slope; its domain as `check_real` takes it."""
+    """A number that shapes an entry, such as a slope; its domain as `check_real` takes it.
+
+    One that `is_quiet` is not shown where it has its default: then it does nothing.
+    """
 
     name: str
     default: float
@@ -21,6 +24,7 @@ class Parameter:
     minimum: float = 0.0
     above: bool = False
     below: float | None = None
+    is_quiet: bool = False
 
     def check(self, value):
         """The value as a float; ValueError or TypeError outside the domain."""
@@ -67,7 +71,9 @@ class Entry:
         return _restored, (type(self), self.name, self.values)
 
     def __repr__(self):
-        values = ", ".join(f"{name}={value:g}" for name, value in self.settings.items())
+        pairs = zip(self.parameters, self.settings.values(), strict=True)
+        shown = [(p.name, value) for p, value in pairs if not (p.is_quiet and value == p.default)]
+        values = ", ".join(f"{name}={value:g}" for name, value in shown)
         return f"{self.name}({values})" if values else self.name
 
 

@@ -55,6 +55,9 @@ INLINE vec v_target(const outputs *o, int64_t j)
 
 INLINE real *da_of(const outputs *o, int64_t j) { return o->da + j * o->ld + o->column; }
 
+/* y, of which a share is spread over k answers; y itself for a share of 0 */
+INLINE vec v_smoothed(vec y, real share, real k) { return v_fma(y, v_set(1 - share), v_set(share / k)); }
+
 /* ---- elementwise ---- */
 
 /* ½ (a - y)², and a - y */
@@ -99,10 +102,10 @@ INLINE vec v_gamma(vec a, vec y, const real *p, vec sum, vec *d)
     return sum + (ratio + a);
 }
 
-/* max(a, 0) - a y + log(1 + exp(-|a|)), and sigmoid(a) - y */
+/* max(a, 0) - a y + log(1 + exp(-|a|)), and sigmoid(a) - y, with y smoothed towards ½; p: label_smoothing */
 INLINE vec v_sigmoid_cross_entropy(vec a, vec y, const real *p, vec sum, vec *d)
 {
-    (void)p;
+    y = v_smoothed(y, p[0], 2);
     *d = v_sigmoid(a) - y;
     return sum + (v_relu(a) - a * y + v_log1p_exp(a));
 }
@@ -160,10 +163,10 @@ INLINE vec v_softmax_terms(const real *a, int64_t n_out, int64_t ld, vec *highes
     return sum;
 }
 
-/* Σ y (log Σ exp a - a), and softmax(a) Σ y - y */
+/* Σ y (log Σ exp a - a), and softmax(a) Σ y - y, with y smoothed towards 1/k; p: label_smoothing */
 INLINE vec v_softmax_cross_entropy(const outputs *o, const real *p)
 {
-    (void)p;
+    const real k = (real)o->n_out;
     vec top;
     const vec sum = v_softmax_terms(o->a + o->column, o->n_out, o->ld, &top, o->da + o->column),
               log_sum = v_log(sum);
@@ -171,11 +174,11 @@ INLINE vec v_softmax_cross_entropy(const outputs *o, const real *p)
     if (o->y) {
         mass = v_set(0);
         for (int64_t j = 0; j < o->n_out; ++j)
-            mass = mass + v_target(o, j);
+            mass = mass + v_smoothed(v_target(o, j), p[0], k);
     }
     const vec share = mass / sum;
     for (int64_t j = 0; j < o->n_out; ++j) {
-        const vec y = v_target(o, j);
+        const vec y = v_smoothed(v_target(o, j), p[0], k);
         loss = v_fma(y, log_sum - v_below_top(v_output(o, j), top), loss);
         v_store(da_of(o, j), v_fma(v_load(da_of(o, j)), share, -y) * o->weight);
     }

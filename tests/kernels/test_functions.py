@@ -264,6 +264,15 @@ def test_log1p_accuracy(dtype, isa):
 # ---- losses -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("loss", [name for name, entry in LOSSES.items() if entry.parameters])
+@pytest.mark.parametrize("n_out", [2, 10])
+def test_losses_of_other_values(monkeypatch, dtype, isa, loss, n_out):
+    entry = LOSSES[loss]
+    others = {p.name: p.default + 0.5 if p.below is None else 0.2 for p in entry.parameters}
+    monkeypatch.setitem(LOSSES, loss, entry(**others))
+    test_loss_and_its_derivative(dtype, isa, loss, n_out)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("n_out", [1, 2, 3, 10, 17])
 def test_loss_and_its_derivative(dtype, isa, loss, n_out):
