@@ -301,7 +301,8 @@ class Network(Stepwise):
         y : array
             Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1,
             (n,) or (n, k), for sigmoid_cross_entropy, focal and hinge; numbers, (n,) or (n, k), for
-            the others: at least 0 for poisson, above 0 for gamma.
+            the others: at least 0 for poisson, above 0 for gamma; one number, (n,) or (n, 1), for
+            quantile.
         epochs, batch_size : int
             At least 1; a batch_size above n means n.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
@@ -419,12 +420,12 @@ class Network(Stepwise):
             {"loss", "r2"} where y is any number: the coefficient of determination,
             1 - Σ (y - a)² / Σ (y - mean y)². {"loss", "d2"} with poisson and gamma: the share of
             the deviance that is explained. Both are the mean over the outputs whose target varies,
-            and nan where none does.
+            and nan where none does. {"loss", "pinball"} with quantile: the mean over its levels.
         """
         return self._score(*self._check_samples(X, y, sample_weight))
 
     def _score(self, X, y, sample_weight):
-        score = self._loss.score()
+        score = self._loss.new_score()
         total_loss = total_weight = 0.0
         for start in range(0, len(X), EVALUATED_ROWS):
             rows = slice(start, start + EVALUATED_ROWS)

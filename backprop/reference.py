@@ -47,7 +47,7 @@ from backprop.catalogue.activations import Activation
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import find_optimizer
-from backprop.catalogue.targets import NUMBERS
+from backprop.catalogue.targets import NUMBERS, ONE_NUMBER
 from backprop.history import History
 
 # ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
@@ -186,6 +186,8 @@ def targets(y, loss, n_outputs, dtype):
         return one_hot(y, n_outputs, dtype)
     if y.ndim == 1:
         y = y[:, None]
+    if loss.target is ONE_NUMBER and y.shape[1:] == (1,):
+        y = np.broadcast_to(y, (len(y), n_outputs))
     if y.ndim != 2 or y.shape[1] != n_outputs:
         raise ValueError(f"y: the shape is {y.shape}, expected (n, {n_outputs})")
     return y.astype(dtype)
@@ -381,7 +383,7 @@ class Network:
         return z if logits else self._loss.link(a)
 
     def evaluate(self, X, y, sample_weight=None):
-        """{"loss", …}: "accuracy" of classes or yes or no, else "d2" where a is log p, or "r2"."""
+        """{"loss", …}: "accuracy" of classes or yes or no, "pinball", "d2" or "r2" of numbers."""
         y, sample_weight = self._targets(X, y, sample_weight)
         a = output_of(self._forward(self._gather(X)))
         cost, _ = cost_and_derivative(self._loss, a, y, sample_weight)
@@ -389,6 +391,9 @@ class Network:
             return {"loss": cost, "accuracy": accuracy(self._loss, a, y, sample_weight)}
         if self._loss.target is NUMBERS:
             return {"loss": cost, "r2": r2(a, y, sample_weight)}
+        if self._loss.target is ONE_NUMBER:
+            cost_of_p, _ = cost_and_derivative(self._loss, self._loss.link(a), y, sample_weight)
+            return {"loss": cost, "pinball": cost_of_p / self.n_outputs}
         return {"loss": cost, "d2": d2(self._loss, a, y, sample_weight)}
 
     # -- a loss of one's own --

@@ -219,6 +219,14 @@ def check_number_targets(argument, array, n_outputs, loss):
     return array
 
 
+def check_one_target(argument, array, n_outputs, loss):
+    """One number, (n,) or (n, 1), that all outputs are compared with; or a column for each."""
+    if array.ndim == 1 or array.shape[1:] == (1,):
+        array = check_number_targets(argument, array, 1, loss)
+        return np.broadcast_to(array, (len(array), n_outputs))  # without a copy
+    return check_number_targets(argument, array, n_outputs, loss)
+
+
 def check_counts(argument, array, n_outputs, loss):
     """Numbers of at least 0, which need not be whole: (n,) for one output or (n, n_outputs)."""
     array = check_number_targets(argument, array, n_outputs, loss)

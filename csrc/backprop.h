@@ -22,7 +22,9 @@
 
 /* The catalogue. Activations, losses and optimizers are rows of the tables in kernels/activations.h, losses.h and
  * optimizers.h; a code is a row's place there, found by its name. Each may have parameters of its own. */
-#define BP_VALUES 4    /* parameters of an activation or a loss, at most */
+#define BP_VALUES 4    /* parameters of an activation, at most */
+#define BP_LEVELS 16   /* quantiles that a loss has, at most */
+#define BP_LOSS_VALUES (1 + BP_LEVELS) /* parameters of a loss, at most */
 #define BP_SETTINGS 8  /* hyper-parameters of an optimizer beside those that all have, at most */
 #define BP_CONSTANTS 8 /* of one of its steps */
 #define BP_MOMENTS 3   /* arrays that it keeps for each parameter, at most */
@@ -34,7 +36,7 @@ typedef struct {
 
 typedef struct {
     int code;
-    double values[BP_VALUES];
+    double values[BP_LOSS_VALUES];
 } bp_loss;
 
 typedef struct {

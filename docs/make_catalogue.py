@@ -8,6 +8,7 @@ from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.records import shown
 from backprop.catalogue.schedules import SCHEDULES
 
 FILE = Path(__file__).with_name("catalogue.md")
@@ -130,7 +131,7 @@ def source_of(kind):
 
 def parameters(entry):
     """Names and defaults, with what they are."""
-    found = [f"`{one.name}={one.default:g}`, {one.meaning}" for one in entry.parameters]
+    found = [f"`{one.name}={shown(one.default)}`, {one.meaning}" for one in entry.parameters]
     return "; ".join(found) or "–"
 
 

@@ -16,7 +16,7 @@ from networks import tamed
 import backprop as bp
 from backprop.catalogue import activations as catalogue
 from backprop.catalogue import losses, optimizers
-from backprop.catalogue.targets import CLASSES, COUNTS, NUMBERS, POSITIVE, YES_OR_NO
+from backprop.catalogue.targets import CLASSES, COUNTS, NUMBERS, ONE_NUMBER, POSITIVE, YES_OR_NO
 
 FILE = Path(__file__).with_name("golden_weights.json")
 
@@ -50,6 +50,7 @@ LOSSES = (
     "gamma",
     "focal",
     "hinge",
+    "quantile",
 )
 OPTIMIZERS = {
     "sgd": lambda: bp.SGD(0.05),
@@ -88,6 +89,7 @@ def data(loss):
         NUMBERS: lambda: X[:, :3] * X[:, 3:6],
         COUNTS: lambda: np.floor(np.abs(4 * X[:, :3] * X[:, 3:6])),
         POSITIVE: lambda: np.abs(X[:, :3]) + 0.25,
+        ONE_NUMBER: lambda: X[:, 0] * X[:, 3],
         YES_OR_NO: lambda: (X[:, :3] > X[:, 3:6]).astype(float),
         CLASSES: lambda: X[:, :3].argmax(axis=1),
     }

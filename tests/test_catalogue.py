@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 Z = np.linspace(-6, 6, 241) + 0.0123  # no kink is among them
 
 each_activation = pytest.mark.parametrize("entry", ACTIVATIONS.values(), ids=list(ACTIVATIONS))
-each_loss = pytest.mark.parametrize("entry", LOSSES.values(), ids=list(LOSSES))
+FOUR = {"quantile": {"levels": (0.1, 0.4, 0.6, 0.9)}}  # of four outputs, as all tests below have
+each_loss = pytest.mark.parametrize(
+    "entry", [LOSSES[name](**FOUR.get(name, {})) for name in LOSSES], ids=list(LOSSES)
+)
 
 
 def values(entry):
@@ -144,7 +147,7 @@ def test_derivative_of_a_loss_is_its_slope(entry):
 OF_OTHER_VALUES = [
     entry(**{p.name: p.default + 0.5 if p.below is None else 0.2 for p in entry.parameters})
     for entry in LOSSES.values()
-    if entry.parameters
+    if entry.parameters and entry.misfit is None
 ]
 
 
@@ -185,7 +188,8 @@ def test_derivative_of_a_link_is_its_slope(entry):
 def test_losses_of_large_numbers_and_of_nan(entry, dtype):
     _, y = samples(entry.name, 3)
     a = np.array([[1e4, -1e4, 0, 50], [50, -50, 1e4, 1e4], [np.nan, 0, 1, 2]])
-    losses, slope = (f(a.astype(dtype), y.astype(dtype)) for f in (entry.value, entry.derivative))
+    given = a.astype(dtype), y.astype(dtype), *values(entry)
+    losses, slope = entry.value(*given), entry.derivative(*given)
     assert losses.dtype == np.float64
     assert slope.dtype == entry.link(a.astype(dtype)).dtype == np.dtype(dtype)
     assert np.isnan(losses).tolist() == [False, False, True]
@@ -198,7 +202,7 @@ def test_losses_of_large_numbers_and_of_nan(entry, dtype):
 
 @each_loss
 def test_a_loss_is_least_where_the_prediction_is_the_target(entry):
-    _, y = samples(entry.name, 5, 3)
+    _, y = samples(entry.name, 5)
     a = np.zeros_like(y)
     for rate in np.linspace(0.2, 0, 5000):
         a -= rate * entry.derivative(a, y, *values(entry))
@@ -252,13 +256,13 @@ def test_d2_is_the_share_of_the_deviance(score):
 
 @each_loss
 def test_what_is_declared_of_a_loss(entry):
-    _, y = samples(entry.name, 5, 3)
-    assert check_targets("y", y, entry, 5, 3).tolist() == y.tolist()
+    _, y = samples(entry.name, 5)
+    assert check_targets("y", y, entry, 5, 4).tolist() == y.tolist()
     assert (entry.score.name == "accuracy") == entry.target.is_categorical
     assert entry.least_outputs == 1 or entry.too_few
-    assert records.find("loss", entry.name, LOSSES) is losses.find_loss(
-        entry, entry.least_outputs, ACTIVATIONS["identity"]
-    )
+    n_outputs = entry.least_outputs if entry.misfit is None else 4
+    assert losses.find_loss(entry, n_outputs, ACTIVATIONS["identity"]) is entry
+    assert records.find("loss", entry.name, LOSSES) is LOSSES[entry.name]
 
 
 # ---- optimizers --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from networks import LOSSES, targets
+from networks import CATALOGUED, LOSSES, targets
 
 import backprop as bp
 from backprop.catalogue.losses import LOSSES as CATALOGUE
@@ -208,7 +208,7 @@ def test_labels_are_one_hot_rows(dtype):
 
 
 @pytest.mark.parametrize(
-    "loss", [name for name, loss in CATALOGUE.items() if loss.least_outputs == 1]
+    "loss", [name for name, loss in CATALOGUED.items() if loss.least_outputs == 1]
 )
 def test_one_target_may_be_a_vector_or_a_column(loss):
     X, y = whole_numbers()

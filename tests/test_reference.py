@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from networks import CATALOGUED as LOSSES
 from networks import every_optimizer, last_activation, soft_targets, tamed
 
 from backprop import reference as ref
 from backprop.catalogue.activations import ACTIVATIONS
-from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import SGD, Adam
 from backprop.layers import Dense
 

@@ -13,6 +13,7 @@ cdef extern from "backprop.h" nogil:
 
     enum:
         BP_VALUES
+        BP_LOSS_VALUES
         BP_SETTINGS
         BP_MOMENTS
 
@@ -22,7 +23,7 @@ cdef extern from "backprop.h" nogil:
 
     ctypedef struct bp_loss:
         int code
-        double[BP_VALUES] values
+        double[BP_LOSS_VALUES] values
 
     ctypedef struct bp_optimizer:
         int code

@@ -14,9 +14,24 @@ import numpy as np
 
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.formula import Formula
-from backprop.catalogue.records import Entry, Parameter, find, table_of
-from backprop.catalogue.scores import R2, ClassAccuracy, GammaD2, LabelAccuracy, PoissonD2
-from backprop.catalogue.targets import CLASSES, COUNTS, NUMBERS, POSITIVE, YES_OR_NO, Target
+from backprop.catalogue.records import Entry, Flag, Levels, Parameter, find, table_of
+from backprop.catalogue.scores import (
+    R2,
+    ClassAccuracy,
+    GammaD2,
+    LabelAccuracy,
+    Pinball,
+    PoissonD2,
+)
+from backprop.catalogue.targets import (
+    CLASSES,
+    COUNTS,
+    NUMBERS,
+    ONE_NUMBER,
+    POSITIVE,
+    YES_OR_NO,
+    Target,
+)
 
 ELEMENTWISE, MATRIX = "elementwise", "matrix"  # values of Loss.long_way
 
@@ -57,6 +72,12 @@ class Loss(Entry):
         Units that the last layer has at least.
     too_few : str
         What to use instead where it has fewer.
+    score_has_values : bool
+        Whether the score is made of the values of the parameters.
+    misfit : callable or None
+        (units of the last layer, *values) -> what is expected instead, or ""; None: any will do.
+    link_of : callable or None
+        (*values) -> link, where it depends on them.
     scikit_learn : str or None
         What scikit-learn calls the activation behind its logits.
     term, slope : Formula or None
@@ -93,6 +114,9 @@ class Loss(Entry):
     finite_within: float | None = None
     least_outputs: int = 1
     too_few: str = ""
+    score_has_values: bool = False
+    misfit: Callable[..., str] | None = None
+    link_of: Callable[..., Callable] | None = None
     scikit_learn: str | None = None
     term: Formula | None = None
     slope: Formula | None = None
@@ -102,7 +126,16 @@ class Loss(Entry):
     note: str = ""
     long_way: str | None = None
     parameters: tuple[Parameter, ...] = ()
-    values: tuple[float, ...] = ()
+    values: tuple[float | bool | tuple[float, ...], ...] = ()
+
+    def __post_init__(self):
+        """Choose the link that the values ask for."""
+        if self.link_of is not None:
+            object.__setattr__(self, "link", self.link_of(*self.settings.values()))
+
+    def new_score(self):
+        """A score to which nothing was added yet."""
+        return self.score(*self.settings.values()) if self.score_has_values else self.score()
 
 
 _identity = ACTIVATIONS["identity"].value
@@ -195,6 +228,35 @@ def _focal(a, y, gamma=2.0):
 
 def _d_focal(a, y, gamma=2.0):
     return (1 - y) * _focused(a, gamma)[1] - y * _focused(-a, gamma)[1]
+
+
+LEVELS = (0.05, 0.5, 0.95)
+
+
+def _quantile(a, y, noncrossing=False, levels=LEVELS):
+    error, levels = y - a, np.array(levels, a.dtype)
+    losses = np.maximum(levels * error, (levels - 1) * error)
+    return np.sum(losses, axis=1, dtype=np.float64)
+
+
+def _d_quantile(a, y, noncrossing=False, levels=LEVELS):
+    levels = np.array(levels, a.dtype)
+    return (1 - levels) * (a > y) - levels * (a < y) + 0 * a  # which is nan for nan
+
+
+def _sorted(a):
+    return np.sort(a, axis=1)
+
+
+def _link_of_quantiles(noncrossing, levels):
+    return _sorted if noncrossing else _identity
+
+
+def _misfit_of_quantiles(n_outputs, noncrossing, levels):
+    count = len(levels)
+    if n_outputs == count:
+        return ""
+    return f"a last layer of {count} unit{'s' * (count > 1)}, one for each of the levels {levels}"
 
 
 def _hinge(a, y):
@@ -464,6 +526,34 @@ LOSSES = table_of(
         scikit_learn="softmax",
         parameters=(SMOOTHING,),
     ),
+    Loss(
+        name="quantile",
+        formula="Σ_j max(q_j (y - a_j), (q_j - 1) (y - a_j))",
+        derivative_formula="(1 - q_j) [a_j > y] - q_j [a_j < y]",
+        prediction_formula="a, sorted if noncrossing",
+        source="Koenker and Bassett 1978; sorted: Chernozhukov, Fernández-Val and Galichon 2010",
+        advice="For a range instead of one number: an output for each quantile of one target.",
+        value=_quantile,
+        derivative=_d_quantile,
+        link=_identity,
+        link_of=_link_of_quantiles,
+        link_derivative=_d_identity_link,
+        text="Σ_j max(q_j (y − a_j), (q_j − 1) (y − a_j))",
+        latex=r"\sum_j \max\bigl(q_j (y - a_j), (q_j - 1) (y - a_j)\bigr)",
+        latex_derivative=(
+            r"\frac{\partial \ell}{\partial a_j} &= 1 - q_j \text{ where } a_j > y,"
+            r"\quad -q_j \text{ where } a_j < y",
+        ),
+        note="Where a_j = y there is a corner, and the derivative is taken as 0.",
+        target=ONE_NUMBER,
+        score=Pinball,
+        score_has_values=True,
+        misfit=_misfit_of_quantiles,
+        parameters=(
+            Flag("noncrossing", False, "whether `predict` sorts the quantiles of a row"),
+            Levels("levels", LEVELS, "the quantiles, in ascending order, one for each output"),
+        ),
+    ),
 )
 
 ALIASES = {
@@ -489,6 +579,9 @@ ALIASES = {
     "focal_loss": "focal",
     "binary_focal_crossentropy": "focal",
     "sigmoid_focal_loss": "focal",
+    "pinball": "quantile",
+    "pinball_loss": "quantile",
+    "quantile_loss": "quantile",
     "hinge_loss": "hinge",
     "svm": "hinge",
     "binary_crossentropy": "sigmoid_cross_entropy",
@@ -528,4 +621,6 @@ def find_loss(loss, n_outputs, last_activation):
             f"loss={found.name!r} needs a last layer of {found.least_outputs} units or more; "
             f"{found.too_few}"
         )
+    if found.misfit is not None and (expected := found.misfit(n_outputs, *found.settings.values())):
+        raise ValueError(f"loss={found.name!r} needs {expected}; it has {n_outputs}")
     return found

@@ -146,6 +146,29 @@ class GammaD2(_D2):
         return 1 + np.log(y)
 
 
+class Pinball:
+    """The mean pinball loss of the quantiles: 0 is perfect, and less is better."""
+
+    name = "pinball"
+
+    def __init__(self, noncrossing, levels):
+        self._levels, self._sorted = np.array(levels), noncrossing
+        self._loss = self._weight = 0.0
+
+    def add(self, out, y, weight):
+        """A block of rows; weight (n,), or None for 1 each."""
+        weight = _weights(weight, len(y))
+        out = np.sort(out, axis=1) if self._sorted else out
+        error = y.astype(np.float64) - out
+        losses = np.maximum(self._levels * error, (self._levels - 1) * error)
+        self._loss += weight @ losses.mean(axis=1)
+        self._weight += weight.sum()
+
+    def value(self):
+        """Of all blocks."""
+        return float(self._loss / self._weight)
+
+
 def _mean_of_varying(scores, low, high):
     """The mean over the outputs whose target varies: nan where none does."""
     varies = np.broadcast_to(low < high, scores.shape)

@@ -34,5 +34,6 @@ class Target:
 NUMBERS = Target("numbers", False, False, validation.check_number_targets)
 COUNTS = Target("numbers of at least 0", False, False, validation.check_counts)
 POSITIVE = Target("numbers above 0", False, False, validation.check_positive_targets)
+ONE_NUMBER = Target("one number", False, False, validation.check_one_target)
 YES_OR_NO = Target("yes or no", False, True, validation.check_yes_or_no_targets)
 CLASSES = Target("one of several classes", True, True, validation.check_class_targets)

@@ -5,7 +5,7 @@
  *     added to it, and the term's derivative by a in *d.
  * (b) WHOLE rows see all outputs of a sample at once: v_name(outputs, p) gives the loss, and leaves its derivative
  *     times the sample's weight in outputs->da.
- * (c) Each names its link, which turns outputs into what `predict` returns: link_LINK. p are the loss's parameters, in
+ * (c) Each names its link, which turns outputs into what `predict` returns: link_LINK(a, p). p are the parameters, in
  *     the order of backprop/catalogue/losses.py.
  * (d) A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
  *     stable for any finite outputs, as exp is only taken of numbers that are not positive; but for the losses that
@@ -20,7 +20,9 @@
     ROW(SIGMOID_CROSS_ENTROPY, sigmoid_cross_entropy, sigmoid) \
     ROW(FOCAL, focal, sigmoid)                                 \
     ROW(HINGE, hinge, identity)
-#define WHOLE_LOSSES(ROW) ROW(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy, softmax)
+#define WHOLE_LOSSES(ROW)                                      \
+    ROW(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy, softmax) \
+    ROW(QUANTILE, quantile, sorted)
 
 enum {
 #define CODE(NAME, name, link) NAME,
@@ -185,6 +187,21 @@ INLINE vec v_softmax_cross_entropy(const outputs *o, const real *p)
     return loss;
 }
 
+/* Σ max(q e, (q - 1) e) of e = y - a, and 1 - q where a is above y, -q below; p: whether predictions are sorted, and
+ * a level q for each output */
+INLINE vec v_quantile(const outputs *o, const real *p)
+{
+    const vec zero = v_set(0);
+    vec loss = zero;
+    for (int64_t j = 0; j < o->n_out; ++j) {
+        const vec e = v_target(o, j) - v_output(o, j), q = v_set(p[1 + j]), rest = v_set(1 - p[1 + j]);
+        const vec slope = v_where_less(e, zero, rest, v_where_less(zero, e, -q, e)); /* e: 0, or nan */
+        loss = v_fma(-slope, e, loss);
+        v_store(da_of(o, j), slope * o->weight);
+    }
+    return loss;
+}
+
 /* ---- the switches ---- */
 
 INLINE vec v_elementwise(int code, const outputs *o, const real *p)
@@ -206,8 +223,8 @@ INLINE vec v_elementwise(int code, const outputs *o, const real *p)
 static void loss(const bp_loss *loss, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld,
                  int64_t first, int64_t last, void *da, void *losses)
 {
-    real p[BP_VALUES];
-    for (int i = 0; i < BP_VALUES; ++i)
+    real p[BP_LOSS_VALUES];
+    for (int i = 0; i < BP_LOSS_VALUES; ++i)
         p[i] = (real)loss->values[i];
     for (int64_t column = first; column < last; column += LANES) {
         const vec weight = v_load((const real *)targets->weights + column);
@@ -228,26 +245,43 @@ static void loss(const bp_loss *loss, const void *a, const bp_targets *targets, 
 
 /* ---- links: LANES samples, a: [n_out][ld] ---- */
 
-INLINE void link_identity(real *a, int64_t n_out, int64_t ld) { (void)a, (void)n_out, (void)ld; }
-
-INLINE void link_sigmoid(real *a, int64_t n_out, int64_t ld)
+INLINE void link_identity(real *a, const double *p, int64_t n_out, int64_t ld)
 {
+    (void)a, (void)p, (void)n_out, (void)ld;
+}
+
+INLINE void link_sigmoid(real *a, const double *p, int64_t n_out, int64_t ld)
+{
+    (void)p;
     for (int64_t j = 0; j < n_out; ++j)
         v_store(a + j * ld, v_sigmoid(v_load(a + j * ld)));
 }
 
-INLINE void link_exp(real *a, int64_t n_out, int64_t ld)
+INLINE void link_exp(real *a, const double *p, int64_t n_out, int64_t ld)
 {
+    (void)p;
     for (int64_t j = 0; j < n_out; ++j)
         v_store(a + j * ld, v_exp(v_load(a + j * ld)));
 }
 
-INLINE void link_softmax(real *a, int64_t n_out, int64_t ld)
+INLINE void link_softmax(real *a, const double *p, int64_t n_out, int64_t ld)
 {
+    (void)p;
     vec top;
     const vec share = v_set(1) / v_softmax_terms(a, n_out, ld, &top, a);
     for (int64_t j = 0; j < n_out; ++j)
         v_store(a + j * ld, v_load(a + j * ld) * share);
+}
+
+/* in ascending order where p[0] asks for it, each of the samples for itself */
+INLINE void link_sorted(real *a, const double *p, int64_t n_out, int64_t ld)
+{
+    for (int64_t last = p[0] != 0 ? n_out - 1 : 0; last > 0; --last)
+        for (int64_t j = 0; j < last; ++j) {
+            const vec one = v_load(a + j * ld), other = v_load(a + (j + 1) * ld);
+            v_store(a + j * ld, v_where_less(other, one, other, one));
+            v_store(a + (j + 1) * ld, v_where_less(other, one, one, other));
+        }
 }
 
 static void link(const bp_loss *loss, void *a, int64_t n_out, int64_t ld, int64_t first, int64_t last)
@@ -255,7 +289,7 @@ static void link(const bp_loss *loss, void *a, int64_t n_out, int64_t ld, int64_
     for (int64_t column = first; column < last; column += LANES)
         switch (loss->code) {
 #define LINK(NAME, name, link) \
-    case NAME: link_##link((real *)a + column, n_out, ld); break;
+    case NAME: link_##link((real *)a + column, loss->values, n_out, ld); break;
             ELEMENTWISE_LOSSES(LINK)
             WHOLE_LOSSES(LINK)
         }
