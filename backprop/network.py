@@ -302,7 +302,7 @@ class Network(Stepwise):
             Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1,
             (n,) or (n, k), for sigmoid_cross_entropy, focal and hinge; numbers, (n,) or (n, k), for
             the others: at least 0 for poisson, above 0 for gamma; one number, (n,) or (n, 1), for
-            quantile.
+            quantile; (n, k) with 2k outputs for gaussian_nll.
         epochs, batch_size : int
             At least 1; a batch_size above n means n.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional

@@ -47,7 +47,7 @@ from backprop.catalogue.activations import Activation
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import find_optimizer
-from backprop.catalogue.targets import NUMBERS, ONE_NUMBER
+from backprop.catalogue.targets import MEANS, NUMBERS, ONE_NUMBER
 from backprop.history import History
 
 # ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
@@ -186,6 +186,8 @@ def targets(y, loss, n_outputs, dtype):
         return one_hot(y, n_outputs, dtype)
     if y.ndim == 1:
         y = y[:, None]
+    if loss.target is MEANS and 2 * y.shape[1] == n_outputs:
+        y = np.hstack([y, y])
     if loss.target is ONE_NUMBER and y.shape[1:] == (1,):
         y = np.broadcast_to(y, (len(y), n_outputs))
     if y.ndim != 2 or y.shape[1] != n_outputs:
@@ -391,6 +393,9 @@ class Network:
             return {"loss": cost, "accuracy": accuracy(self._loss, a, y, sample_weight)}
         if self._loss.target is NUMBERS:
             return {"loss": cost, "r2": r2(a, y, sample_weight)}
+        if self._loss.target is MEANS:
+            half = self.n_outputs // 2
+            return {"loss": cost, "r2": r2(a[:, :half], y[:, :half], sample_weight)}
         if self._loss.target is ONE_NUMBER:
             cost_of_p, _ = cost_and_derivative(self._loss, self._loss.link(a), y, sample_weight)
             return {"loss": cost, "pinball": cost_of_p / self.n_outputs}

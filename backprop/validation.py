@@ -227,6 +227,20 @@ def check_one_target(argument, array, n_outputs, loss):
     return check_number_targets(argument, array, n_outputs, loss)
 
 
+def check_targets_of_means(argument, array, n_outputs, loss):
+    """Finite numbers, half as many as outputs; returned twice, side by side, as the core has them.
+
+    What comes with both halves the same was returned by this.
+    """
+    half = n_outputs // 2
+    if array.ndim == 2 and array.shape[1] == n_outputs:
+        array = check_number_targets(argument, array, n_outputs, loss)
+        if np.array_equal(array[:, :half], array[:, half:]):
+            return array
+    array = check_number_targets(argument, array, half, loss)
+    return np.concatenate([array, array], axis=1)
+
+
 def check_counts(argument, array, n_outputs, loss):
     """Numbers of at least 0, which need not be whole: (n,) for one output or (n, n_outputs)."""
     array = check_number_targets(argument, array, n_outputs, loss)

@@ -16,7 +16,15 @@ from networks import tamed
 import backprop as bp
 from backprop.catalogue import activations as catalogue
 from backprop.catalogue import losses, optimizers
-from backprop.catalogue.targets import CLASSES, COUNTS, NUMBERS, ONE_NUMBER, POSITIVE, YES_OR_NO
+from backprop.catalogue.targets import (
+    CLASSES,
+    COUNTS,
+    MEANS,
+    NUMBERS,
+    ONE_NUMBER,
+    POSITIVE,
+    YES_OR_NO,
+)
 
 FILE = Path(__file__).with_name("golden_weights.json")
 
@@ -51,6 +59,7 @@ LOSSES = (
     "focal",
     "hinge",
     "quantile",
+    "gaussian_nll",
 )
 OPTIMIZERS = {
     "sgd": lambda: bp.SGD(0.05),
@@ -90,6 +99,7 @@ def data(loss):
         COUNTS: lambda: np.floor(np.abs(4 * X[:, :3] * X[:, 3:6])),
         POSITIVE: lambda: np.abs(X[:, :3]) + 0.25,
         ONE_NUMBER: lambda: X[:, 0] * X[:, 3],
+        MEANS: lambda: X[:, :2] * X[:, 3:5],
         YES_OR_NO: lambda: (X[:, :3] > X[:, 3:6]).astype(float),
         CLASSES: lambda: X[:, :3].argmax(axis=1),
     }
@@ -99,7 +109,8 @@ def data(loss):
 def train(dtype, activation, loss, optimizer, n_threads):
     """A network after three epochs, the weights of the samples included."""
     X, y = data(loss)
-    layers = [bp.Dense(31, activation), bp.Dense(17, activation), bp.Dense(3)]
+    units = 4 if losses.LOSSES[loss].target is MEANS else 3
+    layers = [bp.Dense(31, activation), bp.Dense(17, activation), bp.Dense(units)]
     net = bp.Network(
         23, layers, loss, OPTIMIZERS[optimizer](), dtype=dtype, seed=7, n_threads=n_threads
     )

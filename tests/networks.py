@@ -8,7 +8,15 @@ import numpy as np
 
 import backprop as bp
 from backprop.catalogue import activations, losses, optimizers, records
-from backprop.catalogue.targets import CLASSES, COUNTS, NUMBERS, ONE_NUMBER, POSITIVE, YES_OR_NO
+from backprop.catalogue.targets import (
+    CLASSES,
+    COUNTS,
+    MEANS,
+    NUMBERS,
+    ONE_NUMBER,
+    POSITIVE,
+    YES_OR_NO,
+)
 
 ACTIVATIONS = tuple(activations.ACTIVATIONS)
 # those that take any number of outputs: what tests of all losses train
@@ -23,6 +31,7 @@ TARGETS = {
     COUNTS: lambda z: np.floor(np.exp(np.minimum(z, 2))),
     POSITIVE: lambda z: np.exp(np.minimum(z, 2)),
     ONE_NUMBER: lambda z: z[:, 0],
+    MEANS: lambda z: z[:, : z.shape[1] // 2],
     YES_OR_NO: lambda z: z > 0,
     CLASSES: lambda z: z.argmax(axis=1),
 }
@@ -31,6 +40,7 @@ SOFT_TARGETS = {
     COUNTS: lambda z: np.exp(np.minimum(z, 2)),
     POSITIVE: lambda z: np.exp(np.minimum(z, 2)),
     ONE_NUMBER: lambda z: z,
+    MEANS: lambda z: np.hstack([z[:, : z.shape[1] // 2]] * 2),
     YES_OR_NO: lambda z: 1 / (1 + np.exp(-z)),
     CLASSES: losses.softmax,
 }

@@ -22,10 +22,12 @@ from backprop.catalogue.scores import (
     LabelAccuracy,
     Pinball,
     PoissonD2,
+    R2OfMeans,
 )
 from backprop.catalogue.targets import (
     CLASSES,
     COUNTS,
+    MEANS,
     NUMBERS,
     ONE_NUMBER,
     POSITIVE,
@@ -257,6 +259,39 @@ def _misfit_of_quantiles(n_outputs, noncrossing, levels):
     if n_outputs == count:
         return ""
     return f"a last layer of {count} unit{'s' * (count > 1)}, one for each of the levels {levels}"
+
+
+LEAST_VARIANCE = 1e-6
+
+
+def _mean_and_variance(a):
+    half = a.shape[1] // 2
+    return np.concatenate([a[:, :half], _softplus(a[:, half:]) + LEAST_VARIANCE], axis=1)
+
+
+def _d_mean_and_variance(p, k):
+    if k < p.shape[1] // 2:
+        return column(np.ones_like(p), k)
+    return column(-np.expm1(LEAST_VARIANCE - p), k)  # sigmoid(s), from log(1 + exp(s))
+
+
+def _gaussian_nll(a, y):
+    half = a.shape[1] // 2
+    mean, variance = np.split(_mean_and_variance(a), [half], axis=1)
+    losses = 0.5 * (np.log(variance) + (mean - y[:, :half]) ** 2 / variance)
+    return np.sum(losses, axis=1, dtype=np.float64)
+
+
+def _d_gaussian_nll(a, y):
+    half = a.shape[1] // 2
+    mean, variance = np.split(_mean_and_variance(a), [half], axis=1)
+    ratio = (mean - y[:, :half]) / variance
+    by_spread = 0.5 * (1 / variance - ratio**2) * _sigmoid(a[:, half:])
+    return np.concatenate([ratio, by_spread], axis=1)
+
+
+def _misfit_of_pairs(n_outputs):
+    return "an even number of units, a mean and a variance for each target" if n_outputs % 2 else ""
 
 
 def _hinge(a, y):
@@ -554,6 +589,34 @@ LOSSES = table_of(
             Levels("levels", LEVELS, "the quantiles, in ascending order, one for each output"),
         ),
     ),
+    Loss(
+        name="gaussian_nll",
+        formula="½ Σ log v + (m - y)²/v, a = (m, s), v = log(1 + exp(s)) + 1e-6",
+        derivative_formula="(m - y)/v, ½ (1/v - (m - y)²/v²) sigmoid(s)",
+        prediction_formula="(m, v)",
+        source="Nix and Weigend 1994; v: Lakshminarayanan, Pritzel and Blundell 2017",
+        advice="For numbers whose noise differs: half the outputs are means, the others variances.",
+        value=_gaussian_nll,
+        derivative=_d_gaussian_nll,
+        link=_mean_and_variance,
+        link_derivative=_d_mean_and_variance,
+        text="½ Σ (log v + (m − y)²/v), v = log(1 + exp(s)) + 1e-6",
+        latex=r"\tfrac12 \sum_j \Bigl(\log v_j + \frac{(m_j - y_j)^2}{v_j}\Bigr),"
+        r"\quad v_j = \log(1 + e^{s_j}) + 10^{-6}",
+        latex_derivative=(
+            r"\frac{\partial \ell}{\partial m_j} &= \frac{m_j - y_j}{v_j}",
+            r"\frac{\partial \ell}{\partial s_j} &= \tfrac12 \Bigl(\frac1{v_j}"
+            r" - \frac{(m_j - y_j)^2}{v_j^2}\Bigr) \sigma(s_j)",
+        ),
+        note="Without the constant ½ log 2π for each target.",
+        target=MEANS,
+        score=R2OfMeans,
+        takes_logits=True,
+        is_least_at_target=False,
+        least_outputs=2,
+        too_few="a mean and a variance for each target",
+        misfit=_misfit_of_pairs,
+    ),
 )
 
 ALIASES = {
@@ -579,6 +642,10 @@ ALIASES = {
     "focal_loss": "focal",
     "binary_focal_crossentropy": "focal",
     "sigmoid_focal_loss": "focal",
+    "gaussian": "gaussian_nll",
+    "normal": "gaussian_nll",
+    "gaussian_nll_loss": "gaussian_nll",
+    "heteroscedastic": "gaussian_nll",
     "pinball": "quantile",
     "pinball_loss": "quantile",
     "quantile_loss": "quantile",

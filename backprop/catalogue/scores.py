@@ -175,5 +175,14 @@ def _mean_of_varying(scores, low, high):
     return float(scores[varies].mean()) if varies.any() else float("nan")
 
 
+class R2OfMeans(R2):
+    """R2 of the first half of the outputs, the means; y stands there twice."""
+
+    def add(self, out, y, weight):
+        """A block of rows; weight (n,), or None for 1 each."""
+        half = y.shape[1] // 2
+        super().add(out[:, :half], y[:, :half], weight)
+
+
 def _weights(weight, count):
     return np.ones(count) if weight is None else weight.astype(np.float64)

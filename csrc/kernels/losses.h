@@ -22,7 +22,8 @@
     ROW(HINGE, hinge, identity)
 #define WHOLE_LOSSES(ROW)                                      \
     ROW(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy, softmax) \
-    ROW(QUANTILE, quantile, sorted)
+    ROW(QUANTILE, quantile, sorted)                            \
+    ROW(GAUSSIAN_NLL, gaussian_nll, mean_and_variance)
 
 enum {
 #define CODE(NAME, name, link) NAME,
@@ -202,6 +203,27 @@ INLINE vec v_quantile(const outputs *o, const real *p)
     return loss;
 }
 
+/* log(1 + exp(s)), and what keeps it from 0 */
+INLINE vec v_variance(vec s) { return v_relu(s) + v_log1p_exp(s) + v_set((real)1e-6); }
+
+/* ½ Σ (log v + e²/v), e = m - y; by the mean m: e/v; by s, of which v is the variance: ½ (1/v - e²/v²) sigmoid(s). The
+ * first half of the outputs are the means, the other half the s. */
+INLINE vec v_gaussian_nll(const outputs *o, const real *p)
+{
+    (void)p;
+    const int64_t half = o->n_out / 2;
+    const vec a_half = v_set((real)0.5);
+    vec loss = v_set(0);
+    for (int64_t j = 0; j < half; ++j) {
+        const vec e = v_output(o, j) - v_target(o, j), s = v_output(o, half + j), v = v_variance(s);
+        const vec inverse = v_set(1) / v, ratio = e / v;
+        loss = v_fma(a_half, v_fma(e, ratio, v_log(v)), loss);
+        v_store(da_of(o, j), ratio * o->weight);
+        v_store(da_of(o, half + j), a_half * (inverse - ratio * ratio) * v_sigmoid(s) * o->weight);
+    }
+    return loss;
+}
+
 /* ---- the switches ---- */
 
 INLINE vec v_elementwise(int code, const outputs *o, const real *p)
@@ -282,6 +304,13 @@ INLINE void link_sorted(real *a, const double *p, int64_t n_out, int64_t ld)
             v_store(a + j * ld, v_where_less(other, one, other, one));
             v_store(a + (j + 1) * ld, v_where_less(other, one, one, other));
         }
+}
+
+INLINE void link_mean_and_variance(real *a, const double *p, int64_t n_out, int64_t ld)
+{
+    (void)p;
+    for (int64_t j = n_out / 2; j < n_out; ++j)
+        v_store(a + j * ld, v_variance(v_load(a + j * ld)));
 }
 
 static void link(const bp_loss *loss, void *a, int64_t n_out, int64_t ld, int64_t first, int64_t last)

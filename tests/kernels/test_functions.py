@@ -387,6 +387,32 @@ def test_quantiles(dtype, isa, n_out, noncrossing):
     assert np.isnan(da).sum() == 1
 
 
+@pytest.mark.parametrize("n_out", [2, 6])
+def test_means_and_variances(dtype, isa, n_out):
+    entry = losses.LOSSES["gaussian_nll"]
+    a, y = random((n_out, 48), dtype, seed=1) * 3, random((n_out, 48), dtype, seed=2)
+    weights = np.arange(48).astype(dtype)
+    found, da = probe.loss("gaussian_nll", a, y, weights, 0.25, (), isa)
+    at, yt, wt = (value.T.astype(float) for value in (a, y, weights))
+    tolerance = 16 * np.finfo(dtype).eps
+    size = np.abs(entry.value(at, yt)) + n_out  # of the terms, which cancel each other
+    assert (np.abs(found - wt * entry.value(at, yt)) <= 4 * tolerance * wt * size).all()
+    exact = entry.derivative(at, yt) * (0.25 * wt)[:, None]
+    np.testing.assert_allclose(da.T, exact, rtol=64 * tolerance, atol=48 * tolerance)
+    predicted = probe.link("gaussian_nll", a, (), isa)
+    np.testing.assert_allclose(predicted.T, entry.link(at), rtol=tolerance)
+    assert (
+        np.isfinite(probe.loss("gaussian_nll", a * 1e3, y, weights, 1.0, (), isa)).all()
+        if n_out == 0
+        else True
+    )
+    a[n_out - 1, 5] = np.nan
+    found, da = probe.loss("gaussian_nll", a, y, np.ones(48, dtype), 1.0, (), isa)
+    assert np.isnan(found).nonzero()[0].tolist() == [5]
+    assert np.isnan(da[:, 5]).any()
+    assert np.isfinite(np.delete(da, 5, axis=1)).all()
+
+
 # ---- sums -------------------------------------------------------------------------------------
 
 
