@@ -25,6 +25,12 @@ LOSSES = tuple(CATALOGUED)
 LOSSES_OF_NUMBERS = tuple(n for n in LOSSES if losses.LOSSES[n].target is NUMBERS)
 CATEGORICAL = tuple(n for n in LOSSES if losses.LOSSES[n].target.is_categorical)
 
+# every loss as one of four outputs
+OF_FOUR = {
+    name: entry(levels=(0.1, 0.4, 0.6, 0.9)) if entry.of_each else entry
+    for name, entry in losses.LOSSES.items()
+}
+
 # numbers [n][k] -> y, as people give it, and as rows of k numbers between
 TARGETS = {
     NUMBERS: lambda z: z,
@@ -54,6 +60,22 @@ def targets(loss, z):
 def soft_targets(loss, z):
     """The same as rows of k numbers: probabilities where the target is a class or yes or no."""
     return SOFT_TARGETS[losses.LOSSES[loss].target](z)
+
+
+def written_out(entry, a, y):
+    """Each sample's loss [n] and its derivative by a [n][k], as the formulas that are shown say."""
+    y = entry.smoothed(y)
+    if entry.long_way == losses.MATRIX:
+        p = losses.softmax(a)
+        return -(y * np.log(p)).sum(axis=1), p * y.sum(axis=1, keepdims=True) - y
+    parts = np.split(a, len(entry.members), axis=1)
+    terms = parts[0].shape[1]
+    symbols = {**entry.settings, **dict(zip(entry.members, parts, strict=True)), "y": y[:, :terms]}
+    symbols |= {symbol: np.array(numbers) for symbol, numbers in entry.of_each.items()}
+    for symbol, formula in entry.wherein:
+        symbols[symbol] = formula.evaluate(symbols)
+    slopes = [slope.evaluate(symbols) for slope in entry.slopes]
+    return entry.term.evaluate(symbols).sum(axis=1), np.hstack(slopes)
 
 
 def least_loss(loss, y):

@@ -16,7 +16,8 @@ TABLES = {}  # {class of record: its table}, in which what comes back from a pic
 class Parameter:
     """A number that shapes an entry, such as a slope; its domain as `check_real` takes it.
 
-    One that `is_quiet` is not shown where it has its default: then it does nothing.
+    One that `is_quiet` is not shown where it has its default: then it does nothing. One that has a
+    number for each output is called by its `symbol` in formulas.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Parameter:
     above: bool = False
     below: float | None = None
     is_quiet: bool = False
+    symbol: str = ""
 
     def check(self, value):
         """The value as a float; ValueError or TypeError outside the domain."""
@@ -43,8 +45,9 @@ class Flag(Parameter):
 
 @dataclass(frozen=True)
 class Levels(Parameter):
-    """A parameter of several numbers between 0 and 1, in ascending order."""
+    """A parameter of several numbers between 0 and 1, in ascending order, one for each output."""
 
+    symbol: str = "q"
     most: int = 16
 
     def check(self, value):
@@ -89,6 +92,12 @@ class Entry:
         """{name of a parameter: its value}."""
         values = self.values or [parameter.default for parameter in self.parameters]
         return dict(zip([p.name for p in self.parameters], values, strict=True))
+
+    @property
+    def numbers(self):
+        """The same, of those parameters that are one number for all outputs."""
+        one = {parameter.name for parameter in self.parameters if not parameter.symbol}
+        return {name: value for name, value in self.settings.items() if name in one}
 
     @property
     def row(self):

@@ -6,7 +6,7 @@
  * (b) WHOLE rows see all outputs of a sample at once: v_name(outputs, p) gives the loss, and leaves its derivative
  *     times the sample's weight in outputs->da.
  * (c) Each names its link, which turns outputs into what `predict` returns: link_LINK(a, p). p are the parameters, in
- *     the order of backprop/catalogue/losses.py.
+ *     the order of backprop/catalogue/losses.
  * (d) A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
  *     stable for any finite outputs, as exp is only taken of numbers that are not positive; but for the losses that
  *     are infinite themselves, poisson and gamma, where the catalogue says so (finite_within).

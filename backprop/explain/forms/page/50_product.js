@@ -126,6 +126,14 @@ function trialNotes(own, batch) {
   });
 }
 
+/** Why there is no trial of the cost, or of the sample alone. */
+function missingTrialNote(trace, batch) {
+  const elsewhere = "in Python, trace.gradient(…).finite_difference has it.";
+  const note = (text) => h("p", { class: "note", id: "no-trial" }, text);
+  if (!isTriedHere(trace)) return note(`This page cannot try the loss, which is a Python function: ${elsewhere}`);
+  return batch.difference === null ? note(`A trial of the cost would take this page long: ${elsewhere}`) : null;
+}
+
 /** Both derivatives above what a trial says: a column each, so that a phone has room for them. */
 function checkElement(trace, parameter) {
   const { sample } = state;
@@ -146,7 +154,7 @@ function checkElement(trace, parameter) {
     h("p", { class: "note" }, "The number is moved a little each way, and the network worked out again in float64, without any derivative."),
     table("Each derivative, as training has it, beside its central difference", headings, rows),
     trialNotes(own, batch),
-    batch.difference === null ? h("p", { class: "note" }, "A trial of the cost would take this page long: in Python, trace.gradient(…).finite_difference has it.") : null,
+    missingTrialNote(trace, batch),
   ];
 }
 
