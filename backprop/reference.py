@@ -47,7 +47,7 @@ from backprop.catalogue.activations import Activation
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import find_optimizer
-from backprop.catalogue.targets import MEANS, NUMBERS, ONE_NUMBER
+from backprop.catalogue.targets import ANY, MEANS, NUMBERS, ONE_NUMBER
 from backprop.history import History
 
 # ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
@@ -180,8 +180,10 @@ def one_hot(labels, n_classes, dtype="float32"):
 
 
 def targets(y, loss, n_outputs, dtype):
-    """y as a new [n][n_outputs] array of the network's dtype."""
+    """y as a new [n][n_outputs] array of the network's dtype; or what a loss of one's own takes."""
     y = np.asarray(y)
+    if loss.target is ANY:
+        return y
     if y.ndim == 1 and loss.target.is_class:
         return one_hot(y, n_outputs, dtype)
     if y.ndim == 1:
@@ -389,6 +391,8 @@ class Network:
         y, sample_weight = self._targets(X, y, sample_weight)
         a = output_of(self._forward(self._gather(X)))
         cost, _ = cost_and_derivative(self._loss, a, y, sample_weight)
+        if self._loss.score is None:
+            return {"loss": cost}
         if self._loss.target.is_categorical:
             return {"loss": cost, "accuracy": accuracy(self._loss, a, y, sample_weight)}
         if self._loss.target is NUMBERS:

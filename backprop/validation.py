@@ -320,6 +320,35 @@ def _check_distributions(argument, array, loss):
         )
 
 
+def check_own_loss(name, returned, output):
+    """What a loss of one's own returned for an output [n][k]: losses [n] and d_output [n][k].
+
+    As arrays of the output's dtype. Losses that are not finite are left to the caller.
+    """
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        what = f"{len(returned)} values" if isinstance(returned, tuple | list) else "not a pair"
+        raise TypeError(
+            f"loss {name} returned {what} ({type(returned).__name__}): expected (losses, d_output)"
+        )
+    n = len(output)
+    means = "each sample's own, neither their mean nor their sum"
+    losses = _returned(f"{name}'s losses", returned[0], (n,), output.dtype, means)
+    means = "the derivatives of each sample's own loss by its outputs"
+    d_output = _returned(f"{name}'s d_output", returned[1], output.shape, output.dtype, means)
+    if np.isfinite(losses).all() and (place := first_non_finite(d_output)) is not None:
+        at = _at(f"{name}'s d_output", place)
+        raise FloatingPointError(f"{at} is {d_output[place]}: expected finite numbers")
+    return losses, d_output
+
+
+def _returned(argument, values, shape, dtype, means):
+    array = check_array(argument, values)
+    if array.shape != shape:
+        raise ValueError(f"{argument}: shape {array.shape}, expected {shape}, {means}")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype)
+
+
 def check_sample_weight(values, n_rows, dtype, argument="sample_weight"):
     """None, or (n,) finite weights >= 0 that are not all 0."""
     if values is None:

@@ -120,8 +120,8 @@ typedef struct {
 
 /* Targets of one batch, gathered. */
 typedef struct {
-    const void *values; /* [n_out][ld], or NULL with labels */
-    const void *labels; /* [ld] class numbers, or NULL */
+    const void *values; /* [n_out][ld], or NULL with labels; of a given loss the derivatives */
+    const void *labels; /* [ld] class numbers; of a given loss the losses */
     const void *weights; /* [ld] sample weights */
     double scale; /* 1 / sum of the batch's sample weights; 0 where that sum is 0 */
 } bp_targets;
@@ -139,6 +139,7 @@ typedef struct {
     const bp_row *activations, *losses, *optimizers, *functions;
     int identity;   /* the code of the activation that is none */
     int kept_slope; /* the code of a derivative that is what was kept, f'(z) */
+    int given_loss; /* the code of a loss that was worked out elsewhere: see bp_targets */
     int beside;     /* the code of the optimizer whose step goes on beside products, and takes a bp_lookahead with it */
 
     size_t (*panel_bytes)(void);

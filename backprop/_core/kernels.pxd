@@ -112,6 +112,7 @@ cdef extern from "backprop.h" nogil:
         const bp_row *functions
         int identity
         int kept_slope
+        int given_loss
         int beside
         size_t (*panel_bytes)() noexcept nogil
         int64_t (*multiply_units)(const bp_multiply *job) noexcept nogil

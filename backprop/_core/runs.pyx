@@ -30,7 +30,7 @@ cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
         else:
             forward(s, &run)
         if s.rows.has_targets:
-            loss(s, &run, 0)
+            loss(s, &run, start, 0)
             meet(&run)
             if thread == 0:
                 s.outcome.total_loss += run.kernels.sum(s.buffers.losses, run.count)
@@ -58,7 +58,7 @@ cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogi
     gather(s, &run, 0)
     meet(&run)
     forward(s, &run)
-    loss(s, &run, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
+    loss(s, &run, 0, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
     meet(&run)
     if thread == 0:
         s.outcome.total_loss += run.kernels.sum(s.buffers.losses, run.count)
@@ -116,7 +116,7 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
             memcpy(layer.dz + unit * row_bytes, layer.a_out + layer.n_out * row_bytes, row_bytes)
         run.kernels.derivative(kept.derivative, layer.dz, kept_of(layer), run.ld, layer.n_out, run.columns)
         keep(&run, layer.dz, layer.n_out, kept.slope)
-    loss(s, &run, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
+    loss(s, &run, 0, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
     keep(&run, s.buffers.losses, 1, s.inspection.losses)
     for i in range(s.n_layers - 1, -1, -1):
         layer, kept = &s.layers[i], &s.inspection.layers[i]

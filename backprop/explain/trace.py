@@ -485,7 +485,15 @@ def _moments(network, i):
 
 def _target_rows(y, network):
     """[n][n_outputs] in the network's dtype: labels become rows with a single 1, and smoothed."""
-    rows = np.eye(network.n_outputs)[y.astype(np.int64)] if _are_labels(y, network) else y
+    if _are_labels(y, network):
+        rows = np.eye(network.n_outputs)[y.astype(np.int64)]
+    elif y.size == len(y) * network.n_outputs:
+        rows = y.reshape(len(y), network.n_outputs)
+    else:
+        raise ValueError(
+            f"y has shape {y.shape}: explain shows a target for each output, expected "
+            f"({len(y)}, {network.n_outputs})"
+        )
     return network.loss_function.smoothed(rows.astype(network.dtype))
 
 

@@ -7,7 +7,8 @@
  *     times the sample's weight in outputs->da.
  * (c) Each names its link, which turns outputs into what `predict` returns: link_LINK(a, p). p are the parameters, in
  *     the order of backprop/catalogue/losses.
- * (d) A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
+ * (d) GIVEN is no row: its losses and derivatives were worked out elsewhere, and are but weighed here.
+ * (e) A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
  *     stable for any finite outputs, as exp is only taken of numbers that are not positive; but for the losses that
  *     are infinite themselves, poisson and gamma, where the catalogue says so (finite_within).
  */
@@ -27,7 +28,7 @@
 
 enum {
 #define CODE(NAME, name, link) NAME,
-    ELEMENTWISE_LOSSES(CODE) WHOLE_LOSSES(CODE)
+    ELEMENTWISE_LOSSES(CODE) WHOLE_LOSSES(CODE) GIVEN
 #undef CODE
 };
 
@@ -224,6 +225,14 @@ INLINE vec v_gaussian_nll(const outputs *o, const real *p)
     return loss;
 }
 
+/* the losses stand where labels do, the derivatives where targets do */
+INLINE vec v_given(const outputs *o)
+{
+    for (int64_t j = 0; j < o->n_out; ++j)
+        v_store(da_of(o, j), v_target(o, j) * o->weight);
+    return v_load(o->labels + o->column);
+}
+
 /* ---- the switches ---- */
 
 INLINE vec v_elementwise(int code, const outputs *o, const real *p)
@@ -260,6 +269,7 @@ static void loss(const bp_loss *loss, const void *a, const bp_targets *targets, 
     case NAME: value = v_##name(&o, p); break;
             ELEMENTWISE_LOSSES(ELEMENTWISE)
             WHOLE_LOSSES(WHOLE)
+        case GIVEN: value = v_given(&o); break;
         }
         v_store((real *)losses + column, weight * value);
     }

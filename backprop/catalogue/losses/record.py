@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -48,8 +49,10 @@ class Loss(Entry):
         (p, k) -> ∂p[:, k] / ∂a [n][outputs].
     target : Target
         What y may be.
-    score : type
+    score : type or None
         Which score goes with it; see ``backprop.catalogue.scores``.
+    ask : callable or None
+        (output, target) -> (losses, d_output), where it is a function of the user's own.
     takes_logits : bool
         Whether a are logits, or what else is between -∞ and ∞ and not yet the prediction: the last
         layer's activation is then "identity".
@@ -95,6 +98,8 @@ class Loss(Entry):
         Of the parameters; () for their defaults.
     """
 
+    ask: ClassVar[Callable | None] = None
+
     name: str
     formula: str
     derivative_formula: str
@@ -106,7 +111,7 @@ class Loss(Entry):
     link: Callable[[np.ndarray], np.ndarray]
     link_derivative: Callable[[np.ndarray, int], np.ndarray]
     target: Target
-    score: type
+    score: type | None
     takes_logits: bool = False
     is_least_at_target: bool = True
     finite_within: float | None = None
@@ -135,7 +140,9 @@ class Loss(Entry):
             object.__setattr__(self, "link", self.link_of(*self.settings.values()))
 
     def new_score(self):
-        """A score to which nothing was added yet."""
+        """A score to which nothing was added yet, or None."""
+        if self.score is None:
+            return None
         return self.score(*self.settings.values()) if self.score_has_values else self.score()
 
     @property
