@@ -35,7 +35,7 @@ typedef struct {
 } bp_activation;
 
 typedef struct {
-    int code;
+    int code, n_values;
     double values[BP_LOSS_VALUES];
 } bp_loss;
 

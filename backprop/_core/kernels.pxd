@@ -23,6 +23,7 @@ cdef extern from "backprop.h" nogil:
 
     ctypedef struct bp_loss:
         int code
+        int n_values
         double[BP_LOSS_VALUES] values
 
     ctypedef struct bp_optimizer:

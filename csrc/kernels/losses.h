@@ -255,7 +255,7 @@ static void loss(const bp_loss *loss, const void *a, const bp_targets *targets, 
                  int64_t first, int64_t last, void *da, void *losses)
 {
     real p[BP_LOSS_VALUES];
-    for (int i = 0; i < BP_LOSS_VALUES; ++i)
+    for (int i = 0; i < loss->n_values; ++i)
         p[i] = (real)loss->values[i];
     for (int64_t column = first; column < last; column += LANES) {
         const vec weight = v_load((const real *)targets->weights + column);

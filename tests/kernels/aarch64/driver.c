@@ -179,7 +179,7 @@ static void gather(const bp_kernels *k, const request *q)
  * losses */
 static void loss(const bp_kernels *k, const request *q)
 {
-    bp_loss loss = {.code = code_of(k->losses, q, 0)};
+    bp_loss loss = {.code = code_of(k->losses, q, 0), .n_values = BP_LOSS_VALUES};
     const bp_targets targets = {
         .values = q->array[2], .labels = q->array[3], .weights = q->array[4], .scale = q->r[BP_LOSS_VALUES]};
     const int64_t n_out = q->i[0], ld = q->i[1];
@@ -190,7 +190,7 @@ static void loss(const bp_kernels *k, const request *q)
 /* integers: n_out columns; reals: the loss's values; arrays: its name, outputs */
 static void link_outputs(const bp_kernels *k, const request *q)
 {
-    bp_loss loss = {.code = code_of(k->losses, q, 0)};
+    bp_loss loss = {.code = code_of(k->losses, q, 0), .n_values = BP_LOSS_VALUES};
     memcpy(loss.values, q->r, sizeof loss.values);
     k->link(&loss, q->array[1], q->i[0], q->i[1], 0, q->i[1]);
 }
