@@ -32,7 +32,8 @@ LOSSES_HEAD = """
 ## Losses
 
 `bp.Network(…, loss=…)`, of one sample, with a the last layer's output and y its target. The cost of
-a batch is Σ w ℓ / Σ w, w the sample weights or 1.
+a batch is Σ w ℓ / Σ w, w the sample weights or 1. In place of a name may stand a
+[function of your own](api.md#a-loss-of-your-own).
 
 | name | ℓ(a, y) | ∂ℓ/∂a | `predict` gives | y is | parameters | source |
 |---|---|---|---|---|---|---|

@@ -12,6 +12,7 @@ from formulas import latex_number, number_of
 
 import backprop as bp
 from backprop.catalogue.losses import LOSSES
+from backprop.catalogue.targets import COUNTS, POSITIVE
 
 VARIANTS = [
     *networks.OF_FOUR.values(),
@@ -165,6 +166,51 @@ def test_the_page(open_page, entry):
     assert "NaN" not in text
     formulas = page.formulas("#panel > .formula")
     assert len(formulas) >= 1 + len(entry.members) + len(entry.wherein)
+
+
+CORNERS = [
+    (LOSSES["quantile"](levels=(0.2, 0.3, 0.7, 0.8)), 0.5, 0.5),
+    (LOSSES["hinge"], 1.0, 1.0),
+    (LOSSES["hinge"], -1.0, 0.0),
+]
+
+
+@pytest.mark.parametrize(("entry", "at", "y"), CORNERS, ids=repr)
+def test_a_corner_of_the_loss_is_a_reason(open_page, entry, at, y):
+    """The trial is the mean of the slopes on both sides, whichever of them training takes."""
+    net = bp.Network(2, [bp.Dense(4)], loss=entry, dtype="float64", seed=1)
+    net.layers[0].bias = np.full(4, at)
+    X, y = np.array([[0.0, 0.0], [0.5, -1.0]]), np.full((2, 4), y)
+    trace = net.explain(X, y)
+    bias, weight = trace.gradient(0, "bias", 1), trace.gradient(0, 0, 1)
+    assert bias.relative_error > 0.1
+    assert bias.kink
+    assert "an output on a corner of the loss" in str(bias)
+    assert not weight.kink
+    assert weight.relative_error < 1e-6
+    page = open_page(trace, weight=(0, "bias", 1), sample=0)
+    assert page.value("#sample-error") > 0.1
+    assert page.all('#panel .trial-note[data-reason="kink"]')
+    page.find('#sample option[value="1"]').click()
+    assert page.value("#sample-error") < 1e-6
+
+
+@each_loss
+def test_what_is_declared_of_corners(entry):
+    """The slope jumps nowhere but where the corner's formula changes its sign."""
+    y, at = np.array([[0.0, 1.0, 0.0, 1.0]]), np.linspace(-2, 2, 81).round(9)[:, None]
+    if entry.target in (COUNTS, POSITIVE):
+        y = y + 0.5
+    a = np.broadcast_to(at, (81, 4))
+    below, above = (entry.derivative(a + h, y, *entry.settings.values()) for h in (-1e-9, 1e-9))
+    jumps = np.abs(above - below) > 1e-3
+    if entry.corner is None:
+        assert not jumps.any()
+        return
+    sides = [entry.corner.evaluate({"a": a + h, "y": y}) > 0 for h in (-1e-9, 1e-9)]
+    assert jumps.any(axis=0).all()
+    assert not (jumps & (sides[0] == sides[1])).any()
+    assert jumps.sum() >= (sides[0] != sides[1]).sum() / 2  # of hinge's two, one
 
 
 @pytest.mark.parametrize(("units", "high", "low"), [(1, 0.85, 0.15), (3, 0.85, 0.15)])

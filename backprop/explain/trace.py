@@ -429,7 +429,7 @@ def _trace(network, X, y, sample_weight, given):
         for i, (own, gradient) in enumerate(zip(passage.layers, passage.gradients, strict=True))
     ]
     weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
-    total = weights.sum()
+    total, targets = weights.sum(), _target_rows(y, network)
     return Trace(
         dtype=str(network.dtype),
         loss_function=network.loss_function,
@@ -440,13 +440,13 @@ def _trace(network, X, y, sample_weight, given):
         cost=network.cost(X, y, sample_weight),
         cost_after_step=after.cost(X, y, sample_weight),
         x=passage.x,
-        y=_target_rows(y, network),
+        y=targets,
         output=network.predict(X),
         weight_sum=float(total),
         losses=passage.losses.astype(np.float64),
         shares=weights / total,
         layers=layers,
-        _trial=trial.Trial(network, X, y, sample_weight),
+        _trial=trial.Trial(network, X, y, sample_weight, targets),
         **given,
     )
 
@@ -562,6 +562,7 @@ def _loss_dict(loss):
             for symbol, formula in loss.wherein
         ],
         "of_each": loss.of_each,
+        "corner": loss.corner and loss.corner.tree(),
         "settings": loss.settings,
         "note": loss.note,
         "long_way": loss.long_way,

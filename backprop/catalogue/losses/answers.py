@@ -173,6 +173,7 @@ OF_ANSWERS = (
         link_derivative=d_identity,
         term=Formula("y * max(0, 1 - a) + (1 - y) * max(0, 1 + a)"),
         slopes=(Formula("(1 - y) * where(a > -1, 1, 0) - y * where(a < 1, 1, 0)"),),
+        corner=Formula("abs(a) - 1"),
         note="At the corners, −1 and 1, the derivative is that of the flat side.",
         target=YES_OR_NO,
         score=LabelAccuracy,

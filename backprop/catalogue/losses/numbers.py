@@ -169,6 +169,7 @@ OF_NUMBERS = (
         link_derivative=d_identity,
         term=Formula("abs(a - y)"),
         slopes=(Formula("sign(a - y)"),),
+        corner=Formula("a - y"),
         note="Where a = y there is a corner, and the derivative is taken as 0.",
         target=NUMBERS,
         score=R2,
@@ -243,6 +244,7 @@ OF_NUMBERS = (
         names=_names_of_quantiles,
         term=Formula("max(q * (y - a), (q - 1) * (y - a))"),
         slopes=(Formula("where(a > y, 1 - q, where(a < y, -q, 0))"),),
+        corner=Formula("a - y"),
         text="Σ_j max(q_j (y − a_j), (q_j − 1) (y − a_j))",
         latex=r"\sum_j \max\bigl(q_j (y - a_j), (q_j - 1) (y - a_j)\bigr)",
         latex_derivative=(

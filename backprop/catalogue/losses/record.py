@@ -82,6 +82,8 @@ class Loss(Entry):
         The term's derivative by each of its members.
     wherein : tuple of (symbol, Formula)
         What term and slopes call by a letter.
+    corner : Formula or None
+        Of a term, in a and y: it changes its sign where the term has a corner.
     names : callable or None
         (units of the last layer, *values) -> what the outputs are called; None: y1, y2, ….
     text, latex : str
@@ -125,6 +127,7 @@ class Loss(Entry):
     term: Formula | None = None
     slopes: tuple[Formula, ...] = ()
     wherein: tuple[tuple[str, Formula], ...] = ()
+    corner: Formula | None = None
     names: Callable[..., list[str]] | None = None
     text: str = ""
     latex: str = ""

@@ -10,8 +10,8 @@ from backprop.explain.forms import text
 LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
 TRIAL_NOTES = {
     "unresolved": "They differ by less than a trial can resolve.",
-    "kink": "A unit lies on a kink of its activation here: the trial is a mean of the slopes on "
-    "both sides, training takes that of one side.",
+    "kink": "A unit lies on a kink of its activation here, or an output on a corner of the loss: "
+    "the trial is a mean of the slopes on both sides, training takes one.",
 }
 MOST_ROWS = 12
 IN_A_LINE = 3  # numbers, in brackets and with powers of ten, that fit beside the left side

@@ -12,8 +12,8 @@ MOST_ROWS = 12  # of a table
 
 TRIAL_NOTES = {
     "unresolved": "they differ by less than a trial can resolve",
-    "kink": "a unit lies on a kink of its activation here: the trial is a mean of the slopes on "
-    "both sides, training takes that of one side",
+    "kink": "a unit lies on a kink of its activation here, or an output on a corner of the loss: "
+    "the trial is a mean of the slopes on both sides, training takes one",
 }
 
 

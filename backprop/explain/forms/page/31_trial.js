@@ -86,10 +86,18 @@ function zsWhenMoved(trace, sample, { layer, from, to }, by) {
   return moved;
 }
 
-function lossOf(trace, sample, z) {
+function targetsOf(trace, sample) {
   const { y } = trace.samples;
+  return y.data.subarray(sample * y.cols, (sample + 1) * y.cols);
+}
+
+/** Of an output's z: the sample's loss, and on which side of a corner of the loss each output lies. */
+function lossOf(trace, sample, z) {
+  const y = targetsOf(trace, sample);
   const a = activated(trace.layers[trace.last], z);
-  return sampleLossOf(trace.lossFunction, a, y.data.subarray(sample * y.cols, (sample + 1) * y.cols));
+  const { corner } = trace.lossFunction;
+  const sides = corner === null ? [] : Array.from(a, (value, j) => evaluated(corner, { a: value, y: y[j] }) > 0);
+  return { loss: sampleLossOf(trace.lossFunction, a, y), sides };
 }
 
 /** h, by which a number is moved each way. */
@@ -97,18 +105,19 @@ function trialStep(value) {
   return TRIAL_STEP * Math.max(1, Math.abs(value));
 }
 
-/** Of one sample's loss: (ℓ(w + h) − ℓ(w − h)) / 2h, or null; and whether a z passes a kink of its activation between the two. */
+/** Of one sample's loss: (ℓ(w + h) − ℓ(w − h)) / 2h, or null; and whether a z passes a kink of its activation between the two, or an output a corner of the loss. */
 function sampleTrial(trace, sample, parameter) {
   const held = parameterAt(trace.layers[parameter.layer], parameter);
   const step = trialStep(held);
   const ends = [held + step, held - step]; // as rounded
   const [above, below] = ends.map((end) => zsWhenMoved(trace, sample, parameter, end - held));
-  const [lossAbove, lossBelow] = [above, below].map((zs) => lossOf(trace, sample, zs[zs.length - 1]));
-  const difference = lossAbove === null ? null : (lossAbove - lossBelow) / (ends[0] - ends[1]);
+  const [higher, lower] = [above, below].map((zs) => lossOf(trace, sample, zs[zs.length - 1]));
+  const difference = higher.loss === null ? null : (higher.loss - lower.loss) / (ends[0] - ends[1]);
+  const isAtCorner = higher.sides.some((side, j) => side !== lower.sides[j]);
   const passesKink = (zs, place) =>
     trace.layers[parameter.layer + place].function.kinks.some((kink) =>
       zs.some((z, unit) => z > kink !== below[place][unit] > kink));
-  return { difference, isAtKink: above.some(passesKink) };
+  return { difference, isAtKink: isAtCorner || above.some(passesKink) };
 }
 
 /** Whether this page can work the loss out: not one of the user's own, which is written in Python. */

@@ -114,7 +114,7 @@ function meanElement(trace, parameter) {
 
 const TRIAL_REASONS = {
   unresolved: "the two differ by less than a trial can resolve.",
-  kink: "a unit lies on a kink of its activation here. The trial is a mean of the slopes on both sides; training takes that of one side.",
+  kink: "a unit lies on a kink of its activation here, or an output on a corner of the loss. The trial is a mean of the slopes on both sides; training takes one.",
 };
 
 /** Under the trials: why one may contradict the chain rule though both are right. */
