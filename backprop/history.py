@@ -12,7 +12,8 @@ class History:
     loss : list of float
         Σ w loss / Σ w over the epoch, each sample's loss as it was when its batch was seen.
     validation_loss, validation_accuracy : list of float
-        After the epoch; empty without validation data, the accuracy also with ``squared_error``.
+        After the epoch; empty without validation data, the accuracy also where the loss has another
+        score, or none.
     seconds : list of float
         Time of the epoch's training, without validation and callbacks.
     n_samples : int

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from backprop.catalogue.losses import Loss
     from backprop.layers import Dense
 
+    OwnFunction = Callable[[NDArray[Any], NDArray[Any]], tuple[ArrayLike, ArrayLike]]
     Callback = Callable[["Network", History], object]
 
 __all__ = ["Gradient", "Network"]
@@ -66,9 +67,11 @@ class Network(Stepwise):
         Columns of X.
     layers : sequence of Dense
         From the first hidden layer to the last, whose units are the outputs.
-    loss : {"squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy"}
-        What is minimised; formulas in ``backprop.catalogue.losses``. The cross-entropies take
-        logits: the last layer is "identity".
+    loss : str, Loss or callable
+        What is minimised: a name of ``backprop.catalogue.losses.LOSSES``, where the formulas are,
+        or one of its entries with parameters, ``LOSSES["huber"](delta=2)``. Those that take logits,
+        such as the cross-entropies, ask for "identity" as the last layer. Or a function of one's
+        own, ``(output, target) -> (losses, d_output)``: see Notes.
     optimizer : Optimizer or str, default "adam"
         How weights follow their gradients: such as ``bp.SGD(0.1)``, or a name of the catalogue in
         lower case, for its defaults.
@@ -100,13 +103,19 @@ class Network(Stepwise):
     -----
     Initial weights are uniform in ±√(6 / n_in) (He et al. 2015) or ±√(6 / (n_in + n_out)) (Glorot
     and Bengio 2010), as each activation's entry in the catalogue says; biases start at 0.
+
+    A loss of one's own is called once a batch: with the last layer's output, (n, k) in the
+    network's dtype, and the n rows of y, as they were given. It returns the losses of the samples,
+    (n,), and d_output, (n, k), of which row i is the derivative of sample i's loss by its output.
+    Neither has been divided by n or multiplied with a sample weight: the cost is Σ w loss / Σ w, as
+    with any loss. y may hold any numbers, in n rows of any shape; ``evaluate`` gives no score.
     """
 
     def __init__(
         self,
         n_inputs: int,
         layers: Sequence[Dense] | Dense,
-        loss: str = "squared_error",
+        loss: Loss | str | OwnFunction = "squared_error",
         optimizer: Optimizer | str = "adam",
         dtype: DTypeLike = "float32",
         seed: int | None = None,
@@ -132,6 +141,7 @@ class Network(Stepwise):
             n_inputs=self.n_inputs,
             layers=core_layers(self.n_inputs, self._specs),
             loss=self._loss.row,
+            own_loss=self._loss.ask,
             dtype=self.dtype,
             seed=self.seed,
             threads_asked=self.n_threads or 0,
@@ -324,7 +334,10 @@ class Network(Stepwise):
             converted a batch at a time.
         y : array
             Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1,
-            (n,) or (n, k), for sigmoid_cross_entropy; numbers, (n,) or (n, k), for squared_error.
+            (n,) or (n, k), for sigmoid_cross_entropy, focal and hinge; numbers, (n,) or (n, k), for
+            the others: at least 0 for poisson, above 0 for gamma; one number, (n,) or (n, 1), for
+            quantile; (n, k) with 2k outputs for gaussian_nll; n rows of any numbers for a loss of
+            one's own.
         epochs, batch_size : int
             At least 1; a batch_size above n means n. `LBFGS` takes all rows at once, whatever
             batch_size is, and an epoch is one of its iterations.
@@ -438,7 +451,8 @@ class Network(Stepwise):
         Returns
         -------
         array of shape (n, n_outputs), dtype of the network
-            Probabilities with a cross-entropy, the last layer's activations with squared_error.
+            Probabilities with a cross-entropy or focal, means with poisson and gamma, the last
+            layer's activations with the others.
         """
         if not self._core.takes(X):  # which spares a loop of small predictions the checks
             X = check_inputs("X", X, self.n_inputs, allow_empty=True)
@@ -453,15 +467,19 @@ class Network(Stepwise):
         Returns
         -------
         dict
-            {"loss", "accuracy"} with a cross-entropy: the share of rows whose every label is right
-            (for probabilities as targets: whose most probable class is). {"loss", "r2"} with
-            squared_error: the coefficient of determination, 1 - Σ (y - a)² / Σ (y - mean y)², the
-            mean over outputs; nan where an output's target does not vary.
+            {"loss", "accuracy"} where y is a class or yes or no: the share of rows whose every
+            label is right (for probabilities as targets: whose most probable class is).
+
+            {"loss", "r2"} where y is any number: the coefficient of determination,
+            1 - Σ (y - a)² / Σ (y - mean y)². {"loss", "d2"} with poisson and gamma: the share of
+            the deviance that is explained. Both are the mean over the outputs whose target varies,
+            and nan where none does. {"loss", "pinball"} with quantile: the mean over its levels.
+            {"loss"} alone with a loss of one's own.
         """
         return self._score(*self._check_samples(X, y, sample_weight))
 
     def _score(self, X, y, sample_weight):
-        score = self._loss.score()
+        score = self._loss.new_score()  # of a loss of one's own None
         total_loss = total_weight = 0.0
         for start in range(0, len(X), EVALUATED_ROWS):
             rows = slice(start, start + EVALUATED_ROWS)
@@ -469,8 +487,10 @@ class Network(Stepwise):
             out = np.empty((len(X[rows]), self.n_outputs), self.dtype)
             found = self._core.infer(X[rows], y[rows], weight, out)
             total_loss, total_weight = total_loss + found[0], total_weight + found[1]
-            score.add(out, y[rows], weight)
-        return {"loss": total_loss / total_weight, score.name: score.value()}
+            if score is not None:
+                score.add(out, y[rows], weight)
+        scores = {} if score is None else {score.name: score.value()}
+        return {"loss": total_loss / total_weight, **scores}
 
     def copy(self, *, dtype: DTypeLike | None = None, n_threads: int | None = None) -> Network:
         """A network of its own with the same parameters, seed and counts.
@@ -494,21 +514,28 @@ class Network(Stepwise):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a safetensors file.
 
-        Parameters, optimizer's moments, and all that it was made with.
+        Parameters, optimizer's moments, and all that it was made with, but for a loss of one's own,
+        of which the name is written.
         """
         from backprop import storage
 
         storage.save(self, path, self.preprocessing)
 
     @classmethod
-    def load(cls, path: str | PathLike[str], n_threads: int | None = None) -> Network:
+    def load(
+        cls,
+        path: str | PathLike[str],
+        n_threads: int | None = None,
+        loss: OwnFunction | None = None,
+    ) -> Network:
         """The network that ``save`` wrote; training goes on as if it had not been interrupted.
 
-        ``n_threads`` belongs to the machine and is not in the file: as for ``Network``.
+        ``n_threads`` belongs to the machine and is not in the file: as for ``Network``. Nor is a
+        loss of one's own, of which the file has the name: give the function as ``loss``.
         """
         from backprop import storage
 
-        network, network.preprocessing = storage.load(path, n_threads)
+        network, network.preprocessing = storage.load(path, n_threads, loss)
         return network
 
     def summary(self) -> str:

@@ -47,6 +47,7 @@ from backprop.catalogue.activations import Activation
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.norms import Norm
 from backprop.catalogue.optimizers import find_optimizer
+from backprop.catalogue.targets import ANY, MEANS, NUMBERS, ONE_NUMBER
 from backprop.history import History
 from backprop.layers import Arrays, Gradient
 
@@ -310,12 +311,18 @@ def one_hot(labels, n_classes, dtype="float32"):
 
 
 def targets(y, loss, n_outputs, dtype):
-    """y as a new [n][n_outputs] array of the network's dtype."""
+    """y as a new [n][n_outputs] array of the network's dtype; or what a loss of one's own takes."""
     y = np.asarray(y)
+    if loss.target is ANY:
+        return y
     if y.ndim == 1 and loss.target.is_class:
         return one_hot(y, n_outputs, dtype)
     if y.ndim == 1:
         y = y[:, None]
+    if loss.target is MEANS and 2 * y.shape[1] == n_outputs:
+        y = np.hstack([y, y])
+    if loss.target is ONE_NUMBER and y.shape[1:] == (1,):
+        y = np.broadcast_to(y, (len(y), n_outputs))
     if y.ndim != 2 or y.shape[1] != n_outputs:
         raise ValueError(f"y: the shape is {y.shape}, expected (n, {n_outputs})")
     return y.astype(dtype)
@@ -577,13 +584,23 @@ class Network:
         return passed[-1].z if logits else self._loss.link(a)
 
     def evaluate(self, X, y, sample_weight=None):
-        """{"loss", "accuracy"} where the target is a class or yes or no, else {"loss", "r2"}."""
+        """{"loss", …}: "accuracy" of classes or yes or no, "pinball", "d2" or "r2" of numbers."""
         y, sample_weight = self._targets(X, y, sample_weight)
         a, _ = self._forward(self._gather(X))
         cost, _ = cost_and_derivative(self._loss, a, y, sample_weight)
+        if self._loss.score is None:
+            return {"loss": cost}
         if self._loss.target.is_categorical:
             return {"loss": cost, "accuracy": accuracy(self._loss, a, y, sample_weight)}
-        return {"loss": cost, "r2": r2(a, y, sample_weight)}
+        if self._loss.target is NUMBERS:
+            return {"loss": cost, "r2": r2(a, y, sample_weight)}
+        if self._loss.target is MEANS:
+            half = self.n_outputs // 2
+            return {"loss": cost, "r2": r2(a[:, :half], y[:, :half], sample_weight)}
+        if self._loss.target is ONE_NUMBER:
+            cost_of_p, _ = cost_and_derivative(self._loss, self._loss.link(a), y, sample_weight)
+            return {"loss": cost, "pinball": cost_of_p / self.n_outputs}
+        return {"loss": cost, "d2": d2(self._loss, a, y, sample_weight)}
 
     # -- a loss of one's own --
 
@@ -653,10 +670,25 @@ def accuracy(loss, a, y, sample_weight):
 
 
 def r2(a, y, sample_weight):
-    """1 - residual / total sum of squares, the mean over the outputs; nan where a y is constant."""
+    """1 - residual / total sum of squares, the mean over the outputs whose y varies, else nan."""
     weight, y = sample_weight.astype(np.float64), y.astype(np.float64)
+    varies = np.ptp(y[weight > 0], axis=0) > 0
+    if not varies.any():
+        return float("nan")
     residual = weight @ (y - a) ** 2
     spread = weight @ (y - np.average(y, axis=0, weights=weight)) ** 2
-    if not np.ptp(y[weight > 0], axis=0).all():
-        return float("nan")
-    return float(np.mean(1 - residual / spread))
+    return float(np.mean(1 - residual[varies] / spread[varies]))
+
+
+def d2(loss, a, y, sample_weight):
+    """1 - deviance / that of the mean, as `r2` is put together; a and the loss are of log p."""
+    weight, y = sample_weight.astype(np.float64), y.astype(np.float64)
+    varies = np.ptp(y[weight > 0], axis=0) > 0
+    mean = np.broadcast_to(np.average(y, axis=0, weights=weight), y.shape)
+    found = []
+    for k in np.flatnonzero(varies):
+        column = slice(k, k + 1)
+        logs = a, np.log(mean), np.log(np.maximum(y, np.finfo(np.float64).tiny))
+        of_a, of_mean, least = (weight @ loss.value(at[:, column], y[:, column]) for at in logs)
+        found.append(1 - (of_a - least) / (of_mean - least))
+    return float(np.mean(found)) if found else float("nan")

@@ -19,7 +19,8 @@ Layout: ``layers.<i>.weights`` [in][out]; where a layer has them ``.bias`` [out]
 ``optimizer.<moment>.<i>.weights``, ``.bias`` and so on; ``input_offset`` [in], ``input_scale``
 [in].
 The metadata entry ``backprop`` is the JSON. There an activation or a loss is its name; or, with
-other values of its parameters than the defaults, {"name": …, <parameter>: …}.
+other values of its parameters than the defaults, {"name": …, <parameter>: …}. A loss of one's own is
+{"own": its name}; the function has to be given to `load`.
 """
 
 import json
@@ -137,7 +138,7 @@ def _set_arrays(own, saved):
         array[...] = saved[name]
 
 
-def load(path, n_threads=None):
+def load(path, n_threads=None, loss=None):
     """Read what `save` wrote.
 
     Parameters
@@ -146,6 +147,8 @@ def load(path, n_threads=None):
         The file.
     n_threads : int, optional
         What `Network` takes; it is the one thing that belongs to the machine and is not stored.
+    loss : callable, optional
+        The loss of one's own that the network was trained with, where it was.
 
     Returns
     -------
@@ -167,7 +170,7 @@ def load(path, n_threads=None):
         pass
     try:
         with safe_open(path, framework="numpy") as file:
-            return _load(file, n_threads)
+            return _load(file, n_threads, loss)
     except SafetensorError as error:
         raise ModelFileError(
             f"{path} is not a model file, or a truncated one ({_one_line(error)})"
@@ -239,13 +242,13 @@ def _tensors(network):
     return tensors
 
 
-def _load(file, n_threads):
+def _load(file, n_threads, loss):
     from backprop.tabular.preprocessing import Preprocessing
 
     description = _description(file)
     try:
         _check_shapes(file, description)
-        network = _build(file, description, n_threads)
+        network = _build(file, description, n_threads, loss)
         state = description["preprocessing"]
         preprocessing = None if state is None else Preprocessing.from_dict(state)
     except KeyError as error:
@@ -307,7 +310,7 @@ def _check_tensor(file, name, shape, dtype):
         )
 
 
-def _build(file, description, n_threads):
+def _build(file, description, n_threads, loss):
     """The network described, with initial weights still."""
     from backprop import Network
 
@@ -315,7 +318,7 @@ def _build(file, description, n_threads):
     network = Network(
         description["n_inputs"],
         [described_layer(layer) for layer in description["layers"]],
-        loss=described("loss", description["loss"], LOSSES),
+        loss=_loss(description["loss"], loss),
         optimizer=_optimizer(description["optimizer"]),
         dtype=description["dtype"],
         seed=check_integer("seed", description["seed"], 0, MAX_SEED),  # None would draw one
@@ -329,6 +332,25 @@ def _build(file, description, n_threads):
     if "schedule_state" in description:  # older files have none
         network.schedule_state = description["schedule_state"]
     return network
+
+
+def _loss(description, given):
+    """The entry described; or the function that was given, where the file names one."""
+    own = description.get("own") if isinstance(description, dict) else None
+    if own is None and given is None:
+        return described("loss", description, LOSSES)
+    if own is None:
+        raise ModelFileError(
+            f"its loss is {description!r}: expected no other one, got loss={given!r}"
+        )
+    if given is None:
+        raise ModelFileError(
+            f"its loss is a function of one's own, {own!r}, which is not in the file: "
+            "expected it as Network.load(path, loss=…)"
+        )
+    if not callable(given):
+        raise ModelFileError(f"loss={given!r}: expected the function {own!r}")
+    return given
 
 
 def _optimizer(description):

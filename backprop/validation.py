@@ -219,6 +219,50 @@ def check_number_targets(argument, array, n_outputs, loss):
     return array
 
 
+def check_one_target(argument, array, n_outputs, loss):
+    """One number, (n,) or (n, 1), that all outputs are compared with; or a column for each."""
+    if array.ndim == 1 or array.shape[1:] == (1,):
+        array = check_number_targets(argument, array, 1, loss)
+        return np.broadcast_to(array, (len(array), n_outputs))  # without a copy
+    return check_number_targets(argument, array, n_outputs, loss)
+
+
+def check_targets_of_means(argument, array, n_outputs, loss):
+    """Finite numbers, half as many as outputs; returned twice, side by side, as the core has them.
+
+    What comes with both halves the same was returned by this.
+    """
+    half = n_outputs // 2
+    if array.ndim == 2 and array.shape[1] == n_outputs:
+        array = check_number_targets(argument, array, n_outputs, loss)
+        if np.array_equal(array[:, :half], array[:, half:]):
+            return array
+    array = check_number_targets(argument, array, half, loss)
+    return np.concatenate([array, array], axis=1)
+
+
+def check_counts(argument, array, n_outputs, loss):
+    """Numbers of at least 0, which need not be whole: (n,) for one output or (n, n_outputs)."""
+    array = check_number_targets(argument, array, n_outputs, loss)
+    _check_lowest(argument, array, array < 0, loss, "at least 0")
+    return array
+
+
+def check_positive_targets(argument, array, n_outputs, loss):
+    """Numbers above 0, (n,) for one output or (n, n_outputs)."""
+    array = check_number_targets(argument, array, n_outputs, loss)
+    _check_lowest(argument, array, array <= 0, loss, "above 0")
+    return array
+
+
+def _check_lowest(argument, array, too_low, loss, expected):
+    if np.any(too_low):
+        place = tuple(map(int, np.argwhere(too_low)[0]))
+        raise ValueError(
+            f"{_at(argument, place)} is {array[place]}: {loss} expects numbers {expected}"
+        )
+
+
 def check_yes_or_no_targets(argument, array, n_outputs, loss):
     """0, 1 or a probability between them, (n,) for one output or (n, n_outputs)."""
     array = check_number_targets(argument, array, n_outputs, loss)
@@ -274,6 +318,35 @@ def _check_distributions(argument, array, loss):
             f"{argument}: expected rows of probabilities that sum to 1 for {loss}; "
             f"row {row} sums to {sums[row]:g}"
         )
+
+
+def check_own_loss(name, returned, output):
+    """What a loss of one's own returned for an output [n][k]: losses [n] and d_output [n][k].
+
+    As arrays of the output's dtype. Losses that are not finite are left to the caller.
+    """
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        what = f"{len(returned)} values" if isinstance(returned, tuple | list) else "not a pair"
+        raise TypeError(
+            f"loss {name} returned {what} ({type(returned).__name__}): expected (losses, d_output)"
+        )
+    n = len(output)
+    means = "each sample's own, neither their mean nor their sum"
+    losses = _returned(f"{name}'s losses", returned[0], (n,), output.dtype, means)
+    means = "the derivatives of each sample's own loss by its outputs"
+    d_output = _returned(f"{name}'s d_output", returned[1], output.shape, output.dtype, means)
+    if np.isfinite(losses).all() and (place := first_non_finite(d_output)) is not None:
+        at = _at(f"{name}'s d_output", place)
+        raise FloatingPointError(f"{at} is {d_output[place]}: expected finite numbers")
+    return losses, d_output
+
+
+def _returned(argument, values, shape, dtype, means):
+    array = check_array(argument, values)
+    if array.shape != shape:
+        raise ValueError(f"{argument}: shape {array.shape}, expected {shape}, {means}")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype)
 
 
 def check_sample_weight(values, n_rows, dtype, argument="sample_weight"):

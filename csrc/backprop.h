@@ -22,7 +22,9 @@
 
 /* The catalogue. Activations, losses and optimizers are rows of the tables in kernels/activations.h, losses.h and
  * optimizers.h; a code is a row's place there, found by its name. Each may have parameters of its own. */
-#define BP_VALUES 4    /* parameters of an activation or a loss, at most */
+#define BP_VALUES 4    /* parameters of an activation, at most */
+#define BP_LEVELS 16   /* quantiles that a loss has, at most */
+#define BP_LOSS_VALUES (1 + BP_LEVELS) /* parameters of a loss, at most */
 #define BP_SETTINGS 8  /* hyper-parameters of an optimizer beside those that all have, at most */
 #define BP_CONSTANTS 8 /* of one of its steps */
 #define BP_MOMENTS 3   /* arrays that it keeps for each parameter, at most */
@@ -33,8 +35,8 @@ typedef struct {
 } bp_activation;
 
 typedef struct {
-    int code;
-    double values[BP_VALUES];
+    int code, n_values;
+    double values[BP_LOSS_VALUES];
 } bp_loss;
 
 typedef struct {
@@ -126,8 +128,8 @@ typedef struct {
 
 /* Targets of one batch, gathered. */
 typedef struct {
-    const void *values; /* [n_out][ld], or NULL with labels */
-    const void *labels; /* [ld] class numbers, or NULL */
+    const void *values; /* [n_out][ld], or NULL with labels; of a given loss the derivatives */
+    const void *labels; /* [ld] class numbers; of a given loss the losses */
     const void *weights; /* [ld] sample weights */
     double scale; /* 1 / sum of the batch's sample weights; 0 where that sum is 0 */
 } bp_targets;
@@ -145,6 +147,7 @@ typedef struct {
     const bp_row *activations, *losses, *optimizers, *functions;
     int identity;   /* the code of the activation that is none */
     int kept_slope; /* the code of a derivative that is what was kept, f'(z) */
+    int given_loss; /* the code of a loss that was worked out elsewhere: see bp_targets */
     int beside;     /* the code of the optimizer whose step goes on beside products, and takes a bp_lookahead with it */
 
     size_t (*panel_bytes)(void);

@@ -9,6 +9,7 @@ from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.norms import NORMS, Norm
 from backprop.catalogue.optimizers import MINIMIZERS, OPTIMIZERS
+from backprop.catalogue.records import shown
 from backprop.catalogue.schedules import SCHEDULES
 
 FILE = Path(__file__).with_name("catalogue.md")
@@ -42,7 +43,8 @@ LOSSES_HEAD = """
 ## Losses
 
 `bp.Network(…, loss=…)`, of one sample, with a the last layer's output and y its target. The cost of
-a batch is Σ w ℓ / Σ w, w the sample weights or 1.
+a batch is Σ w ℓ / Σ w, w the sample weights or 1. In place of a name may stand a
+[function of your own](api.md#a-loss-of-your-own).
 
 | name | ℓ(a, y) | ∂ℓ/∂a | `predict` gives | y is | parameters | source |
 |---|---|---|---|---|---|---|
@@ -98,6 +100,8 @@ def page():
             *map(norm_row, NORMS.values()),
             LOSSES_HEAD,
             *map(loss_row, LOSSES.values()),
+            ADVICE_HEAD,
+            *(f'- `"{one.name}"`: {one.advice}\n' for one in LOSSES.values()),
             OPTIMIZERS_HEAD,
             *(optimizer_row(kind, given) for kind, given in optimizers),
             MINIMIZERS_HEAD,
@@ -163,7 +167,7 @@ def source_of(kind):
 
 def parameters(entry):
     """Names and defaults, with what they are."""
-    found = [f"`{one.name}={one.default:g}`, {one.meaning}" for one in entry.parameters]
+    found = [f"`{one.name}={shown(one.default)}`, {one.meaning}" for one in entry.parameters]
     return "; ".join(found) or "–"
 
 

@@ -16,6 +16,15 @@ from networks import tamed
 import backprop as bp
 from backprop.catalogue import activations as catalogue
 from backprop.catalogue import losses, norms, optimizers
+from backprop.catalogue.targets import (
+    CLASSES,
+    COUNTS,
+    MEANS,
+    NUMBERS,
+    ONE_NUMBER,
+    POSITIVE,
+    YES_OR_NO,
+)
 
 FILE = Path(__file__).with_name("golden_weights.json")
 
@@ -40,7 +49,19 @@ ACTIVATIONS = (
     "exp",
     "sin",
 )
-LOSSES = ("squared_error", "sigmoid_cross_entropy", "softmax_cross_entropy")
+LOSSES = (
+    "squared_error",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+    "absolute_error",
+    "huber",
+    "poisson",
+    "gamma",
+    "focal",
+    "hinge",
+    "quantile",
+    "gaussian_nll",
+)
 OPTIMIZERS = {
     "sgd": lambda: bp.SGD(0.05),
     "sgd, l2": lambda: bp.SGD(0.05, l2=0.1),
@@ -74,6 +95,7 @@ OPERATIONS = {
     "all": {"norm": "layer", "residual": True, "noise": 0.1, "dropout": 0.3},
 }
 FIRST_ACTIVATIONS = ACTIVATIONS[:4]
+FIRST_LOSSES = LOSSES[:3]
 FIRST_OPTIMIZERS = tuple(OPTIMIZERS)[:7]
 THREADS = (1, 2, 3)
 
@@ -83,17 +105,22 @@ def data(loss):
     random = np.random.default_rng(5)
     X = random.normal(size=(137, 23)).round(3)
     targets = {
-        "squared_error": lambda: X[:, :3] * X[:, 3:6],
-        "sigmoid_cross_entropy": lambda: (X[:, :3] > X[:, 3:6]).astype(float),
-        "softmax_cross_entropy": lambda: X[:, :3].argmax(axis=1),
+        NUMBERS: lambda: X[:, :3] * X[:, 3:6],
+        COUNTS: lambda: np.floor(np.abs(4 * X[:, :3] * X[:, 3:6])),
+        POSITIVE: lambda: np.abs(X[:, :3]) + 0.25,
+        ONE_NUMBER: lambda: X[:, 0] * X[:, 3],
+        MEANS: lambda: X[:, :2] * X[:, 3:5],
+        YES_OR_NO: lambda: (X[:, :3] > X[:, 3:6]).astype(float),
+        CLASSES: lambda: X[:, :3].argmax(axis=1),
     }
-    return X, targets[loss]()
+    return X, targets[losses.LOSSES[loss].target]()
 
 
 def train(dtype, activation, loss, optimizer, operation="none", *, n_threads):
     """A network after three epochs, the weights of the samples included."""
     X, y = data(loss)
-    layers = [bp.Dense(31, activation), bp.Dense(17, activation), bp.Dense(3)]
+    units = 4 if losses.LOSSES[loss].target is MEANS else 3
+    layers = [bp.Dense(31, activation), bp.Dense(17, activation), bp.Dense(units)]
     if operation in OPERATIONS:
         layers.insert(1, bp.Dense(31, activation, **OPERATIONS[operation]))
     net = bp.Network(
@@ -114,12 +141,13 @@ def fingerprint(net):
 
 
 def choices():
-    """Every combination of the first; each other activation and optimizer with one of the rest."""
-    first = itertools.product(DTYPES, FIRST_ACTIVATIONS, LOSSES, FIRST_OPTIMIZERS)
+    """Every combination of the first; each other entry with some of the rest."""
+    first = itertools.product(DTYPES, FIRST_ACTIVATIONS, FIRST_LOSSES, FIRST_OPTIMIZERS)
     activations = itertools.product(DTYPES, ACTIVATIONS, ["squared_error"], ["adam"])
     others = itertools.product(DTYPES, ["tanh"], ["softmax_cross_entropy"], OPTIMIZERS)
+    each_loss = itertools.product(DTYPES, ["tanh"], LOSSES, ["sgd", "adam"])
     beside = itertools.product(DTYPES, ["gelu"], ["softmax_cross_entropy"], ["adam"], OPERATIONS)
-    return list(dict.fromkeys([*first, *activations, *others, *beside]))
+    return list(dict.fromkeys([*first, *activations, *others, *each_loss, *beside]))
 
 
 def missing():

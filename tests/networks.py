@@ -8,21 +8,45 @@ import numpy as np
 
 import backprop as bp
 from backprop.catalogue import activations, losses, optimizers, records
-from backprop.catalogue.targets import CLASSES, NUMBERS, YES_OR_NO
+from backprop.catalogue.targets import (
+    CLASSES,
+    COUNTS,
+    MEANS,
+    NUMBERS,
+    ONE_NUMBER,
+    POSITIVE,
+    YES_OR_NO,
+)
 
 ACTIVATIONS = tuple(activations.ACTIVATIONS)
-LOSSES = tuple(losses.LOSSES)
+# those that take any number of outputs: what tests of all losses train
+CATALOGUED = {name: entry for name, entry in losses.LOSSES.items() if entry.misfit is None}
+LOSSES = tuple(CATALOGUED)
 LOSSES_OF_NUMBERS = tuple(n for n in LOSSES if losses.LOSSES[n].target is NUMBERS)
 CATEGORICAL = tuple(n for n in LOSSES if losses.LOSSES[n].target.is_categorical)
+
+# every loss as one of four outputs
+OF_FOUR = {
+    name: entry(levels=(0.1, 0.4, 0.6, 0.9)) if entry.of_each else entry
+    for name, entry in losses.LOSSES.items()
+}
 
 # numbers [n][k] -> y, as people give it, and as rows of k numbers between
 TARGETS = {
     NUMBERS: lambda z: z,
+    COUNTS: lambda z: np.floor(np.exp(np.minimum(z, 2))),
+    POSITIVE: lambda z: np.exp(np.minimum(z, 2)),
+    ONE_NUMBER: lambda z: z[:, 0],
+    MEANS: lambda z: z[:, : z.shape[1] // 2],
     YES_OR_NO: lambda z: z > 0,
     CLASSES: lambda z: z.argmax(axis=1),
 }
 SOFT_TARGETS = {
     NUMBERS: lambda z: z,
+    COUNTS: lambda z: np.exp(np.minimum(z, 2)),
+    POSITIVE: lambda z: np.exp(np.minimum(z, 2)),
+    ONE_NUMBER: lambda z: z,
+    MEANS: lambda z: np.hstack([z[:, : z.shape[1] // 2]] * 2),
     YES_OR_NO: lambda z: 1 / (1 + np.exp(-z)),
     CLASSES: losses.softmax,
 }
@@ -36,6 +60,31 @@ def targets(loss, z):
 def soft_targets(loss, z):
     """The same as rows of k numbers: probabilities where the target is a class or yes or no."""
     return SOFT_TARGETS[losses.LOSSES[loss].target](z)
+
+
+def written_out(entry, a, y):
+    """Each sample's loss [n] and its derivative by a [n][k], as the formulas that are shown say."""
+    y = entry.smoothed(y)
+    if entry.long_way == losses.MATRIX:
+        p = losses.softmax(a)
+        return -(y * np.log(p)).sum(axis=1), p * y.sum(axis=1, keepdims=True) - y
+    parts = np.split(a, len(entry.members), axis=1)
+    terms = parts[0].shape[1]
+    symbols = {**entry.settings, **dict(zip(entry.members, parts, strict=True)), "y": y[:, :terms]}
+    symbols |= {symbol: np.array(numbers) for symbol, numbers in entry.of_each.items()}
+    for symbol, formula in entry.wherein:
+        symbols[symbol] = formula.evaluate(symbols)
+    slopes = [slope.evaluate(symbols) for slope in entry.slopes]
+    return entry.term.evaluate(symbols).sum(axis=1), np.hstack(slopes)
+
+
+def least_loss(loss, y):
+    """The mean loss where the prediction is y: 0, unless the target is a number on a log scale."""
+    entry = losses.LOSSES[loss]
+    if entry.target not in (COUNTS, POSITIVE):
+        return 0.0
+    logs = np.log(np.maximum(y, 1e-30))
+    return entry.value(logs, y, *entry.settings.values()).mean()
 
 
 def last_activation(loss, activation):

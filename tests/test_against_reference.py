@@ -81,6 +81,8 @@ def assert_fit_equal(fast, exact, X, y, tolerance=None, **fit):
     tolerance = TOLERANCES[str(fast.dtype)] if tolerance is None else tolerance
     if {"moment2", "velocity"} <= set(fast.optimizer_state()):  # RMSprop's, whose velocity is large
         tolerance = {**tolerance, "atol": 16 * tolerance["atol"]}
+    if isinstance(fast.optimizer, bp.Adagrad | bp.Adadelta):  # whose first steps are large
+        tolerance = {**tolerance, "atol": 4 * tolerance["atol"]}
     before = [array.copy() for array in parameters(fast)]
     history, expected = fast.fit(X, y, epochs=3, **fit), exact.fit(X, y, epochs=3, **fit)
     assert_equal_networks(fast, exact, tolerance)
@@ -101,11 +103,17 @@ CHOICES = sorted(
 )
 
 
+JUMPS = ("absolute_error", "hinge")  # whose derivatives do
+SIGNS = (bp.Lion, bp.Rprop)  # what they follow
+
+
 @pytest.mark.parametrize("matmul", ["fused", "blas"])
 @pytest.mark.parametrize(("activation", "loss", "optimizer"), CHOICES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_three_epochs(dtype, activation, loss, optimizer, matmul):
     """61 rows in batches of 16: the last has 13."""
+    if dtype == "float32" and loss in JUMPS and isinstance(OPTIMIZERS[optimizer], SIGNS):
+        pytest.skip("rounding turns the sign of a gradient, and with it a whole step")
     X, y = data(loss)
     fast, exact = pair(specs([13, 9], activation, loss), loss, optimizer, dtype, matmul=matmul)
     assert_fit_equal(fast, exact, X, y, batch_size=16)
@@ -240,14 +248,14 @@ def test_predict_evaluate_and_own_loop(dtype, activation, loss):
         np.testing.assert_allclose(
             fast.predict(X, logits=True), exact.predict(X, logits=True), **tolerance
         )
-        assert (fast.predict(X) != fast.predict(X, logits=True)).all()
+        if CATALOGUE[loss].link is not CATALOGUE["squared_error"].link:
+            assert (fast.predict(X) != fast.predict(X, logits=True)).all()
     weights = np.arange(61.0)
     for given in (None, weights):
         found, expected = fast.evaluate(X, y, given), exact.evaluate(X, y, given)
         assert list(found) == list(expected)
         assert found["loss"] == pytest.approx(expected["loss"], rel=tolerance["rtol"])
-        if "r2" in found:
-            assert found["r2"] == pytest.approx(expected["r2"], rel=1e-4)
+        assert found == pytest.approx(expected, rel=1e-4)
         cost, gradients = fast.loss_and_gradients(X, y, given)
         exact_cost, exact_gradients = exact.loss_and_gradients(X, y, given)
         assert cost == pytest.approx(exact_cost, rel=tolerance["rtol"])

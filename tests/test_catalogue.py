@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import OPTIMIZERS, every_optimizer, soft_targets
+from networks import OF_FOUR, OPTIMIZERS, every_optimizer, soft_targets, written_out
 
 import backprop as bp
-from backprop.catalogue import activations, initializers, losses, optimizers, records
+from backprop.catalogue import activations, initializers, losses, optimizers, records, scores
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.losses import LOSSES
 from backprop.validation import check_targets
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 Z = np.linspace(-6, 6, 241) + 0.0123  # no kink is among them
 
 each_activation = pytest.mark.parametrize("entry", ACTIVATIONS.values(), ids=list(ACTIVATIONS))
-each_loss = pytest.mark.parametrize("entry", LOSSES.values(), ids=list(LOSSES))
+each_loss = pytest.mark.parametrize("entry", OF_FOUR.values(), ids=list(OF_FOUR))
 
 
 def values(entry):
@@ -141,6 +141,35 @@ def test_derivative_of_a_loss_is_its_slope(entry):
     assert np.abs(found).max() > 0.1
 
 
+OF_OTHER_VALUES = [
+    entry(**{p.name: p.default + 0.5 if p.below is None else 0.2 for p in entry.parameters})
+    for entry in LOSSES.values()
+    if entry.parameters and entry.misfit is None
+]
+
+
+@pytest.mark.parametrize("entry", OF_OTHER_VALUES, ids=repr)
+def test_losses_of_other_values(entry):
+    test_derivative_of_a_loss_is_its_slope(entry)
+    test_formulas_of_a_loss_are_what_is_computed(entry)
+    a, y = samples(entry.name)
+    assert (entry.value(a, y, *values(entry)) != entry.value(a, y)).any()  # the defaults
+
+
+def test_label_smoothing_is_a_loss_of_smoothed_targets():
+    """Of k classes, and of the 2 that yes and no are."""
+    a, y = samples("softmax_cross_entropy")
+    for name, k in (("softmax_cross_entropy", 4), ("sigmoid_cross_entropy", 2)):
+        plain, smooth = LOSSES[name], LOSSES[name](label_smoothing=0.3)
+        smoothed = 0.7 * y + 0.3 / k
+        np.testing.assert_allclose(smooth.value(a, y, 0.3), plain.value(a, smoothed), rtol=1e-14)
+        np.testing.assert_array_equal(plain.value(a, y, 0.0), plain.value(a, y))
+        assert (repr(plain), repr(smooth)) == (name, f"{name}(label_smoothing=0.3)")
+        for share in (-0.1, 1.0):
+            with pytest.raises(ValueError, match=f"label_smoothing={share}: .* below 1"):
+                plain(label_smoothing=share)
+
+
 @each_loss
 def test_derivative_of_a_link_is_its_slope(entry):
     a, _ = samples(entry.name)
@@ -156,32 +185,77 @@ def test_derivative_of_a_link_is_its_slope(entry):
 def test_losses_of_large_numbers_and_of_nan(entry, dtype):
     _, y = samples(entry.name, 3)
     a = np.array([[1e4, -1e4, 0, 50], [50, -50, 1e4, 1e4], [np.nan, 0, 1, 2]])
-    losses, slope = (f(a.astype(dtype), y.astype(dtype)) for f in (entry.value, entry.derivative))
+    given = a.astype(dtype), y.astype(dtype), *values(entry)
+    losses, slope = entry.value(*given), entry.derivative(*given)
     assert losses.dtype == np.float64
     assert slope.dtype == entry.link(a.astype(dtype)).dtype == np.dtype(dtype)
-    assert np.isfinite(losses).tolist() == [True, True, False]
-    assert np.isfinite(slope[:2]).all()
+    assert np.isnan(losses).tolist() == [False, False, True]
+    within = np.abs(a[:2]) <= (entry.finite_within or np.inf)
+    assert np.isfinite(losses[:2][within.all(axis=1)]).all()
+    assert np.isfinite(slope[:2][within]).all()
+    assert not np.isnan(slope[:2]).any()
     assert np.isnan(slope[2, 0])
 
 
 @each_loss
 def test_a_loss_is_least_where_the_prediction_is_the_target(entry):
-    _, y = samples(entry.name, 5, 3)
+    _, y = samples(entry.name, 5)
     a = np.zeros_like(y)
     for rate in np.linspace(0.2, 0, 5000):
         a -= rate * entry.derivative(a, y, *values(entry))
-    np.testing.assert_allclose(entry.link(a), y, atol=1e-3)
+    if entry.is_least_at_target:
+        np.testing.assert_allclose(entry.link(a), y, atol=1e-3)
+    elif entry.target.is_categorical:
+        assert ((a > 0) == (y > 0.5)).all()
+
+
+@each_loss
+def test_formulas_of_a_loss_are_what_is_computed(entry):
+    assert (entry.term is None) == (entry.long_way == losses.MATRIX)
+    a, y = samples(entry.name)
+    found, slopes = written_out(entry, a, y)
+    np.testing.assert_allclose(found, entry.value(a, y, *values(entry)), rtol=1e-13)
+    np.testing.assert_allclose(slopes, entry.derivative(a, y, *values(entry)), rtol=1e-12)
+
+
+@each_loss
+def test_a_loss_says_when_to_take_it(entry):
+    assert re.fullmatch(r"[A-Z][^\n|]{20,100}\.", entry.advice)
+
+
+@pytest.mark.parametrize("score", [scores.PoissonD2, scores.GammaD2])
+def test_d2_is_the_share_of_the_deviance(score):
+    """Written out as deviances, of the outputs that vary; block by block."""
+    rng = np.random.default_rng(3)
+    y, w = rng.integers(1, 6, (20, 3)).astype(float), rng.uniform(0, 2, 20)
+    a = rng.normal(size=(20, 3))
+    y[:, 1] = 2.0
+    deviances = {
+        scores.PoissonD2: lambda y, p: y * np.log(y / p) - y + p,
+        scores.GammaD2: lambda y, p: np.log(p / y) + y / p - 1,
+    }
+    deviance = deviances[score]
+    mean = np.average(y, axis=0, weights=w)
+    with np.errstate(divide="ignore"):
+        exact = 1 - (w @ deviance(y, np.exp(a)) / (w @ deviance(y, mean)))[[0, 2]]
+    found = score()
+    for rows in (slice(0, 7), slice(7, 20)):
+        found.add(a[rows], y[rows], w[rows])
+    assert found.value() == pytest.approx(exact.mean())
+    constant = score()
+    constant.add(a[:, 1:2], y[:, 1:2], None)
+    assert np.isnan(constant.value())
 
 
 @each_loss
 def test_what_is_declared_of_a_loss(entry):
-    _, y = samples(entry.name, 5, 3)
-    assert check_targets("y", y, entry, 5, 3).tolist() == y.tolist()
+    _, y = samples(entry.name, 5)
+    assert check_targets("y", y, entry, 5, 4).tolist() == y.tolist()
     assert (entry.score.name == "accuracy") == entry.target.is_categorical
     assert entry.least_outputs == 1 or entry.too_few
-    assert records.find("loss", entry.name, LOSSES) is losses.find_loss(
-        entry, entry.least_outputs, ACTIVATIONS["identity"]
-    )
+    n_outputs = entry.least_outputs if entry.misfit is None else 4
+    assert losses.find_loss(entry, n_outputs, ACTIVATIONS["identity"]) is entry
+    assert records.find("loss", entry.name, LOSSES) is LOSSES[entry.name]
 
 
 # ---- optimizers --------------------------------------------------------------------------------

@@ -391,7 +391,7 @@ def test_latex_compiles_and_fits_the_page(tmp_path):
 def test_a_loss_that_is_no_sum_of_a_formula_is_shown_by_its_words():
     """Of a record without a term: as one would be whose outputs depend on each other."""
     trace = explained(loss="squared_error")
-    words = {"term": None, "slope": None, "text": "", "latex": "", "latex_derivative": ()}
+    words = {"term": None, "slopes": (), "text": "", "latex": "", "latex_derivative": ()}
     trace = replace(trace, loss_function=replace(trace.loss_function, **words))
     assert "ℓ = ½ Σ (a - y)² = " in trace.to_text()
     assert r"\ell &= \text{½ Σ (a - y)²}" in trace.to_latex()

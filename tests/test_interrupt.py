@@ -117,6 +117,27 @@ def test_every_method(n_threads, record_property):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_loss_of_ones_own(n_threads, record_property):
+    """In the function, which Python interrupts, and between two short calls of it."""
+    code = f"""
+    def loss(output, target):
+        time.sleep(pause)
+        return np.zeros(len(output)), output - target
+    X, y = rng.random((640, 8), "float32"), rng.random((640, 1))
+    net = bp.Network(8, [bp.Dense(8), bp.Dense(1)], loss=loss, seed=0, n_threads={n_threads})
+    pause = 30
+    interrupted(lambda: net.fit(X, y))
+    interrupted(lambda: net.evaluate(X, y))
+    assert net.steps == 0
+    pause = 0
+    interrupted(lambda: net.fit(X, y, epochs=10**7))
+    assert net.steps > 0
+    assert np.isfinite(net.fit(X, y, epochs=1).loss[0])
+    """
+    assert measure(code, record_property).count("seconds") == 3
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
 def test_gradients_that_are_half_worked_out_are_not_used(n_threads, record_property):
     code = f"""
     X = np.broadcast_to(rng.random((1, 2000), "float32"), (8192, 2000))

@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from networks import CATALOGUED as LOSSES
 from networks import every_optimizer, last_activation, soft_targets, tamed
 
 from backprop import reference as ref
 from backprop.catalogue.activations import ACTIVATIONS
-from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import SGD, Adam
 from backprop.layers import Dense
 
@@ -251,7 +251,7 @@ def test_weights_of_zero_give_a_cost_and_gradient_of_zero(loss):
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradients_equal_central_differences(activation, loss, weighted):
-    X, y, weight = samples(loss)
+    X, y, weight = samples(loss, n=11)
     net, weight = network(loss, activation), weight if weighted else None
     _, gradients = net.loss_and_gradients(X, y, weight)
     for layer, gradient in zip(net.layers, gradients, strict=True):
@@ -535,6 +535,8 @@ def test_scores_by_hand():
     # weighted mean 9/4; residual 2; spread 25/16 + 2/16 + 49/16
     assert ref.r2(a, y, weight) == pytest.approx(1 - 2 / (76 / 16))
     assert np.isnan(ref.r2(a, np.ones((3, 1)), weight))
+    two = np.hstack([a, a]), np.hstack([y, np.ones((3, 1))])  # the second never varies
+    assert ref.r2(*two, weight) == pytest.approx(1 - 2 / (76 / 16))
 
 
 # ---- what is refused ----

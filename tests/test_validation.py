@@ -125,7 +125,7 @@ VALUES = [
     (lambda: network(learning_rate=1), TypeError, "Network(learning_rate=…)", "'optimizer'?"),
     (lambda: network(n_thread=1), TypeError, "Network(n_thread=…)", "'n_threads'?"),
     (lambda: network(random_state=1), TypeError, "Network(random_state=…)", "'seed'?"),
-    (lambda: network("hinge"), ValueError, "loss='hinge'", "one of", "'squared_error'"),
+    (lambda: network("tukey"), ValueError, "loss='tukey'", "one of", "'squared_error'"),
     (lambda: network(None), ValueError, "loss=None", "one of"),
     (
         lambda: network(activation="relu"),
@@ -282,6 +282,16 @@ ARRAYS = [
         lambda: fit(y=with_nan(ROWS, (1, 0)), loss="sigmoid_cross_entropy"),
         *(ValueError, "y[1, 0] is nan", "finite"),
     ),
+    # y for poisson and gamma
+    (lambda: fit(y=-ROWS, loss="poisson"), ValueError, "y[0, 0] is -1.0", "poisson", "at least 0"),
+    (lambda: fit(y=ROWS, loss="gamma"), ValueError, "y[0, 1] is 0.0", "gamma", "numbers above 0"),
+    (lambda: fit(y=-LABELS, loss="poisson", units=1), ValueError, "y[1, 0] is -1", "at least 0"),
+    (
+        lambda: network("poisson", activation="exp"),
+        *(ValueError, "takes logits", "'exp'", "predict gives exp(a)"),
+    ),
+    (lambda: network("mae"), ValueError, "did you mean 'absolute_error'?"),
+    (lambda: network("smooth_l1"), ValueError, "did you mean 'huber'?"),
     # y for squared_error
     (lambda: fit(y=LABELS, loss="squared_error"), ValueError, "y has shape (4,)", "(4, 2)"),
     (

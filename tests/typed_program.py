@@ -36,6 +36,16 @@ assert_type(trace.gradient(0, "bias", 1).factors, list[Factor])
 write_page("page.html", [trace], weight=(0, 3, 1))
 assert_type(bp.Network.load("digits.safetensors"), bp.Network)
 assert_type(bp.show_config(), str)
+
+
+def own_loss(
+    output: NDArray[Any], target: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    return np.zeros(len(output)), output - target
+
+
+assert_type(bp.Network(2, bp.Dense(1), loss=own_loss), bp.Network)
+assert_type(bp.Network.load("own.safetensors", loss=own_loss), bp.Network)
 loss, gradients = net.loss_and_gradients(X, y)
 assert_type(loss, float)
 assert_type(gradients[0].bias, NDArray[Any])
@@ -44,4 +54,5 @@ net.layers[0].bias = np.zeros(32)
 net.fit(X, y, epochs="3")  # type: ignore[arg-type]
 net.predict()  # type: ignore[call-arg]
 bp.Dense("32")  # type: ignore[arg-type]
+bp.Network(2, bp.Dense(1), loss=lambda output: output)  # type: ignore[misc, arg-type]
 net.optimizer = 3  # type: ignore[assignment]

@@ -58,8 +58,8 @@ cdef struct Layer:
 
 # Shared by the team, written by thread 0.
 cdef struct Interrupt:
-    int seen                # Ctrl-C; raised and looked at by bp_raise and bp_is_raised
-    PyObject *raised        # what its handler raised: a reference that the caller of the core takes over
+    int seen                # Ctrl-C, or another exception; raised and looked at by bp_raise and bp_is_raised
+    PyObject *raised        # by its handler or a loss of the user's: a reference that the core's caller takes over
     double next_poll        # when to look again
     int64_t rows_done       # of all that this call was asked for
     PyObject *progress      # NULL, or called with rows_done at every look
@@ -120,6 +120,7 @@ cdef void nothing(const Layer *layer, Run *run) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil
 cdef int64_t portion_of(int64_t work) noexcept nogil
+cdef void keep_raised(Interrupt *interrupt, raised) noexcept
 
 
 # What follows is in line, because a step of a small network is shorter than all these calls would be.

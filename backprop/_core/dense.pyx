@@ -239,9 +239,15 @@ cdef void poll(Run *run) noexcept nogil:
             if interrupt.progress != NULL:
                 (<object>interrupt.progress)(interrupt.rows_done)
         except BaseException as raised:
-            Py_INCREF(raised)
-            interrupt.raised = <PyObject *>raised
-            bp_raise(&interrupt.seen)
+            keep_raised(interrupt, raised)
+
+
+cdef void keep_raised(Interrupt *interrupt, raised) noexcept:
+    """For the thread that called the core; the first alone, which what follows may be due to."""
+    if interrupt.raised == NULL:
+        Py_INCREF(raised)
+        interrupt.raised = <PyObject *>raised
+        bp_raise(&interrupt.seen)
 
 
 cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, bint with_blas) noexcept nogil:

@@ -13,6 +13,7 @@ cdef extern from "backprop.h" nogil:
 
     enum:
         BP_VALUES
+        BP_LOSS_VALUES
         BP_SETTINGS
         BP_MOMENTS
 
@@ -22,7 +23,8 @@ cdef extern from "backprop.h" nogil:
 
     ctypedef struct bp_loss:
         int code
-        double[BP_VALUES] values
+        int n_values
+        double[BP_LOSS_VALUES] values
 
     ctypedef struct bp_optimizer:
         int code
@@ -117,6 +119,7 @@ cdef extern from "backprop.h" nogil:
         const bp_row *functions
         int identity
         int kept_slope
+        int given_loss
         int beside
         size_t (*panel_bytes)() noexcept nogil
         int64_t (*multiply_units)(const bp_multiply *job) noexcept nogil

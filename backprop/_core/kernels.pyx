@@ -95,7 +95,8 @@ cdef bp_loss find_loss(const bp_kernels *kernels, str name, values=()) except *:
     cdef bp_loss found
     memset(&found, 0, sizeof(found))
     found.code = find_row(kernels.losses, name)
-    fill(found.values, BP_VALUES, values)
+    fill(found.values, BP_LOSS_VALUES, values)
+    found.n_values = len(values)
     return found
 
 

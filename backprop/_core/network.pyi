@@ -28,6 +28,7 @@ class Core:
         offset: NDArray[np.float64] | None,
         scale: NDArray[np.float64] | None,
         input_dropout: float = 0,
+        own_loss: Callable[[_Array, _Array], tuple[_Array, _Array]] | None = None,
     ) -> Core: ...
     @property
     def dtype(self) -> np.dtype[np.generic]: ...

@@ -17,6 +17,7 @@ from backprop._core.kernels cimport (
     bp_lookahead, bp_loss, bp_optimizer, bp_source, bp_step, find_activation, find_kernels, find_loss, find_optimizer,
     round_up, run_team, seconds, stream,
 )
+from backprop._core.own_loss cimport make_own_loss
 from backprop._core.plan cimport Plan, address, make_plan, room_for_steps, row_stride, zeros
 from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
 from backprop._core.steps cimport Kept, Rows, Steps, Training, stop_at_frozen, sum_of_squares, train_epochs
@@ -48,6 +49,7 @@ cdef class Core:
     cdef Layer *layers
     cdef int n_layers
     cdef bp_loss loss
+    cdef object own_loss                    # None, or a function: see own_loss.pyx
     cdef bp_optimizer optimizer
     cdef object optimizer_name              # None: none yet
     cdef object schedule                    # of its learning rate, or None
@@ -71,11 +73,16 @@ cdef class Core:
 
     def __cinit__(self, *, int64_t n_inputs, layers, loss, dtype, uint64_t seed, int threads_asked,
                   int threads_available, bint with_blas, instruction_set, offset, scale,
-                  double input_dropout=0):
-        """`layers`: of each a dict as `core_layers` of backprop/layers.py makes them; loss: a name and values."""
+                  double input_dropout=0, own_loss=None):
+        """`layers`: of each a dict as `core_layers` of backprop/layers.py makes them; loss: a name and values.
+        `own_loss`: None, or (output, target) -> (losses, d_output), which stands in place of `loss`.
+        """
         self.dtype = np.dtype(dtype)
         self.kernels = find_kernels(instruction_set, self.dtype.itemsize)
-        self.loss = find_loss(self.kernels, loss[0], loss[1])
+        if own_loss is None:
+            self.loss = find_loss(self.kernels, loss[0], loss[1])
+        else:
+            self.own_loss, self.loss.code = own_loss, self.kernels.given_loss
         self.seed = seed
         self.threads_asked, self.threads_available = threads_asked, threads_available
         self.with_blas = with_blas
@@ -302,9 +309,9 @@ cdef class Core:
             self.forward_rows = self.gradients_are = 0
             plan = self._training(min(batch_size, len(x)))
             self._prepare(&s, &interrupt, plan, batch_size)
-            take_arrays(&s, plan, x, y, sample_weights)
             if shuffled:
-                order = np.empty(s.rows.count, dtype=np.int64)
+                order = np.empty(len(x), dtype=np.int64)
+            _own = self._take_arrays(&s, plan, x, y, sample_weights, order)
             costs, times = np.zeros(n_epochs), np.zeros(n_epochs)
             s.rows.order = <int64_t *>address(order) if order is not None else NULL
             training = &s.training
@@ -369,7 +376,7 @@ cdef class Core:
         try:
             plan = self._inference(len(x))
             self._prepare(s, &interrupt, plan, plan.capacity)
-            take_arrays(s, plan, x, y, sample_weights)
+            _own = self._take_arrays(s, plan, x, y, sample_weights)
             s.out, s.linked = address(out), linked
             _bare = None if activated else self._bare(s, self.n_layers - 1)
             # the plan may be that of a larger call
@@ -396,6 +403,15 @@ cdef class Core:
                 s.layers[i].activation.code = self.kernels.identity
         return copies
 
+    cdef _take_arrays(self, Steps *s, Plan plan, x, y, sample_weights, order=None):
+        """take_arrays; returns what has to stay alive for as long as the run takes."""
+        take_arrays(s, plan, x, y, sample_weights)
+        if y is None or self.own_loss is None:
+            return None
+        own = make_own_loss(self.own_loss, y, order, self.dtype)
+        s.own_loss, s.rows.y_is_labels = <PyObject *>own, False
+        return own
+
     cdef _keep_gradients(self):
         cdef int i
         if self.gradient is None:
@@ -417,7 +433,7 @@ cdef class Core:
             self._keep_gradients()
             plan = self._training(len(x))
             self._prepare(&s, &interrupt, plan, len(x))
-            take_arrays(&s, plan, x, y, sample_weights)
+            _own = self._take_arrays(&s, plan, x, y, sample_weights)
             s.outcome.total_weight = total_weight
             s.run.n_threads = min(s.run.n_threads, self._threads(len(x)))
             with nogil:
@@ -444,7 +460,7 @@ cdef class Core:
             self._keep_gradients()
             plan = self._training(n_rows)
             self._prepare(&s, &interrupt, plan, n_rows)
-            take_arrays(&s, plan, x, y, sample_weights)
+            _own = self._take_arrays(&s, plan, x, y, sample_weights)
             s.inspection.layers = <Kept *>address(places)
             s.inspection.x, s.inspection.losses = address(kept_x), address(kept_losses)
             for i in range(self.n_layers):
@@ -567,7 +583,7 @@ cdef in_use():
 
 
 cdef raise_seen(Interrupt *interrupt):
-    """Raise what Ctrl-C's handler raised, if it was seen."""
+    """Raise what Ctrl-C's handler or a loss of the user's own has raised."""
     if interrupt.raised != NULL:
         raised = <object>interrupt.raised
         Py_DECREF(raised)

@@ -76,7 +76,12 @@ def loss(
     parameters: Sequence[float] = (),
     instruction_set: str | None = None,
 ) -> tuple[_Array, _Array]: ...
-def link(name: str, outputs: _Array, instruction_set: str | None = None) -> _Array: ...
+def link(
+    name: str,
+    outputs: _Array,
+    parameters: Sequence[float] = (),
+    instruction_set: str | None = None,
+) -> _Array: ...
 def batch_norm(
     z: _Array,
     scale: _Array,

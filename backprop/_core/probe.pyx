@@ -219,10 +219,10 @@ def loss(name, a, targets, weights, double scale, parameters=(), instruction_set
     return losses, da
 
 
-def link(name, outputs, instruction_set=None):
+def link(name, outputs, parameters=(), instruction_set=None):
     """What `predict` makes of the last layer's outputs (n_out, columns)."""
     cdef const bp_kernels *k = kernels_for(outputs.dtype, instruction_set)
-    cdef bp_loss found = find_loss(k, name)
+    cdef bp_loss found = find_loss(k, name, parameters)
     out = outputs.copy()
     k.link(&found, address(out), len(out), out.shape[1], 0, out.shape[1])
     return out

@@ -29,7 +29,7 @@ cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
         else:
             forward(s, &run)
         if s.rows.has_targets:
-            loss(s, &run, 0)
+            loss(s, &run, start, 0)
             meet(&run)
             if thread == 0:
                 s.outcome.total_loss += run.kernels.sum(s.buffers.losses, run.count)
@@ -57,7 +57,7 @@ cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogi
     gather(s, &run, 0)
     meet(&run)
     forward(s, &run)
-    loss(s, &run, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
+    loss(s, &run, 0, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
     meet(&run)
     if thread == 0:
         s.outcome.total_loss += run.kernels.sum(s.buffers.losses, run.count)
@@ -99,7 +99,7 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
     gather(s, &run, 0)
     for i in range(s.n_operations):
         inspect_forward(s, &run, i)
-    loss(s, &run, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
+    loss(s, &run, 0, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
     keep(&run, s.buffers.losses, 1, s.inspection.losses)
     for i in range(s.n_operations - 1, -1, -1):
         inspect_backward(s, &run, i)

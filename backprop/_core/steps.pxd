@@ -1,4 +1,5 @@
 """What a team of threads is given to run (Steps), and one step of it."""
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from backprop._core.dense cimport Interrupt, Layer, Operation, Run
@@ -72,6 +73,7 @@ cdef struct Steps:              # what a team is given
     int first_operation         # at which training's way back ends: see stop_at_frozen
     bp_step *own_steps          # [n_threads][n_layers], or NULL: see Run
     bp_loss loss
+    PyObject *own_loss          # NULL, or an OwnLoss
     Run run                     # of which each thread takes a copy
     Interrupt *interrupt
     Training training
@@ -87,7 +89,7 @@ cdef double batch_weight(Steps *s, Run *run) noexcept nogil
 cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil
 cdef void forward(Steps *s, Run *run) noexcept nogil
 cdef void forward_samples(Steps *s, Run *run) noexcept nogil
-cdef void loss(Steps *s, Run *run, double scale) noexcept nogil
+cdef void loss(Steps *s, Run *run, int64_t start, double scale) noexcept nogil
 cdef void output_derivative(const Layer *layer, const Run *run, int64_t first, int64_t last) noexcept nogil
 cdef void backward(Steps *s, Run *run) noexcept nogil
 cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil

@@ -18,6 +18,8 @@ from backprop._core.kernels cimport (
     seconds, shuffle, stream,
 )
 
+from backprop._core.own_loss cimport ask_own_loss
+
 # The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
 cdef enum:
     FOR_SHUFFLE = 2
@@ -34,14 +36,15 @@ cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
     cdef const Buffers *into = &s.buffers
     cdef int64_t first, last, stop, n_in = s.layers[0].n_in, n_out = s.layers[s.n_layers - 1].n_out
     cdef int64_t portion = portion_of(n_in + n_out)
+    cdef bint has_targets = rows.has_targets and s.own_loss == NULL
     share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
     while first < last and not is_stopped(run):
         stop = min(last, first + portion)
         run.kernels.gather(&rows.x, rows.order, start, first, stop, n_in, rows.offset, rows.scale, s.layers[0].a_in,
                            run.ld)
-        if rows.has_targets and rows.y_is_labels:
+        if has_targets and rows.y_is_labels:
             run.kernels.gather(&rows.y, rows.order, start, first, stop, 1, NULL, NULL, into.labels, run.ld)
-        elif rows.has_targets:
+        elif has_targets:
             run.kernels.gather(&rows.y, rows.order, start, first, stop, n_out, NULL, NULL, into.targets, run.ld)
         if rows.weighted:
             run.kernels.gather(&rows.weights, rows.order, start, first, stop, 1, NULL, NULL, into.weights, run.ld)
@@ -89,8 +92,8 @@ cdef void forward_samples(Steps *s, Run *run) noexcept nogil:
     run.kernels.transpose(a, s.buffers.sample_ld, run.count, 0, layer.n_out, layer.a_out, run.ld)
 
 
-cdef void loss(Steps *s, Run *run, double scale) noexcept nogil:
-    """Each sample's loss; and in the last layer's dz the chain rule's first product.
+cdef void loss(Steps *s, Run *run, int64_t start, double scale) noexcept nogil:
+    """Each sample's loss, of the batch from row `start` on; and in the last layer's dz the chain rule's first product.
 
     The derivative of the cost, da = d cost / da, times that of the activation: dz = da · f'(z).
     """
@@ -98,9 +101,11 @@ cdef void loss(Steps *s, Run *run, double scale) noexcept nogil:
     cdef bp_targets targets
     cdef int64_t first, last, stop, portion = portion_of(8 * layer.n_out)
     targets.values = NULL if s.rows.y_is_labels else s.buffers.targets
-    targets.labels = s.buffers.labels if s.rows.y_is_labels else NULL
+    targets.labels = s.buffers.labels
     targets.weights = s.buffers.weights
     targets.scale = scale
+    if s.own_loss != NULL:
+        ask_own_loss(s, run, start)
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
     while first < last and not is_stopped(run):
         stop = min(last, first + portion)
@@ -191,7 +196,7 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     meet(run)
     forward(s, run)
     weight = batch_weight(s, run)
-    loss(s, run, 1 / weight if weight > 0 else 0)
+    loss(s, run, start, 1 / weight if weight > 0 else 0)
     meet(run)
     if run.thread == 0:
         add_cost(s, run, weight)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar
 
-from backprop.validation import check_real, name_hint
+from backprop.validation import check_flag, check_real, name_hint
 
 TAKES_ANY_KEYWORD = 0x08  # CO_VARKEYWORDS of a function's code
 TABLES = {}  # {class of record: its table}, in which what comes back from a pickle is found
@@ -13,7 +14,11 @@ TABLES = {}  # {class of record: its table}, in which what comes back from a pic
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that shapes an entry, such as a slope; its domain as `check_real` takes it."""
+    """A number that shapes an entry, such as a slope; its domain as `check_real` takes it.
+
+    One that `is_quiet` is not shown where it has its default: then it does nothing. One that has a
+    number for each output is called by its `symbol` in formulas.
+    """
 
     name: str
     default: float
@@ -21,10 +26,51 @@ class Parameter:
     minimum: float = 0.0
     above: bool = False
     below: float | None = None
+    is_quiet: bool = False
+    symbol: str = ""
 
     def check(self, value):
         """The value as a float; ValueError or TypeError outside the domain."""
         return check_real(self.name, value, self.minimum, above=self.above, below=self.below)
+
+
+@dataclass(frozen=True)
+class Flag(Parameter):
+    """A parameter that is True or False."""
+
+    def check(self, value):
+        """The value as a bool."""
+        return check_flag(self.name, value)
+
+
+@dataclass(frozen=True)
+class Levels(Parameter):
+    """A parameter of several numbers between 0 and 1, in ascending order, one for each output."""
+
+    symbol: str = "q"
+    most: int = 16
+
+    def check(self, value):
+        """The numbers as a tuple of floats."""
+        try:
+            levels = tuple(value)
+        except TypeError:
+            levels = (value,)
+        levels = tuple(check_real(self.name, each, 0.0, above=True, below=1.0) for each in levels)
+        falls = any(one >= other for one, other in pairwise(levels))
+        if falls or not 1 <= len(levels) <= self.most:
+            raise ValueError(
+                f"{self.name}={shown(levels)}: expected 1 to {self.most} numbers, each above "
+                "the last"
+            )
+        return levels
+
+
+def shown(value):
+    """The value of a parameter, as it is written in a call."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(shown, value))}{',' * (len(value) == 1)})"
+    return str(value) if isinstance(value, bool) else f"{value:g}"
 
 
 class Entry:
@@ -48,9 +94,18 @@ class Entry:
         return dict(zip([p.name for p in self.parameters], values, strict=True))
 
     @property
+    def numbers(self):
+        """The same, of those parameters that are one number for all outputs."""
+        one = {parameter.name for parameter in self.parameters if not parameter.symbol}
+        return {name: value for name, value in self.settings.items() if name in one}
+
+    @property
     def row(self):
         """The name of the core's row, and the values of its parameters."""
-        return self.name, tuple(self.settings.values())
+        numbers = []
+        for value in self.settings.values():
+            numbers.extend(value if isinstance(value, tuple) else [value])
+        return self.name, tuple(map(float, numbers))
 
     @property
     def label(self):
@@ -67,7 +122,9 @@ class Entry:
         return _restored, (type(self), self.name, self.values)
 
     def __repr__(self):
-        values = ", ".join(f"{name}={value:g}" for name, value in self.settings.items())
+        pairs = zip(self.parameters, self.settings.values(), strict=True)
+        given = [(p.name, value) for p, value in pairs if not (p.is_quiet and value == p.default)]
+        values = ", ".join(f"{name}={shown(value)}" for name, value in given)
         return f"{self.name}({values})" if values else self.name
 
 

@@ -22,7 +22,7 @@ class Target:
         Whether it is classes or yes-or-no answers, rather than amounts.
     check : callable
         (argument, array, n_outputs, loss's name) -> array as the core takes it: integer labels (n,)
-        or (n, n_outputs). Raises ValueError or TypeError.
+        or (n, n_outputs); of a loss of one's own, any numbers. Raises ValueError or TypeError.
     """
 
     name: str
@@ -32,5 +32,10 @@ class Target:
 
 
 NUMBERS = Target("numbers", False, False, validation.check_number_targets)
+COUNTS = Target("numbers of at least 0", False, False, validation.check_counts)
+POSITIVE = Target("numbers above 0", False, False, validation.check_positive_targets)
+ONE_NUMBER = Target("one number", False, False, validation.check_one_target)
+MEANS = Target("numbers, half as many as outputs", False, False, validation.check_targets_of_means)
 YES_OR_NO = Target("yes or no", False, True, validation.check_yes_or_no_targets)
+ANY = Target("what the loss takes", False, False, lambda argument, array, n_outputs, loss: array)
 CLASSES = Target("one of several classes", True, True, validation.check_class_targets)

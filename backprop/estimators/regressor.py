@@ -9,6 +9,8 @@ from backprop.estimators.base import CoreEstimator
 from backprop.estimators.convert import counterpart
 from backprop.estimators.parameters import CONSTRAINTS, DOCUMENTATION
 
+POISSON = "poisson"  # scikit-learn's name, for half the deviance: not the catalogue's loss
+
 
 @counterpart
 class MLPRegressor(CoreEstimator, _MLPRegressor):
@@ -91,6 +93,6 @@ class MLPRegressor(CoreEstimator, _MLPRegressor):
 
     def _counts(self, y):
         """y, of which the Poisson loss asks that it be at least 0."""
-        if self.loss == "poisson" and np.min(y, initial=0) < 0:
+        if self.loss == POISSON and np.min(y, initial=0) < 0:
             raise ValueError(f"y has values down to {np.min(y)}: loss='poisson' expects 0 or more")
         return y

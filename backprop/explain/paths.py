@@ -138,7 +138,9 @@ class WeightGradient:
 
     @cached_property
     def kink(self) -> bool:
-        """Whether a unit lies on a kink of its activation, where the trial moves this weight.
+        """Whether a unit lies on a kink of its activation, or an output on a corner of the loss.
+
+        That is, where the trial moves this weight.
 
         The difference is then a mean of the slopes on both sides; training takes that of one.
         """

@@ -110,7 +110,8 @@ class Trace:
     x : array (n, n_inputs)
         As the first layer sees it: after ``input_offset`` and ``input_scale``.
     y : array (n, n_outputs)
-        The targets; a label is a row with a single 1.
+        The targets as the formulas have them: a label is a row with a single 1, and smoothed; a
+        number that several outputs are compared with stands there for each.
     output : array (n, n_outputs)
         What ``predict`` returns: probabilities with a cross-entropy.
     weight_sum : float
@@ -124,7 +125,7 @@ class Trace:
         What the samples are called: 0, 1, … as the rows of X, unless they are rows of a file, which
         are counted from 1.
     label_smoothing : float
-        By how much the labels in y were smoothed, 0 unless a model of ``backprop train`` says so.
+        By how much the labels in y were smoothed: by the loss, or by a model of ``backprop train``.
     target_scale : tuple (mean, deviation) or None
         y is (value − mean) / deviation, where a model of ``backprop train`` says so: a regression.
     """
@@ -379,13 +380,15 @@ def explain(
     input_names = check_names("input_names", input_names, network.n_inputs, "x")
     if output_names is None and _are_labels(y, network):
         output_names = [f"label {k}" for k in range(network.n_outputs)]
+    if output_names is None:
+        output_names = network.loss_function.output_names(network.n_outputs)
     output_names = check_names("output_names", output_names, network.n_outputs, "y")
     indices = list(range(len(X))) if indices is None else indices
     given = {
         "input_names": input_names,
         "output_names": output_names,
         "indices": indices,
-        "label_smoothing": label_smoothing,
+        "label_smoothing": 1 - (1 - label_smoothing) * (1 - network.loss_function.smoothing),
         "target_scale": target_scale,
     }
     return _trace(network, X, y, sample_weight, given)
@@ -426,7 +429,7 @@ def _trace(network, X, y, sample_weight, given):
         for i, (own, gradient) in enumerate(zip(passage.layers, passage.gradients, strict=True))
     ]
     weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
-    total = weights.sum()
+    total, targets = weights.sum(), _target_rows(y, network)
     return Trace(
         dtype=str(network.dtype),
         loss_function=network.loss_function,
@@ -439,13 +442,13 @@ def _trace(network, X, y, sample_weight, given):
         cost=network.cost(X, y, sample_weight),
         cost_after_step=after.cost(X, y, sample_weight),
         x=passage.x,
-        y=_target_rows(y, network),
+        y=targets,
         output=network.predict(X),
         weight_sum=float(total),
         losses=passage.losses.astype(np.float64),
         shares=weights / total,
         layers=layers,
-        _trial=trial.Trial(network, X, y, sample_weight),
+        _trial=trial.Trial(network, X, y, sample_weight, targets),
         **given,
     )
 
@@ -483,10 +486,17 @@ def _moments(network, i):
 
 
 def _target_rows(y, network):
-    """[n][n_outputs] in the network's dtype: labels become rows with a single 1."""
+    """[n][n_outputs] in the network's dtype: labels become rows with a single 1, and smoothed."""
     if _are_labels(y, network):
-        return np.eye(network.n_outputs, dtype=network.dtype)[y.astype(np.int64)]
-    return y.reshape(len(y), network.n_outputs).astype(network.dtype)
+        rows = np.eye(network.n_outputs)[y.astype(np.int64)]
+    elif y.size == len(y) * network.n_outputs:
+        rows = y.reshape(len(y), network.n_outputs)
+    else:
+        raise ValueError(
+            f"y has shape {y.shape}: explain shows a target for each output, expected "
+            f"({len(y)}, {network.n_outputs})"
+        )
+    return network.loss_function.smoothed(rows.astype(network.dtype))
 
 
 def _unsettled(trace, layer, difference):
@@ -547,7 +557,14 @@ def _loss_dict(loss):
         "formula": loss.formula,
         "derivative_formula": loss.derivative_formula,
         "term": loss.term and loss.term.tree(),
-        "slope": loss.slope and loss.slope.tree(),
+        "members": loss.members,
+        "slopes": [slope.tree() for slope in loss.slopes],
+        "wherein": [
+            {"symbol": symbol, "sign": Formula(symbol).tree(), "formula": formula.tree()}
+            for symbol, formula in loss.wherein
+        ],
+        "of_each": loss.of_each,
+        "corner": loss.corner and loss.corner.tree(),
         "settings": loss.settings,
         "note": loss.note,
         "long_way": loss.long_way,

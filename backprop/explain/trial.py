@@ -13,12 +13,14 @@ class Trial:
     """A network in float64, with the parameters of another, on whose batch weights are tried.
 
     The difference (C(w + h) - C(w - h)) / 2h errs by the order of h²; where an activation's
-    kink lies between the two, it is a mean of the slopes on either side.
+    kink lies between the two, or a corner of the loss, it is a mean of the slopes on either side.
+    `targets`: y as rows of the loss's formulas.
     """
 
-    def __init__(self, network, X, y, sample_weight):
+    def __init__(self, network, X, y, sample_weight, targets):
         self._network = network.copy(dtype="float64", n_threads=1)
         self._batch = X, y, sample_weight
+        self._targets = targets
 
     def _cost(self):
         return self._network.cost(*self._batch)
@@ -26,16 +28,20 @@ class Trial:
     def _sides(self):
         """On which side of its activation's kinks each z lies, on the samples that weigh.
 
-        One array for each layer and kink.
+        One array for each layer and kink; and one for the corners of the loss, where it has some.
         """
         X, y, sample_weight = self._batch
         counts = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
         passed = self._network.inspect(X, y)
-        return [
+        sides = [
             own["z"][counts] > kink
             for layer, own in zip(self._network.layers, passed.layers, strict=True)
             for kink in layer.function.kinks
         ]
+        if (corner := self._network.loss_function.corner) is not None:
+            symbols = {"a": passed.layers[-1]["a"][counts], "y": self._targets[counts]}
+            sides.append(corner.evaluate(symbols) > 0)
+        return sides
 
     @staticmethod
     def _on_both_sides(values, place, find):
@@ -63,8 +69,12 @@ class Trial:
         return self._difference(*self._values(layer, source, unit))
 
     def kink(self, layer, source, unit):
-        """Whether a z passes a kink between w - h and w + h, on a sample that weighs."""
-        if not any(own.function.kinks for own in self._network.layers[layer:]):
+        """Whether a z passes a kink, or an output a corner of the loss, between w - h and w + h.
+
+        On a sample that weighs.
+        """
+        kinks = any(own.function.kinks for own in self._network.layers[layer:])
+        if not kinks and self._network.loss_function.corner is None:
             return False
         place = self._values(layer, source, unit)
         above, below, _ = self._on_both_sides(*place, self._sides)

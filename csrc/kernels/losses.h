@@ -5,19 +5,30 @@
  *     added to it, and the term's derivative by a in *d.
  * (b) WHOLE rows see all outputs of a sample at once: v_name(outputs, p) gives the loss, and leaves its derivative
  *     times the sample's weight in outputs->da.
- * (c) Each names its link, which turns outputs into what `predict` returns: link_LINK. p are the loss's parameters, in
- *     the order of backprop/catalogue/losses.py.
- * (d) A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
- *     stable for any finite logits: exp is only taken of numbers that are not positive.
+ * (c) Each names its link, which turns outputs into what `predict` returns: link_LINK(a, p). p are the parameters, in
+ *     the order of backprop/catalogue/losses.
+ * (d) GIVEN is no row: its losses and derivatives were worked out elsewhere, and are but weighed here.
+ * (e) A vector holds one output of LANES samples; the outputs of a sample are walked in ascending order. All are
+ *     stable for any finite outputs, as exp is only taken of numbers that are not positive; but for the losses that
+ *     are infinite themselves, poisson and gamma, where the catalogue says so (finite_within).
  */
-#define ELEMENTWISE_LOSSES(ROW)                \
-    ROW(SQUARED_ERROR, squared_error, identity) \
-    ROW(SIGMOID_CROSS_ENTROPY, sigmoid_cross_entropy, sigmoid)
-#define WHOLE_LOSSES(ROW) ROW(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy, softmax)
+#define ELEMENTWISE_LOSSES(ROW)                                \
+    ROW(SQUARED_ERROR, squared_error, identity)                \
+    ROW(ABSOLUTE_ERROR, absolute_error, identity)              \
+    ROW(HUBER, huber, identity)                                \
+    ROW(POISSON, poisson, exp)                                 \
+    ROW(GAMMA, gamma, exp)                                     \
+    ROW(SIGMOID_CROSS_ENTROPY, sigmoid_cross_entropy, sigmoid) \
+    ROW(FOCAL, focal, sigmoid)                                 \
+    ROW(HINGE, hinge, identity)
+#define WHOLE_LOSSES(ROW)                                      \
+    ROW(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy, softmax) \
+    ROW(QUANTILE, quantile, sorted)                            \
+    ROW(GAUSSIAN_NLL, gaussian_nll, mean_and_variance)
 
 enum {
 #define CODE(NAME, name, link) NAME,
-    ELEMENTWISE_LOSSES(CODE) WHOLE_LOSSES(CODE)
+    ELEMENTWISE_LOSSES(CODE) WHOLE_LOSSES(CODE) GIVEN
 #undef CODE
 };
 
@@ -48,6 +59,9 @@ INLINE vec v_target(const outputs *o, int64_t j)
 
 INLINE real *da_of(const outputs *o, int64_t j) { return o->da + j * o->ld + o->column; }
 
+/* y, of which a share is spread over k answers; y itself for a share of 0 */
+INLINE vec v_smoothed(vec y, real share, real k) { return v_fma(y, v_set(1 - share), v_set(share / k)); }
+
 /* ---- elementwise ---- */
 
 /* ½ (a - y)², and a - y */
@@ -58,12 +72,76 @@ INLINE vec v_squared_error(vec a, vec y, const real *p, vec sum, vec *d)
     return v_fma(v_set((real)0.5) * *d, *d, sum);
 }
 
-/* max(a, 0) - a y + log(1 + exp(-|a|)), and sigmoid(a) - y */
-INLINE vec v_sigmoid_cross_entropy(vec a, vec y, const real *p, vec sum, vec *d)
+/* |a - y|, and the sign of a - y: 0 where they are equal */
+INLINE vec v_absolute_error(vec a, vec y, const real *p, vec sum, vec *d)
 {
     (void)p;
+    *d = v_sign(a - y);
+    return sum + v_absolute(a - y);
+}
+
+/* c (e - c/2) and c, the error e = a - y cut off at ±delta: ½ e² up to there, and a line beyond; p: delta */
+INLINE vec v_huber(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    const vec e = a - y, c = v_clamp(e, -p[0], p[0]);
+    *d = c;
+    return v_fma(c, v_fma(v_set((real)-0.5), c, e), sum);
+}
+
+/* exp(a) - y a, and exp(a) - y */
+INLINE vec v_poisson(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    (void)p;
+    const vec rate = v_exp(a);
+    *d = rate - y;
+    return sum + (rate - y * a);
+}
+
+/* y exp(-a) + a, and 1 - y exp(-a) */
+INLINE vec v_gamma(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    (void)p;
+    const vec ratio = y * v_exp(-a);
+    *d = v_set(1) - ratio;
+    return sum + (ratio + a);
+}
+
+/* max(a, 0) - a y + log(1 + exp(-|a|)), and sigmoid(a) - y, with y smoothed towards ½; p: label_smoothing */
+INLINE vec v_sigmoid_cross_entropy(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    y = v_smoothed(y, p[0], 2);
     *d = v_sigmoid(a) - y;
     return sum + (v_relu(a) - a * y + v_log1p_exp(a));
+}
+
+/* q^gamma L, where q = sigmoid(t) is the chance that is given to the wrong answer and L = log(1 + exp(t)) what it
+ * costs; and its derivative by t, q^gamma (gamma (1 - q) L + q). q^gamma is exp(-gamma log(1 + exp(-t))). */
+INLINE vec v_focused(vec t, vec log1p_exp, real gamma, vec *d)
+{
+    const vec cost = v_relu(t) + log1p_exp, other = v_relu(-t) + log1p_exp;
+    const vec share = v_exp(v_clamp(v_set(-gamma) * other, -REAL_MAX, 0));
+    *d = share * v_fma(v_set(gamma) * v_sigmoid(-t), cost, v_sigmoid(t));
+    return share * cost;
+}
+
+/* y times that of t = -a, and 1 - y times that of t = a; p: gamma */
+INLINE vec v_focal(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    const vec no = v_set(1) - y, log1p_exp = v_log1p_exp(a);
+    vec d_of_yes, d_of_no;
+    const vec of_yes = v_focused(-a, log1p_exp, p[0], &d_of_yes), of_no = v_focused(a, log1p_exp, p[0], &d_of_no);
+    *d = no * d_of_no - y * d_of_yes;
+    return sum + (y * of_yes + no * of_no);
+}
+
+/* y max(0, 1 - a) + (1 - y) max(0, 1 + a), and 1 - y where a > -1, less y where a < 1 */
+INLINE vec v_hinge(vec a, vec y, const real *p, vec sum, vec *d)
+{
+    (void)p;
+    const vec zero = v_set(0), one = v_set(1), no = one - y;
+    /* a - a: 0, or nan for nan */
+    *d = (v_where_less(v_set(-1), a, no, zero) - v_where_less(a, one, y, zero)) + (a - a);
+    return sum + (y * v_relu(one - a) + no * v_relu(one + a));
 }
 
 /* ---- of all outputs ---- */
@@ -89,10 +167,10 @@ INLINE vec v_softmax_terms(const real *a, int64_t n_out, int64_t ld, vec *highes
     return sum;
 }
 
-/* Σ y (log Σ exp a - a), and softmax(a) Σ y - y */
+/* Σ y (log Σ exp a - a), and softmax(a) Σ y - y, with y smoothed towards 1/k; p: label_smoothing */
 INLINE vec v_softmax_cross_entropy(const outputs *o, const real *p)
 {
-    (void)p;
+    const real k = (real)o->n_out;
     vec top;
     const vec sum = v_softmax_terms(o->a + o->column, o->n_out, o->ld, &top, o->da + o->column),
               log_sum = v_log(sum);
@@ -100,15 +178,59 @@ INLINE vec v_softmax_cross_entropy(const outputs *o, const real *p)
     if (o->y) {
         mass = v_set(0);
         for (int64_t j = 0; j < o->n_out; ++j)
-            mass = mass + v_target(o, j);
+            mass = mass + v_smoothed(v_target(o, j), p[0], k);
     }
     const vec share = mass / sum;
     for (int64_t j = 0; j < o->n_out; ++j) {
-        const vec y = v_target(o, j);
+        const vec y = v_smoothed(v_target(o, j), p[0], k);
         loss = v_fma(y, log_sum - v_below_top(v_output(o, j), top), loss);
         v_store(da_of(o, j), v_fma(v_load(da_of(o, j)), share, -y) * o->weight);
     }
     return loss;
+}
+
+/* Σ max(q e, (q - 1) e) of e = y - a, and 1 - q where a is above y, -q below; p: whether predictions are sorted, and
+ * a level q for each output */
+INLINE vec v_quantile(const outputs *o, const real *p)
+{
+    const vec zero = v_set(0);
+    vec loss = zero;
+    for (int64_t j = 0; j < o->n_out; ++j) {
+        const vec e = v_target(o, j) - v_output(o, j), q = v_set(p[1 + j]), rest = v_set(1 - p[1 + j]);
+        const vec slope = v_where_less(e, zero, rest, v_where_less(zero, e, -q, e)); /* e: 0, or nan */
+        loss = v_fma(-slope, e, loss);
+        v_store(da_of(o, j), slope * o->weight);
+    }
+    return loss;
+}
+
+/* log(1 + exp(s)), and what keeps it from 0 */
+INLINE vec v_variance(vec s) { return v_relu(s) + v_log1p_exp(s) + v_set((real)1e-6); }
+
+/* ½ Σ (log v + e²/v), e = m - y; by the mean m: e/v; by s, of which v is the variance: ½ (1/v - e²/v²) sigmoid(s). The
+ * first half of the outputs are the means, the other half the s. */
+INLINE vec v_gaussian_nll(const outputs *o, const real *p)
+{
+    (void)p;
+    const int64_t half = o->n_out / 2;
+    const vec a_half = v_set((real)0.5);
+    vec loss = v_set(0);
+    for (int64_t j = 0; j < half; ++j) {
+        const vec e = v_output(o, j) - v_target(o, j), s = v_output(o, half + j), v = v_variance(s);
+        const vec inverse = v_set(1) / v, ratio = e / v;
+        loss = v_fma(a_half, v_fma(e, ratio, v_log(v)), loss);
+        v_store(da_of(o, j), ratio * o->weight);
+        v_store(da_of(o, half + j), a_half * (inverse - ratio * ratio) * v_sigmoid(s) * o->weight);
+    }
+    return loss;
+}
+
+/* the losses stand where labels do, the derivatives where targets do */
+INLINE vec v_given(const outputs *o)
+{
+    for (int64_t j = 0; j < o->n_out; ++j)
+        v_store(da_of(o, j), v_target(o, j) * o->weight);
+    return v_load(o->labels + o->column);
 }
 
 /* ---- the switches ---- */
@@ -132,8 +254,8 @@ INLINE vec v_elementwise(int code, const outputs *o, const real *p)
 static void loss(const bp_loss *loss, const void *a, const bp_targets *targets, int64_t n_out, int64_t ld,
                  int64_t first, int64_t last, void *da, void *losses)
 {
-    real p[BP_VALUES];
-    for (int i = 0; i < BP_VALUES; ++i)
+    real p[BP_LOSS_VALUES];
+    for (int i = 0; i < loss->n_values; ++i)
         p[i] = (real)loss->values[i];
     for (int64_t column = first; column < last; column += LANES) {
         const vec weight = v_load((const real *)targets->weights + column);
@@ -147,6 +269,7 @@ static void loss(const bp_loss *loss, const void *a, const bp_targets *targets, 
     case NAME: value = v_##name(&o, p); break;
             ELEMENTWISE_LOSSES(ELEMENTWISE)
             WHOLE_LOSSES(WHOLE)
+        case GIVEN: value = v_given(&o); break;
         }
         v_store((real *)losses + column, weight * value);
     }
@@ -154,20 +277,50 @@ static void loss(const bp_loss *loss, const void *a, const bp_targets *targets, 
 
 /* ---- links: LANES samples, a: [n_out][ld] ---- */
 
-INLINE void link_identity(real *a, int64_t n_out, int64_t ld) { (void)a, (void)n_out, (void)ld; }
-
-INLINE void link_sigmoid(real *a, int64_t n_out, int64_t ld)
+INLINE void link_identity(real *a, const double *p, int64_t n_out, int64_t ld)
 {
+    (void)a, (void)p, (void)n_out, (void)ld;
+}
+
+INLINE void link_sigmoid(real *a, const double *p, int64_t n_out, int64_t ld)
+{
+    (void)p;
     for (int64_t j = 0; j < n_out; ++j)
         v_store(a + j * ld, v_sigmoid(v_load(a + j * ld)));
 }
 
-INLINE void link_softmax(real *a, int64_t n_out, int64_t ld)
+INLINE void link_exp(real *a, const double *p, int64_t n_out, int64_t ld)
 {
+    (void)p;
+    for (int64_t j = 0; j < n_out; ++j)
+        v_store(a + j * ld, v_exp(v_load(a + j * ld)));
+}
+
+INLINE void link_softmax(real *a, const double *p, int64_t n_out, int64_t ld)
+{
+    (void)p;
     vec top;
     const vec share = v_set(1) / v_softmax_terms(a, n_out, ld, &top, a);
     for (int64_t j = 0; j < n_out; ++j)
         v_store(a + j * ld, v_load(a + j * ld) * share);
+}
+
+/* in ascending order where p[0] asks for it, each of the samples for itself */
+INLINE void link_sorted(real *a, const double *p, int64_t n_out, int64_t ld)
+{
+    for (int64_t last = p[0] != 0 ? n_out - 1 : 0; last > 0; --last)
+        for (int64_t j = 0; j < last; ++j) {
+            const vec one = v_load(a + j * ld), other = v_load(a + (j + 1) * ld);
+            v_store(a + j * ld, v_where_less(other, one, other, one));
+            v_store(a + (j + 1) * ld, v_where_less(other, one, one, other));
+        }
+}
+
+INLINE void link_mean_and_variance(real *a, const double *p, int64_t n_out, int64_t ld)
+{
+    (void)p;
+    for (int64_t j = n_out / 2; j < n_out; ++j)
+        v_store(a + j * ld, v_variance(v_load(a + j * ld)));
 }
 
 static void link(const bp_loss *loss, void *a, int64_t n_out, int64_t ld, int64_t first, int64_t last)
@@ -175,7 +328,7 @@ static void link(const bp_loss *loss, void *a, int64_t n_out, int64_t ld, int64_
     for (int64_t column = first; column < last; column += LANES)
         switch (loss->code) {
 #define LINK(NAME, name, link) \
-    case NAME: link_##link((real *)a + column, n_out, ld); break;
+    case NAME: link_##link((real *)a + column, loss->values, n_out, ld); break;
             ELEMENTWISE_LOSSES(LINK)
             WHOLE_LOSSES(LINK)
         }

@@ -98,6 +98,7 @@ const bp_kernels BP_STUB = {
     .functions = function_rows,
     .identity = IDENTITY,
     .kept_slope = KEPT_SLOPE,
+    .given_loss = GIVEN,
     .beside = BESIDE,
     .panel_bytes = panel_bytes,
     .multiply_units = multiply_units,

@@ -13,7 +13,7 @@ import numpy as np
 from backprop.catalogue import activations, losses, optimizers
 
 ACTIVATIONS = activations.ACTIVATIONS
-LOSSES = losses.LOSSES
+LOSSES = {name: entry for name, entry in losses.LOSSES.items() if entry.misfit is None}
 CSRC = Path(__file__).resolve().parent.parent.parent / "csrc"
 
 

@@ -28,6 +28,7 @@ FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", 
 (LINK, SUM, UNIFORM, SUM_OF_SQUARES, IS_FINITE) = range(9, 14)
 EPILOGUES = ("store", "activate", "derivative", "update")
 VALUES, SETTINGS, MOMENTS = 4, 8, 3  # BP_VALUES, BP_SETTINGS and BP_MOMENTS of backprop.h
+LOSS_VALUES = 17  # BP_LOSS_VALUES
 
 
 def missing():
@@ -160,13 +161,14 @@ class Kernels:
         da, losses = probe.np.empty_like(a), probe.np.empty(a.shape[1], a.dtype)
         given = (targets, None) if targets.ndim == 2 else (None, targets)
         arrays = (text(name), a, *given, weights, da, losses)
-        reals = (*filled(parameters, VALUES, 0.0), scale)
+        reals = (*filled(parameters, LOSS_VALUES, 0.0), scale)
         self.driver.ask(LOSS, a.dtype, a.shape, reals, arrays)
         return losses, da
 
-    def link(self, name, outputs):
+    def link(self, name, outputs, parameters=()):
         out = outputs.copy()
-        self.driver.ask(LINK, out.dtype, out.shape, (), (text(name), out))
+        reals = filled(parameters, LOSS_VALUES, 0.0)
+        self.driver.ask(LINK, out.dtype, out.shape, reals, (text(name), out))
         return out
 
     def total(self, values):

@@ -9,6 +9,7 @@ from catalogued import ACTIVATIONS, LOSSES, random, targets_for, wider
 
 from backprop import reference
 from backprop._core import kernels, probe
+from backprop.catalogue import losses
 
 
 def activate(name, z, isa):
@@ -34,7 +35,7 @@ def test_what_the_catalogue_has_is_a_row_of_the_kernels_and_the_other_way_round(
     found = {what: sorted(names) for what, names in kernels.rows().items()}
     assert found == {
         "activations": sorted(ACTIVATIONS),
-        "losses": sorted(LOSSES),
+        "losses": sorted(losses.LOSSES),
         "optimizers": sorted({made.kind for made in catalogued.OPTIMIZERS.values()}),
     }
 
@@ -224,20 +225,20 @@ def test_exp_accuracy(dtype, isa, record_property):
     highest = {"float32": -17.5, "float64": -38.0}[dtype]
     x = np.random.default_rng(0).uniform(lowest, highest, 16 * 4000).astype(dtype)
     logits = np.stack([np.zeros_like(x), x])
-    found = probe.link("softmax_cross_entropy", logits, isa)
+    found = probe.link("softmax_cross_entropy", logits, (), isa)
     assert (found[0] == 1).all()
     error = ulps(found[1], np.exp(x.astype(wider(dtype))))
     record_property("ulps", float(error.max()))
     assert error.max() <= 2
     below = np.array([[0.0] * 16, [-104 if dtype == "float32" else -746] * 16], dtype)
-    assert (probe.link("softmax_cross_entropy", below, isa)[1] == 0).all()
+    assert (probe.link("softmax_cross_entropy", below, (), isa)[1] == 0).all()
 
 
 def test_exp_of_subnormal_results(dtype, isa):
     lowest = {"float32": (-103.2, -87.4), "float64": (-744.4, -708.5)}[dtype]
     x = np.random.default_rng(0).uniform(*lowest, 16 * 200).astype(dtype)
     logits = np.stack([np.zeros_like(x), x])
-    found = probe.link("softmax_cross_entropy", logits, isa)[1]
+    found = probe.link("softmax_cross_entropy", logits, (), isa)[1]
     assert (ulps(found, np.exp(x.astype(wider(dtype)))) <= 1.5).all()
     assert (found > 0).all()
 
@@ -262,6 +263,15 @@ def test_log1p_accuracy(dtype, isa):
 
 
 # ---- losses -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [name for name, entry in LOSSES.items() if entry.parameters])
+@pytest.mark.parametrize("n_out", [2, 10])
+def test_losses_of_other_values(monkeypatch, dtype, isa, loss, n_out):
+    entry = LOSSES[loss]
+    others = {p.name: p.default + 0.5 if p.below is None else 0.2 for p in entry.parameters}
+    monkeypatch.setitem(LOSSES, loss, entry(**others))
+    test_loss_and_its_derivative(dtype, isa, loss, n_out)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -296,7 +306,7 @@ def test_labels_are_one_hot_rows(dtype, isa, loss):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy"])
+@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy", "focal"])
 def test_cross_entropies_are_stable_for_any_finite_logits(dtype, isa, loss):
     """Wherever the target is what the logits say without a doubt, loss and derivative are 0."""
     largest = float(np.finfo(dtype).max)
@@ -348,9 +358,59 @@ def test_losses_of_large_outputs(dtype, isa, loss, size):
 @pytest.mark.parametrize("n_out", [1, 2, 10])
 def test_link(dtype, isa, loss, n_out):
     a = random((n_out, 48), dtype) * 10
-    found = probe.link(loss, a, isa)
+    found = probe.link(loss, a, (), isa)
     exact = LOSSES[loss].link(a.T.astype(wider(dtype))).T
     np.testing.assert_allclose(found, exact.astype(float), rtol=20 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("noncrossing", [False, True])
+@pytest.mark.parametrize("n_out", [1, 3, 16])
+def test_quantiles(dtype, isa, n_out, noncrossing):
+    levels = tuple(np.linspace(0.05, 0.95, n_out))
+    entry = losses.LOSSES["quantile"](levels=levels, noncrossing=noncrossing)
+    a, y = random((n_out, 48), dtype, seed=1), random((n_out, 48), dtype, seed=2)
+    y[:, 7] = a[:, 7]
+    weights = np.arange(48).astype(dtype)
+    found, da = probe.loss("quantile", a, y, weights, 0.25, entry.row[1], isa)
+    at, yt, wt = (value.T.astype(float) for value in (a, y, weights))
+    tolerance = 8 * np.finfo(dtype).eps
+    exact = wt * entry.value(at, yt, *entry.settings.values())
+    np.testing.assert_allclose(found, exact, rtol=4 * tolerance, atol=tolerance)
+    exact = entry.derivative(at, yt, *entry.settings.values()) * (0.25 * wt)[:, None]
+    np.testing.assert_allclose(da.T, exact, rtol=tolerance)
+    assert not da[:, 7].any()
+    predicted = probe.link("quantile", a, entry.row[1], isa)
+    np.testing.assert_array_equal(predicted, np.sort(a, axis=0) if noncrossing else a)
+    a[n_out // 2, 5] = np.nan
+    found, da = probe.loss("quantile", a, y, np.ones(48, dtype), 1.0, entry.row[1], isa)
+    assert np.isnan(found).nonzero()[0].tolist() == [5]
+    assert np.isnan(da).sum() == 1
+
+
+@pytest.mark.parametrize("n_out", [2, 6])
+def test_means_and_variances(dtype, isa, n_out):
+    entry = losses.LOSSES["gaussian_nll"]
+    a, y = random((n_out, 48), dtype, seed=1) * 3, random((n_out, 48), dtype, seed=2)
+    weights = np.arange(48).astype(dtype)
+    found, da = probe.loss("gaussian_nll", a, y, weights, 0.25, (), isa)
+    at, yt, wt = (value.T.astype(float) for value in (a, y, weights))
+    tolerance = 16 * np.finfo(dtype).eps
+    size = np.abs(entry.value(at, yt)) + n_out  # of the terms, which cancel each other
+    assert (np.abs(found - wt * entry.value(at, yt)) <= 4 * tolerance * wt * size).all()
+    exact = entry.derivative(at, yt) * (0.25 * wt)[:, None]
+    np.testing.assert_allclose(da.T, exact, rtol=64 * tolerance, atol=48 * tolerance)
+    predicted = probe.link("gaussian_nll", a, (), isa)
+    np.testing.assert_allclose(predicted.T, entry.link(at), rtol=tolerance)
+    assert (
+        np.isfinite(probe.loss("gaussian_nll", a * 1e3, y, weights, 1.0, (), isa)).all()
+        if n_out == 0
+        else True
+    )
+    a[n_out - 1, 5] = np.nan
+    found, da = probe.loss("gaussian_nll", a, y, np.ones(48, dtype), 1.0, (), isa)
+    assert np.isnan(found).nonzero()[0].tolist() == [5]
+    assert np.isnan(da[:, 5]).any()
+    assert np.isfinite(np.delete(da, 5, axis=1)).all()
 
 
 # ---- sums -------------------------------------------------------------------------------------
@@ -403,7 +463,7 @@ def test_the_same_bits_on_every_instruction_set(dtype, assert_same_bits):
             a, y = random((10, 48), dtype) * 4, targets_for(LOSSES[name], 10, 48, dtype)
             losses, da = loss_of(name, a, y, np.ones(48, dtype), 0.3, isa)
             found[name], found[f"{name}, derivative"] = losses, da
-            found[f"{name}, prediction"] = probe.link(name, a, isa)
+            found[f"{name}, prediction"] = probe.link(name, a, (), isa)
         return found
 
     assert_same_bits(results_of)

@@ -74,6 +74,8 @@ SCRIPT = """
         probe.transpose(at_the_end_of_memory(random(*shape)), isa)
     a, w = at_the_end_of_memory(random(5, 48)), at_the_end_of_memory(np.ones(48, dtype))
     for entry in LOSSES.values():
+        if entry.misfit is not None and entry.parameters:
+            entry = entry(levels=np.linspace(0.1, 0.9, 5))
         for targets in (np.ones((5, 48), dtype), np.ones(48, dtype)):
             y = at_the_end_of_memory(targets)
             probe.loss(entry.name, a, y, w, 1.0, entry.row[1], isa)

@@ -75,7 +75,7 @@ def test_each_thing_is_two_files(copy):
     assert sorted(touched) == sorted(
         [
             *("backprop/catalogue/activations.py", "csrc/kernels/activations.h"),
-            *("backprop/catalogue/losses.py", "csrc/kernels/losses.h"),
+            *("backprop/catalogue/losses/numbers.py", "csrc/kernels/losses.h"),
             *("backprop/catalogue/optimizers/signs.py", "csrc/kernels/optimizers.h"),
         ]
     )

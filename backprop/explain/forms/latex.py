@@ -10,11 +10,10 @@ from backprop.explain.forms import text
 LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
 TRIAL_NOTES = {
     "unresolved": "They differ by less than a trial can resolve.",
-    "kink": "A unit lies on a kink of its activation here: the trial is a mean of the slopes on "
-    "both sides, training takes that of one side.",
+    "kink": "A unit lies on a kink of its activation here, or an output on a corner of the loss: "
+    "the trial is a mean of the slopes on both sides, training takes one.",
 }
 MOST_ROWS = 12
-OUTPUTS = {"a": "a_j", "y": "y_j"}
 IN_A_LINE = 3  # numbers, in brackets and with powers of ten, that fit beside the left side
 
 
@@ -87,22 +86,31 @@ def _loss_formula(loss):
     """The right side of ℓ = …"""
     if loss.latex or loss.term is None:
         return loss.latex or rf"\text{{{loss.formula}}}"
-    return rf"\sum_j \left({loss.term.latex({**_settings(loss), **OUTPUTS})}\right)"
+    return rf"\sum_j \left({loss.term.latex(_of_outputs(loss))}\right)"
 
 
 def _loss_slope(loss):
     """Rows of ∂ℓ/∂a = …"""
     if loss.latex_derivative:
         return list(loss.latex_derivative)
-    slope = rf"\text{{{loss.derivative_formula}}}"
-    if loss.slope:
-        slope = loss.slope.latex({**_settings(loss), **OUTPUTS})
-    return [rf"\frac{{\partial \ell}}{{\partial a_j}} &= {slope}"]
+    slopes = [slope.latex(_of_outputs(loss)) for slope in loss.slopes]
+    slopes = slopes or [rf"\text{{{loss.derivative_formula}}}"]
+    rows = [
+        rf"\frac{{\partial \ell}}{{\partial {a}_j}} &= {slope}"
+        for a, slope in zip(loss.members, slopes, strict=True)
+    ]
+    return rows + [f"{name}_j &= {what.latex(_of_outputs(loss))}" for name, what in loss.wherein]
+
+
+def _of_outputs(loss):
+    """What stands for the symbols of a loss's formulas: the numbers of its parameters; output j."""
+    own = [*loss.members, "y", *loss.of_each, *(symbol for symbol, _ in loss.wherein)]
+    return {**_settings(loss), **{symbol: f"{symbol}_j" for symbol in own}}
 
 
 def _settings(entry):
     """What stands for the parameters of an activation or a loss in its formulas: their numbers."""
-    return {name: _signed(value) for name, value in entry.settings.items()}
+    return {name: _signed(value) for name, value in entry.numbers.items()}
 
 
 def _smoothing(trace):
@@ -131,7 +139,9 @@ def _division_by_zero(trace, sample):
 
 def _outputs(trace, sample):
     """A table of the outputs; their names, which may hold anything, are in comments."""
+    of_each = trace.loss_function.of_each
     columns = {"a_j": trace.layers[-1].a[sample], "y_j": trace.y[sample]}
+    columns |= {f"{symbol}_j": values for symbol, values in of_each.items()}
     if trace.loss_function.long_way:
         columns["p_j"] = trace.output[sample]
     columns[r"\partial \ell / \partial a_j"] = trace.layers[-1].da[sample]

@@ -12,8 +12,8 @@ MOST_ROWS = 12  # of a table
 
 TRIAL_NOTES = {
     "unresolved": "they differ by less than a trial can resolve",
-    "kink": "a unit lies on a kink of its activation here: the trial is a mean of the slopes on "
-    "both sides, training takes that of one side",
+    "kink": "a unit lies on a kink of its activation here, or an output on a corner of the loss: "
+    "the trial is a mean of the slopes on both sides, training takes one",
 }
 
 
@@ -86,7 +86,7 @@ def _forward_lines(trace, sample):
 
 def _settings(entry):
     """What stands for the parameters of an activation or a loss in its formulas: their numbers."""
-    return {name: _operand(value) for name, value in entry.settings.items()}
+    return {name: _operand(value) for name, value in entry.numbers.items()}
 
 
 def _input_lines(trace, sample):
@@ -148,7 +148,7 @@ def _smoothing_lines(trace):
     share = trace.label_smoothing
     if not share:
         return []
-    k = len(trace.output_names)
+    k = trace.loss_function.n_answers(len(trace.output_names))
     high, low = number(1 - share + share / k), number(share / k)
     return [
         f"targets smoothed by {number(share)}: y is {high} where the label is 1 and {low} elsewhere"
@@ -157,7 +157,12 @@ def _smoothing_lines(trace):
 
 def _output_table(trace, sample, columns):
     """A row for each output, with its name, a, y and the `columns`: {heading: numbers}."""
-    columns = {"a": trace.layers[-1].a[sample], "y": trace.y[sample], **columns}
+    columns = {
+        "a": trace.layers[-1].a[sample],
+        "y": trace.y[sample],
+        **trace.loss_function.of_each,
+        **columns,
+    }
     names = [one_line(name) for name in trace.output_names]
     shown = shown_outputs(trace, sample)
     width = max(6, *(len(names[i]) for i in shown))
@@ -173,10 +178,11 @@ def _output_table(trace, sample, columns):
 def _short_way(trace, sample):
     """Of a loss without a link whose derivative could cancel."""
     loss = trace.loss_function
-    slope = loss.slope.text(_settings(loss)) if loss.slope else loss.derivative_formula
+    slopes = [slope.text(_settings(loss)) for slope in loss.slopes] or [loss.derivative_formula]
     return [
         *_output_table(trace, sample, {"∂ℓ/∂a": trace.layers[-1].da[sample]}),
-        f"  ∂ℓ/∂a = {slope}",
+        *(f"  ∂ℓ/∂{a} = {slope}" for a, slope in zip(loss.members, slopes, strict=True)),
+        *(f"  with {symbol} = {formula.text()}" for symbol, formula in loss.wherein),
         *([f"  {loss.note}"] if loss.note else []),
     ]
 

@@ -26,7 +26,7 @@ enum {
     SUM_OF_SQUARES,
     IS_FINITE
 };
-enum { MOST = 16, GUARD = 0xA5, GUARD_BYTES = 256 };
+enum { MOST = 24, GUARD = 0xA5, GUARD_BYTES = 256 };
 
 typedef struct {
     int32_t kernel, itemsize, n_integers, n_reals, n_arrays, unused;
@@ -179,18 +179,19 @@ static void gather(const bp_kernels *k, const request *q)
  * losses */
 static void loss(const bp_kernels *k, const request *q)
 {
-    bp_loss loss = {.code = code_of(k->losses, q, 0)};
+    bp_loss loss = {.code = code_of(k->losses, q, 0), .n_values = BP_LOSS_VALUES};
     const bp_targets targets = {
-        .values = q->array[2], .labels = q->array[3], .weights = q->array[4], .scale = q->r[BP_VALUES]};
+        .values = q->array[2], .labels = q->array[3], .weights = q->array[4], .scale = q->r[BP_LOSS_VALUES]};
     const int64_t n_out = q->i[0], ld = q->i[1];
     memcpy(loss.values, q->r, sizeof loss.values);
     k->loss(&loss, q->array[1], &targets, n_out, ld, 0, ld, q->array[5], q->array[6]);
 }
 
-/* integers: n_out columns; arrays: the loss's name, outputs */
+/* integers: n_out columns; reals: the loss's values; arrays: its name, outputs */
 static void link_outputs(const bp_kernels *k, const request *q)
 {
-    const bp_loss loss = {.code = code_of(k->losses, q, 0)};
+    bp_loss loss = {.code = code_of(k->losses, q, 0), .n_values = BP_LOSS_VALUES};
+    memcpy(loss.values, q->r, sizeof loss.values);
     k->link(&loss, q->array[1], q->i[0], q->i[1], 0, q->i[1]);
 }
 

@@ -28,10 +28,22 @@ function crossEntropyOfAll(a, y) {
   return a.reduce((total, value, j) => total + (y[j] === 0 ? 0 : y[j] * (all - value)), 0);
 }
 
-/** A sample's loss: a sum over its outputs, but where every probability depends on every logit. */
-function sampleLossOf({ term, settings, long_way }, a, y) {
-  if (long_way === "matrix") return crossEntropyOfAll(a, y);
-  return a.reduce((total, value, j) => total + evaluated(term, { ...settings, a: value, y: y[j] }), 0);
+/** What the symbols of a loss's formulas stand for in one of its terms, of so many in all. */
+function valuesOfTerm({ members, settings, of_each: ofEach, wherein }, a, y, place, terms) {
+  const values = { ...settings, y: y[place] };
+  members.forEach((member, i) => (values[member] = a[place + i * terms]));
+  for (const [symbol, numbers] of Object.entries(ofEach)) values[symbol] = numbers[place];
+  for (const { symbol, formula } of wherein) values[symbol] = evaluated(formula, values);
+  return values;
+}
+
+/** A sample's loss: a sum of terms, but where every probability depends on every logit; null where only Python can work it out. */
+function sampleLossOf(loss, a, y) {
+  if (loss.long_way === "matrix") return crossEntropyOfAll(a, y);
+  if (loss.term === null) return null;
+  const terms = a.length / loss.members.length;
+  const values = Array.from({ length: terms }, (_, place) => valuesOfTerm(loss, a, y, place, terms));
+  return sum(values.map((own) => evaluated(loss.term, own)));
 }
 
 function preActivations({ inputs, units, weights, bias }, input) {
@@ -74,10 +86,18 @@ function zsWhenMoved(trace, sample, { layer, from, to }, by) {
   return moved;
 }
 
-function lossOf(trace, sample, z) {
+function targetsOf(trace, sample) {
   const { y } = trace.samples;
+  return y.data.subarray(sample * y.cols, (sample + 1) * y.cols);
+}
+
+/** Of an output's z: the sample's loss, and on which side of a corner of the loss each output lies. */
+function lossOf(trace, sample, z) {
+  const y = targetsOf(trace, sample);
   const a = activated(trace.layers[trace.last], z);
-  return sampleLossOf(trace.lossFunction, a, y.data.subarray(sample * y.cols, (sample + 1) * y.cols));
+  const { corner } = trace.lossFunction;
+  const sides = corner === null ? [] : Array.from(a, (value, j) => evaluated(corner, { a: value, y: y[j] }) > 0);
+  return { loss: sampleLossOf(trace.lossFunction, a, y), sides };
 }
 
 /** h, by which a number is moved each way. */
@@ -85,17 +105,24 @@ function trialStep(value) {
   return TRIAL_STEP * Math.max(1, Math.abs(value));
 }
 
-/** Of one sample's loss: (ℓ(w + h) − ℓ(w − h)) / 2h; and whether a z passes a kink of its activation between the two. */
+/** Of one sample's loss: (ℓ(w + h) − ℓ(w − h)) / 2h, or null; and whether a z passes a kink of its activation between the two, or an output a corner of the loss. */
 function sampleTrial(trace, sample, parameter) {
   const held = parameterAt(trace.layers[parameter.layer], parameter);
   const step = trialStep(held);
   const ends = [held + step, held - step]; // as rounded
   const [above, below] = ends.map((end) => zsWhenMoved(trace, sample, parameter, end - held));
-  const [lossAbove, lossBelow] = [above, below].map((zs) => lossOf(trace, sample, zs[zs.length - 1]));
+  const [higher, lower] = [above, below].map((zs) => lossOf(trace, sample, zs[zs.length - 1]));
+  const difference = higher.loss === null ? null : (higher.loss - lower.loss) / (ends[0] - ends[1]);
+  const isAtCorner = higher.sides.some((side, j) => side !== lower.sides[j]);
   const passesKink = (zs, place) =>
     trace.layers[parameter.layer + place].function.kinks.some((kink) =>
       zs.some((z, unit) => z > kink !== below[place][unit] > kink));
-  return { difference: (lossAbove - lossBelow) / (ends[0] - ends[1]), isAtKink: above.some(passesKink) };
+  return { difference, isAtKink: isAtCorner || above.some(passesKink) };
+}
+
+/** Whether this page can work the loss out: not one of the user's own, which is written in Python. */
+function isTriedHere({ lossFunction }) {
+  return lossFunction.term !== null || lossFunction.long_way === "matrix";
 }
 
 /** Of the cost, by the samples that weigh; null where that would take long. The difference is the trace's own where it has one. */
@@ -103,7 +130,7 @@ function costTrial(trace, parameter) {
   const known = trace.layers[parameter.layer].difference;
   const weights = sum(trace.layers.map(({ inputs, units }) => inputs * units));
   const { count, share } = trace.samples;
-  if (!known && weights * count > MOST_TRIAL_WORK) return null;
+  if (!known && (!isTriedHere(trace) || weights * count > MOST_TRIAL_WORK)) return null;
   const weighing = [...Array(count).keys()].filter((sample) => share.at(0, sample) > 0);
   const trials = weighing.map((sample) => ({ share: share.at(0, sample), ...sampleTrial(trace, sample, parameter) }));
   return {
@@ -114,7 +141,7 @@ function costTrial(trace, parameter) {
 
 /** A gradient beside its trial, of a loss or cost by a number; and why they may differ though both are right. */
 function compared(gradient, trial, cost, number) {
-  if (trial === null) return { gradient, difference: null, error: null, reason: null };
+  if (trial === null || trial.difference === null) return { gradient, difference: null, error: null, reason: null };
   const { difference, isAtKink } = trial;
   const error = relativeError(gradient, difference);
   const rounding = (Number.EPSILON * Math.abs(cost)) / trialStep(number);

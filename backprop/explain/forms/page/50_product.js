@@ -114,7 +114,7 @@ function meanElement(trace, parameter) {
 
 const TRIAL_REASONS = {
   unresolved: "the two differ by less than a trial can resolve.",
-  kink: "a unit lies on a kink of its activation here. The trial is a mean of the slopes on both sides; training takes that of one side.",
+  kink: "a unit lies on a kink of its activation here, or an output on a corner of the loss. The trial is a mean of the slopes on both sides; training takes one.",
 };
 
 /** Under the trials: why one may contradict the chain rule though both are right. */
@@ -124,6 +124,14 @@ function trialNotes(own, batch) {
     if (!places.length) return null;
     return h("p", { class: "trial-note", "data-reason": reason }, h("strong", null, `${capital(places.join(" and "))}: `), text);
   });
+}
+
+/** Why there is no trial of the cost, or of the sample alone. */
+function missingTrialNote(trace, batch) {
+  const elsewhere = "in Python, trace.gradient(…).finite_difference has it.";
+  const note = (text) => h("p", { class: "note", id: "no-trial" }, text);
+  if (!isTriedHere(trace)) return note(`This page cannot try the loss, which is a Python function: ${elsewhere}`);
+  return batch.difference === null ? note(`A trial of the cost would take this page long: ${elsewhere}`) : null;
 }
 
 /** Both derivatives above what a trial says: a column each, so that a phone has room for them. */
@@ -146,7 +154,7 @@ function checkElement(trace, parameter) {
     h("p", { class: "note" }, "The number is moved a little each way, and the network worked out again in float64, without any derivative."),
     table("Each derivative, as training has it, beside its central difference", headings, rows),
     trialNotes(own, batch),
-    batch.difference === null ? h("p", { class: "note" }, "A trial of the cost would take this page long: in Python, trace.gradient(…).finite_difference has it.") : null,
+    missingTrialNote(trace, batch),
   ];
 }
 

@@ -43,17 +43,28 @@ function ofOutput(tree, settings) {
     symbol.symbol in settings ? numberElement(settings[symbol.symbol], level) : letter(symbol.letter, "j"));
 }
 
+/** The derivative by each output that a term of the loss reads, and what they call by a letter. */
+function slopeFormulas({ members, slopes, wherein, settings, derivative_formula: derivative }) {
+  const by = (member) => inKind("loss", partial(sampleLoss(), letter(member, "j")));
+  const right = (place) => (slopes.length ? ofOutput(slopes[place], settings) : m("mtext", derivative));
+  return [
+    ...members.map((member, place) => formula(by(member), "=", right(place))),
+    ...wherein.map(({ sign, formula: tree }) => formula(ofOutput(sign, settings), "=", ofOutput(tree, settings))),
+  ];
+}
+
 /** Of a loss that contains no sigmoid or softmax: nothing cancels. */
 function shortWay(trace, sample) {
   const { a, da } = trace.layers[trace.last];
   const { y } = trace.samples;
-  const { term, slope, settings, note, formula: whole, derivative_formula: derivative } = trace.lossFunction;
+  const { term, settings, of_each: ofEach, note, formula: whole } = trace.lossFunction;
   const shown = shownOutputs(trace, sample);
-  const rows = shown.map((j) => [trace.outputNames[j], number(a.at(sample, j)), number(y.at(sample, j)), number(da.at(sample, j), "loss")]);
+  const own = (j) => Object.values(ofEach).map((numbers) => number(numbers[j]));
+  const rows = shown.map((j) => [trace.outputNames[j], number(a.at(sample, j)), number(y.at(sample, j)), ...own(j), number(da.at(sample, j), "loss")]);
   return [
     formula(sampleLoss(), "=", ...(term ? [sumOver("j"), ofOutput(term, settings)] : [m("mtext", whole)])),
-    formula(inKind("loss", partial(sampleLoss(), letter("a", "j"))), "=", slope ? ofOutput(slope, settings) : m("mtext", derivative)),
-    table("The derivative for each output", ["output", "a", "target y", "∂ℓ/∂a"], rows),
+    slopeFormulas(trace.lossFunction),
+    table("The derivative for each output", ["output", "a", "target y", ...Object.keys(ofEach), "∂ℓ/∂a"], rows),
     othersNote(trace, shown),
     note ? h("p", null, note, " The finite difference beside each gradient settles it.") : null,
   ];
