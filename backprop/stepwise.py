@@ -26,12 +26,15 @@ GRADIENT_ROWS = 4096
 class Passage(NamedTuple):
     """One batch's way through the network and back, as the core worked it out.
 
-    ``x`` (n, n_inputs): as the first layer sees it; ``losses`` (n,): of each sample, whatever it
-    weighs; ``layers``: of each a dict of "z", "a", "derivative", "da" and "dz" (n, units), the last
-    two of each sample's own loss; ``gradients``: of the cost, a Gradient for each layer.
+    ``x`` (n, n_inputs): after offset and scale; ``input_mask``: what dropout multiplies it with, or
+    None; ``losses`` (n,): of each sample, whatever it weighs; ``layers``: of each a dict of "z",
+    "a", "derivative", "da" and "dz" (n, units), the last two of each sample's own loss; of a layer
+    that drops also "mask", and "da" is by a times the mask; ``gradients``: of the cost, a Gradient
+    for each layer. What is dropped is what the next step drops.
     """
 
     x: NDArray[Any]
+    input_mask: NDArray[Any] | None
     losses: NDArray[Any]
     layers: list[dict[str, NDArray[Any]]]
     gradients: list[Gradient]
@@ -159,15 +162,10 @@ class Stepwise(Hinted):
         Raises
         ------
         ValueError
-            Naming the argument; and for a network with dropout, which traces do not show yet.
+            Naming the argument.
         """
         from backprop.explain import trace
 
-        if self.drops:
-            raise ValueError(
-                "explain does not show dropout yet: expected a network whose layers, and inputs, "
-                "have dropout=0; one with the same weights shows all but what is dropped"
-            )
         return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:

@@ -34,6 +34,7 @@ def linear(symbol):
 
     text = re.sub(r"⁽([⁰¹²³⁴⁵⁶⁷⁸⁹]+)⁾([₀₁₂₃₄₅₆₇₈₉,]*)", index, symbol)
     text = re.sub(r"x([₀₁₂₃₄₅₆₇₈₉]+)", lambda match: f"x_{match[1].translate(LOWERED)}", text)
+    text = text.replace("ã", "a~")  # as an accent is read
     return re.sub(r"^∂ℓ/∂(.*)$", r"(∂ℓ)/(∂\1)", text)
 
 

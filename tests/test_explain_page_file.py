@@ -85,10 +85,13 @@ def test_arrays_are_packed_exactly(trace):
     data = re.search(r'id="traces">(.*?)</script>', trace.to_html(), re.DOTALL)[1]
     (packed,) = json.loads(data)
     for layer, own in zip(packed["layers"], trace.layers, strict=True):
-        for name in ("weights", "bias", "z", "a", "da", "derivative", "dz"):
-            array = layer[name]
+        names = ("weights", "bias", "z", "a", "da", "dz")
+        pairs = [(layer[name], getattr(own, name)) for name in names]
+        found = [factor["values"] for factor in layer["factors"]]
+        pairs += zip(found, [own.derivative], strict=True)
+        for array, expected in pairs:
             numbers = np.frombuffer(base64.b64decode(array["base64"]), f"<{array['type']}")
-            np.testing.assert_array_equal(numbers.reshape(array["shape"]), getattr(own, name))
+            np.testing.assert_array_equal(numbers.reshape(array["shape"]), expected)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, kept_of, meet, share
-from backprop._core.dropout cimport inputs_forward, outputs_forward
+from backprop._core.dropout cimport input_factors, inputs_forward, output_factors, outputs_forward
 from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE, bp_team, round_up
 from backprop._core.steps cimport (
     Kept, Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step,
@@ -96,26 +96,31 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
     cdef Run run
     cdef const Layer *layer
     cdef Kept *kept
-    cdef int64_t unit, row_bytes = s.run.ld * s.run.itemsize
     cdef int i
     own_run(s, team, thread, &run)
     set_count(s, &run, 0)
+    if s.inspection.mask != NULL:
+        fill_with_ones(&run, s.layers[0].a_in, s.layers[0].n_in, s.layers[0].a_in)
+        input_factors(&s.layers[0], &run, s.layers[0].a_in)
+        keep(&run, s.layers[0].a_in, s.layers[0].n_in, s.inspection.mask)
     gather(s, &run, 0)
-    if s.layers[0].input_dropout > 0:
-        inputs_forward(&s.layers[0], &run)
     keep(&run, s.layers[0].a_in, s.layers[0].n_in, s.inspection.x)
+    if s.inspection.mask != NULL:
+        inputs_forward(&s.layers[0], &run)
     for i in range(s.n_layers):
         layer, kept = &s.layers[i], &s.inspection.layers[i]
         dense_forward(layer, &run)
         keep(&run, layer.a_out, layer.n_out, kept.z)
         run.kernels.activate(&kept.activation, layer.a_out, layer.slope, run.ld, layer.n_out, run.columns)
-        if layer.dropout > 0:
-            outputs_forward(layer, &run)
         keep(&run, layer.a_out, layer.n_out, kept.a)
-        for unit in range(layer.n_out):  # f' is what the derivative's kernel makes of ones, such as meet the bias
-            memcpy(layer.dz + unit * row_bytes, layer.a_out + layer.n_out * row_bytes, row_bytes)
+        fill_with_ones(&run, layer.dz, layer.n_out, layer.a_out)
         run.kernels.derivative(kept.derivative, layer.dz, kept_of(layer), run.ld, layer.n_out, run.columns)
-        keep(&run, layer.dz, layer.n_out, kept.slope)
+        keep(&run, layer.dz, layer.n_out, kept.slope)  # f' is what the derivative's kernel makes of ones
+        if kept.mask != NULL:
+            fill_with_ones(&run, layer.dz, layer.n_out, layer.a_out)
+            output_factors(layer, &run, layer.dz)
+            keep(&run, layer.dz, layer.n_out, kept.mask)
+            outputs_forward(layer, &run)  # which leaves f' times the mask for the way back
     loss(s, &run, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
     keep(&run, s.buffers.losses, 1, s.inspection.losses)
     for i in range(s.n_layers - 1, -1, -1):
@@ -124,6 +129,13 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
         run.kernels.derivative(kept.derivative, layer.dz, kept_of(layer), run.ld, layer.n_out, run.columns)
         keep(&run, layer.dz, layer.n_out, kept.dz)
         dense_backward(layer, &run)
+
+
+cdef void fill_with_ones(const Run *run, char *values, int64_t rows, const char *activations) noexcept nogil:
+    """values [rows][ld], from the row of ones that follows so many rows of activations and meets the bias."""
+    cdef int64_t row, row_bytes = run.ld * run.itemsize
+    for row in range(rows):
+        memcpy(values + row * row_bytes, activations + rows * row_bytes, row_bytes)
 
 
 cdef void keep(const Run *run, const char *values, int64_t rows, char *out) noexcept nogil:

@@ -50,13 +50,15 @@ cdef struct Kept:               # by `inspect`, of one layer; arrays are [n_rows
     char *z
     char *a
     char *slope
-    char *da
+    char *mask                  # or NULL where nothing is dropped
+    char *da                    # of what the layer hands on, a times the mask
     char *dz
 
 
 cdef struct Inspection:         # what `inspect` keeps
     Kept *layers                # [n_layers]
-    char *x                     # [n_rows][n_in]
+    char *x                     # [n_rows][n_in], before any of it is dropped
+    char *mask                  # of the same shape, or NULL
     char *losses                # [n_rows], each times its sample's weight
 
 
