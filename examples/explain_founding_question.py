@@ -19,11 +19,11 @@ from backprop.explain import write_page
 
 TITLE = "The derivative of the cost, or of the activation?"
 INTRODUCTION = """
-All the factors are needed. Leave one out, and the product no longer says how the cost changes; the
-trial below the numbers shows it, which only moves the weight and looks.
+Leave one factor out, and the product no longer says how the cost changes: the trial below it shows
+that.
 
 Here a network with two inputs, A and B, learns “exactly one of the two”. The page opens before the
-training, at the weight from A to the first hidden unit and the sample A = 1, B = 0.
+training, at the sample A = 1, B = 0.
 """
 
 X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
