@@ -27,9 +27,8 @@ from backprop.validation import (
     check_integer,
     check_name,
     check_real,
-    check_sample_weight,
+    check_samples,
     check_seed,
-    check_targets,
     check_threads,
     check_validation_data,
     why_not_finite,
@@ -580,10 +579,7 @@ class Network(Stepwise):
         return offset, scale
 
     def _check_samples(self, X, y, sample_weight, prefix=""):
-        X = check_inputs(f"{prefix}X", X, self.n_inputs)
-        y = check_targets(f"{prefix}y", y, self._loss, len(X), self.n_outputs)
-        name = f"{prefix}sample_weight"
-        return X, y, check_sample_weight(sample_weight, len(X), self.dtype, name)
+        return check_samples(self, X, y, sample_weight, prefix)
 
 
 def _says_stop(answer):

@@ -28,13 +28,16 @@ NOT_SHOWN = ("norm", "noise", "residual")
 class Passage(NamedTuple):
     """One batch's way through the network and back, as the core worked it out.
 
-    ``x`` (n, n_inputs): as the first layer sees it; ``losses`` (n,): of each sample, whatever it
-    weighs; ``layers``: of each a dict of "z", "a", "derivative", "da" and "dz" (n, units), the last
-    two of each sample's own loss, a and da of the layer's outputs; of a norm also "n", "y" and
-    "dy"; ``gradients``: of the cost, a Gradient for each layer.
+    ``x`` (n, n_inputs): after offset and scale; ``input_mask``: what dropout multiplies it with, or
+    None; ``losses`` (n,): of each sample, whatever it weighs; ``layers``: of each a dict of "z",
+    "a", "derivative", "da" and "dz" (n, units), the last two of each sample's own loss; of a layer
+    that drops also "mask", and "da" is by a times the mask; of a norm also "n", "y" and "dy";
+    ``gradients``: of the cost, a Gradient for each layer. What is dropped is what the next step
+    drops.
     """
 
     x: NDArray[Any]
+    input_mask: NDArray[Any] | None
     losses: NDArray[Any]
     layers: list[dict[str, NDArray[Any]]]
     gradients: list[Gradient]
@@ -167,28 +170,20 @@ class Stepwise(Hinted):
         Raises
         ------
         ValueError
-            Naming the argument; and for a network with dropout, or with layers that have no bias,
-            are frozen or have a rate of their own, which traces do not show yet.
+            Naming the argument; and for layers with a norm, noise or a residual connection, that
+            have no bias, are frozen or have a rate of their own: which traces do not show yet.
         """
         from backprop.explain import trace
 
-        for i, layer in enumerate(self.layers):
-            hidden = [name for name in NOT_SHOWN if getattr(layer.spec, name)]
-            if hidden:
-                raise ValueError(
-                    f"explain does not show {hidden[0]} yet, which layers[{i}] has: expected "
-                    f"layers without {', '.join(NOT_SHOWN)}"
-                )
-        if self.drops:
-            raise ValueError(
-                "explain does not show dropout yet: expected a network whose layers, and inputs, "
-                "have dropout=0; one with the same weights shows all but what is dropped"
-            )
         self._check_steps("explain")
         for i, layer in enumerate(self.layers):
-            if layer.spec.remarks:
-                remarks = ", ".join(layer.spec.remarks)
-                raise ValueError(f"explain does not show yet what layers[{i}] is: {remarks}")
+            hidden = [name for name in NOT_SHOWN if getattr(layer.spec, name)]
+            hidden += [*layer.spec.remarks, *layer.spec.learned]
+            if hidden:
+                raise ValueError(
+                    f"explain does not show yet what layers[{i}] has: {', '.join(hidden)}; "
+                    f"expected layers without {', '.join(NOT_SHOWN)}, with a bias, trained as all"
+                )
         return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
     def forward(self, X: ArrayLike) -> NDArray[Any]:

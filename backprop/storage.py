@@ -19,8 +19,8 @@ Layout: ``layers.<i>.weights`` [in][out]; where a layer has them ``.bias`` [out]
 ``optimizer.<moment>.<i>.weights``, ``.bias`` and so on; ``input_offset`` [in], ``input_scale``
 [in].
 The metadata entry ``backprop`` is the JSON. There an activation or a loss is its name; or, with
-other values of its parameters than the defaults, {"name": …, <parameter>: …}. A loss of one's own is
-{"own": its name}; the function has to be given to `load`.
+other values of its parameters than the defaults, {"name": …, <parameter>: …}. A loss of one's own
+is {"own": its name}; the function has to be given to `load`.
 """
 
 import json

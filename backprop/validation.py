@@ -462,6 +462,14 @@ def _after(transform, given, dtype):
     return lambda rows: ((rows.astype(wide) - offset) * scale).astype(dtype)
 
 
+def check_samples(network, X, y, sample_weight, prefix=""):
+    """The three, as the network takes them."""
+    X = check_inputs(f"{prefix}X", X, network.n_inputs)
+    y = check_targets(f"{prefix}y", y, network.loss_function, len(X), network.n_outputs)
+    name = f"{prefix}sample_weight"
+    return X, y, check_sample_weight(sample_weight, len(X), network.dtype, name)
+
+
 def check_validation_data(data):
     """(X, y, sample_weight), the last None where it is not given."""
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):

@@ -19,17 +19,11 @@ from backprop.explain import write_page
 
 TITLE = "The derivative of the cost, or of the activation?"
 INTRODUCTION = """
-When a network is trained by gradient descent on the squared error, is it the derivative of the
-cost that is used, or the derivative of the activation?
-
-Both. The chain rule multiplies them: ∂ℓ/∂a · f′(z) at the output; and for a weight further down
-it goes on, times the weight on the way, times the derivative of the activation there, times the
-input of that weight. With a factor left out the product is not the slope of the cost, as the trial
-below it would show.
+Leave one factor out, and the product no longer says how the cost changes: the trial below it shows
+that.
 
 Here a network with two inputs, A and B, learns “exactly one of the two”. The page opens before the
-training, at the weight from A to the first hidden unit and the sample A = 1, B = 0. Choose any
-other; move the slider to see the same product at each stage of the training.
+training, at the sample A = 1, B = 0.
 """
 
 X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)

@@ -11,7 +11,7 @@ const linear = (node) => {
     case "msub": case "munder": return `${a}_${b}`;
     case "msup": return `${a}^${b}`;
     case "msubsup": return `${a}_${b}^${c}`;
-    case "mover": return `${a}^`;
+    case "mover": return `${a}${b}`;
     case "msqrt": return `√(${parts.join("")})`;
     default: return parts.join("");
   }

@@ -92,6 +92,12 @@ def last_activation(loss, activation):
     return "identity" if losses.LOSSES[loss].takes_logits else activation
 
 
+def fits(loss, n_outputs):
+    """Whether an entry goes with so many outputs."""
+    misfit = loss.misfit and loss.misfit(n_outputs, *loss.settings.values())
+    return n_outputs >= loss.least_outputs and not misfit
+
+
 # of classes for which 0.01 is no rate
 RATES = {bp.RMSprop: 0.003, bp.Adagrad: 0.1, bp.Adadelta: 20.0}
 

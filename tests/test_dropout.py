@@ -124,11 +124,6 @@ def test_training_goes_on_to_the_same_bits_after_a_load(tmp_path):
     assert_same_bits(whole, loaded)
 
 
-def test_explain_says_that_it_does_not_show_dropout():
-    with pytest.raises(ValueError, match="does not show dropout yet"):
-        network().explain(X[:3], Y[:3])
-
-
 @pytest.mark.parametrize("value", [1, -0.1, float("nan")])
 def test_a_share_outside_its_domain_is_named(value):
     with pytest.raises(ValueError, match="dropout"):

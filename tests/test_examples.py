@@ -66,9 +66,9 @@ def test_the_founding_question(capsys, founding_question):
 def test_the_page_that_answers_the_founding_question(open_file, founding_question):
     traces, path = founding_question
     page = open_file(path)
-    words = " ".join(page.find(".introduction").text.split())
-    assert "the derivative of the cost that is used, or the derivative of the activation?" in words
-    assert "Both. The chain rule multiplies them" in words
+    words = " ".join(page.find(".prose").text.split())
+    assert "is it the derivative of the cost or of the activation that is used? Both:" in words
+    assert "Leave one factor out, and the product no longer says how the cost changes" in words
     assert page.find("#epoch-control output").text == "0"
     assert page.find("#panel h2").text == "Weight from A to layer 1, unit 1"
     by_hand = product_by_hand(traces[0])

@@ -9,26 +9,34 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import fits, targets
 
 import backprop as bp
 from backprop import reference
-from backprop.catalogue.activations import ACTIVATIONS
+from backprop.catalogue import activations
+from backprop.catalogue.losses import LOSSES
 from backprop.explain import Trace, write_page
 from backprop.explain.forms.text import number
 
+# those that learn are not shown yet
+ACTIVATIONS = {n: entry for n, entry in activations.ACTIVATIONS.items() if not entry.learned}
 SIZES = {"2-2-1": (2, 2, 1), "3-4-3-2": (3, 4, 3, 2)}
-LAST = {  # the activations that a loss allows in the last layer
-    "squared_error": ("identity", "sigmoid", "tanh", "relu"),
-    "sigmoid_cross_entropy": ("identity",),
-    "softmax_cross_entropy": ("identity",),
-}
-CASES = [
-    (name, hidden, last, loss)
-    for name in SIZES
-    for hidden in ("identity", "sigmoid", "tanh", "relu")
-    for loss, lasts in LAST.items()
-    for last in lasts
-    if not (loss == "softmax_cross_entropy" and SIZES[name][-1] == 1)
+CASES = [  # every activation below every loss, and as the last where the loss allows another
+    (name, hidden, last, loss.name)
+    for name, sizes in SIZES.items()
+    for loss in LOSSES.values()
+    if fits(loss, sizes[-1])
+    for hidden, last in [
+        *((activation, "identity") for activation in ACTIVATIONS),
+        *(("tanh", activation) for activation in ACTIVATIONS if not loss.takes_logits),
+    ]
+]
+
+
+MILD = [  # not those that soon overflow, one layer behind another
+    name
+    for name, entry in ACTIVATIONS.items()
+    if np.abs(entry.value(np.float64(30), *entry.settings.values())) <= 30
 ]
 
 
@@ -40,11 +48,7 @@ def batch_for(sizes, loss, n=5):
     """Inputs, targets and weights, none of them special."""
     rng = np.random.default_rng(7)
     X, weight = rng.normal(size=(n, sizes[0])), rng.uniform(0.5, 2, n)
-    if loss == "softmax_cross_entropy":
-        return X, rng.integers(sizes[-1], size=n), weight
-    if loss == "sigmoid_cross_entropy":
-        return X, rng.integers(2, size=(n, sizes[-1])), weight
-    return X, rng.normal(size=(n, sizes[-1])), weight
+    return X, targets(loss, rng.normal(size=(n, sizes[-1]))), weight
 
 
 def network_for(sizes, hidden, last, loss, dtype="float64", **options):
@@ -54,7 +58,7 @@ def network_for(sizes, hidden, last, loss, dtype="float64", **options):
     rng = np.random.default_rng(5)
     for layer in net.layers:  # so that no bias is 0 and nothing lies on a kink
         layer.bias = rng.normal(size=layer.bias.shape) * 0.3
-        if layer.activation == "relu":  # nor any unit silent on all samples
+        if layer.function.is_silent_below is not None:  # nor any unit silent on all samples
             layer.bias += 1
     return net
 
@@ -215,7 +219,7 @@ def test_inputs_are_those_of_the_first_layer():
         assert weight.relative_error < 1e-6
 
 
-@pytest.mark.parametrize("loss", LAST)
+@pytest.mark.parametrize("loss", [n for n, loss in LOSSES.items() if fits(loss, 2)])
 @pytest.mark.parametrize("small", [0.0, 1e-30])
 def test_a_sample_of_little_weight_keeps_its_own_numbers(loss, small):
     """Only its share, and so what it adds to the gradients, is little."""
@@ -285,7 +289,7 @@ def places(matrix):
     return [[(i, j) for j in range(matrix.shape[1])] for i in range(matrix.shape[0])]
 
 
-@pytest.mark.parametrize("loss", LAST)
+@pytest.mark.parametrize("loss", [n for n, loss in LOSSES.items() if fits(loss, 2)])
 def test_forms(loss, tmp_path):
     X, y, weight = batch_for((3, 1, 2), loss)
     net = network_for((3, 4, 3, 2), "relu", "identity", loss, optimizer=bp.SGD(0.1, 0.9))
@@ -296,7 +300,7 @@ def test_forms(loss, tmp_path):
         assert number(found.gradient) in text
         assert number(found.gradient) in trace.to_text((found.layer, found.source, found.unit))
     assert number(trace.cost) in text
-    assert ("the long way" in text) == (loss != "squared_error")
+    assert ("the long way" in text) == (LOSSES[loss].long_way is not None)
     assert ("Mind the sign" in text) == (loss == "squared_error")
     latex = trace.to_latex()
     assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == 4
@@ -313,7 +317,7 @@ def test_forms(loss, tmp_path):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy"])
+@pytest.mark.parametrize("loss", [loss.name for loss in LOSSES.values() if loss.long_way])
 @pytest.mark.parametrize("size", [1e3, 1e308])
 def test_where_the_long_way_divides_by_zero(loss, size):
     net = network_for((2, 2, 2), "tanh", "identity", loss)
@@ -329,7 +333,7 @@ def test_where_the_long_way_divides_by_zero(loss, size):
     assert trace.to_html()
 
 
-@pytest.mark.parametrize("loss", ["sigmoid_cross_entropy", "softmax_cross_entropy"])
+@pytest.mark.parametrize("loss", [loss.name for loss in LOSSES.values() if loss.long_way])
 def test_where_the_long_way_has_a_value(loss):
     net = network_for((2, 2, 2), "tanh", "identity", loss)
     y = [[0, 1]] if loss == "sigmoid_cross_entropy" else [1]
@@ -419,7 +423,7 @@ def test_a_layer_that_gives_nothing_is_found_once(n, kind):
     assert found == [(kind, 1), ("vanishing", 2)]
 
 
-@pytest.mark.parametrize("hidden", ["identity", "relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("hidden", ACTIVATIONS)
 def test_relu_is_advised_only_in_place_of_what_damps(hidden):
     X, y, _ = batch_for((3, 1, 1), "squared_error", 20)
     net = network_for((3, 4, 4, 4, 1), hidden, "identity", "squared_error")
@@ -427,7 +431,7 @@ def test_relu_is_advised_only_in_place_of_what_damps(hidden):
         layer.weights = layer.weights * 0.01
     found = next(f for f in net.explain(X, y).diagnostics if f["kind"] == "vanishing")
     expected = "fewer layers, or larger initial weights"
-    if hidden in ("tanh", "sigmoid"):
+    if ACTIVATIONS[hidden].largest_slope is not None:
         expected = f"relu instead of {hidden}, {expected}"
     assert found["advice"] == expected
 
@@ -543,7 +547,7 @@ def test_pages_of_several_traces(tmp_path):
 def test_any_network_adds_up(data):
     """Of any shape: what the samples add is the gradient, and dz is da times f'."""
     sizes = data.draw(st.lists(st.integers(1, 20), min_size=2, max_size=5))
-    hidden = data.draw(st.sampled_from(["identity", "sigmoid", "tanh", "relu"]))
+    hidden = data.draw(st.sampled_from(MILD))
     n, seed = data.draw(st.integers(1, 40)), data.draw(st.integers(0, 2**32))
     net = bp.Network(sizes[0], layers_of(sizes, hidden, "tanh"), dtype="float64", seed=seed)
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from explained import NAME, RAISED, batch, network, parameters, sample_of, small
 from made_up import MadeUp, explained_with
 
 import backprop as bp
+from backprop.catalogue.activations import ACTIVATIONS
 from backprop.explain.forms import html
 
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -34,6 +35,7 @@ def linear(symbol):
 
     text = re.sub(r"⁽([⁰¹²³⁴⁵⁶⁷⁸⁹]+)⁾([₀₁₂₃₄₅₆₇₈₉,]*)", index, symbol)
     text = re.sub(r"x([₀₁₂₃₄₅₆₇₈₉]+)", lambda match: f"x_{match[1].translate(LOWERED)}", text)
+    text = text.replace("ã", "a~")  # as an accent is read
     return re.sub(r"^∂ℓ/∂(.*)$", r"(∂ℓ)/(∂\1)", text)
 
 
@@ -483,6 +485,30 @@ def test_the_steps_go_there_and_back(open_page, trace):
     assert page.formulas("#panel")[-2:] == ["v←μ·v−lr·g", "w←w+v"]
     page.find('[data-key="step back"]').click()
     assert page.find("#step-title").text == titles[-2]
+
+
+def test_the_steps_show_an_activation_and_its_slope(open_page):
+    """With the values of its parameters; a power has its base in brackets, beside the layer."""
+    layers = [
+        bp.Dense(2, "tanh"),
+        bp.Dense(2, ACTIVATIONS["leaky_relu"](negative_slope=0.25)),
+        bp.Dense(1),
+    ]
+    net = bp.Network(2, layers, dtype="float64", seed=0)
+    page = open_page(net.explain([0.5, -1.0], 1.0))
+    page.open_tab("steps")
+    found = []
+    while page.find('[data-key="step on"]').get_attribute("aria-disabled") == "false":
+        found += page.formulas("#panel > .formula")
+        page.find('[data-key="step on"]').click()
+    for expected in (
+        "a_j^(1)=f(z_j^(1))=tanhz_j^(1)f=tanh",
+        "f′(z_j^(1))=1−(a_j^(1))^2f=tanh",
+        "f′(z_j^(2))=1wherez_j^(2)>0,else0.25f=leaky_relu(negative_slope=0.25)",
+        "a_j^(3)=f(z_j^(3))=z_j^(3)f=identity",
+        "f′(z_j^(3))=1f=identity",
+    ):
+        assert expected in found
 
 
 def test_health_from_layer_to_layer(open_page):

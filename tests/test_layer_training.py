@@ -315,7 +315,7 @@ def test_a_summary_says_what_is_unusual():
 )
 def test_explain_says_that_it_does_not_show_them(options):
     net = bp.Network(13, [bp.Dense(3, **options)], "softmax_cross_entropy")
-    with pytest.raises(ValueError, match=r"explain does not show yet what layers\[0\] is"):
+    with pytest.raises(ValueError, match=r"explain does not show yet what layers\[0\] has"):
         net.explain(X[:3], Y[:3])
 
 

@@ -63,6 +63,16 @@ cdef void inputs_backward(const Layer *layer, Run *run) noexcept nogil:
         drop(run, FOR_INPUT_DROPOUT, 0, layer.input_dropout, layer.da_in, NULL, layer.n_in)
 
 
+cdef void output_factors(const Layer *layer, Run *run, char *ones) noexcept nogil:
+    """The factors themselves, in the place of `ones` [n_out][ld]."""
+    drop(run, FOR_DROPOUT, layer.index, layer.dropout, ones, NULL, layer.n_out)
+
+
+cdef void input_factors(const Layer *layer, Run *run, char *ones) noexcept nogil:
+    """The same of the inputs [n_in][ld]."""
+    drop(run, FOR_INPUT_DROPOUT, 0, layer.input_dropout, ones, NULL, layer.n_in)
+
+
 cdef void drop(Run *run, int purpose, int layer, double rate, char *values, char *slope, int64_t rows) noexcept nogil:
     cdef uint64_t state = stream(stream(run.seed, purpose, layer), <uint64_t>run.drawn_at, 0)
     cdef int64_t first, last

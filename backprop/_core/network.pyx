@@ -443,16 +443,18 @@ cdef class Core:
         return s.outcome.total_loss
 
     def inspect(self, x, y, sample_weights, double total_weight):
-        """`differentiate`, and copies of all that passes through: (x, losses, layers).
+        """`differentiate`, and copies of all that passes through: (x, mask, losses, layers).
 
-        x (n, n_in) as the first layer sees it; losses (n,), each times its weight; for each layer a dict of
-        "z", "a", "derivative", "da", "dz" (n, n_out), the last two of the cost; of a norm also "n", "y" and "dy".
+        x (n, n_in) after offset and scale, and what dropout multiplies it with, or None; losses (n,), each times its
+        weight; for each layer a dict of "z", "a", "derivative", "da", "dz" (n, n_out), the last two of the cost; "mask"
+        where it drops: "da" is then of a times the mask; of a norm "n", "y" and "dy".
         """
         cdef Steps s
         cdef Interrupt interrupt
         cdef int i
         cdef int64_t n_rows = len(x)
         kept_x, kept_losses = np.empty((n_rows, self.layers[0].n_in), self.dtype), np.empty(n_rows, self.dtype)
+        kept_mask = np.empty_like(kept_x) if self.layers[0].input_dropout > 0 else None
         places, found = zeros(self.n_layers * sizeof(Kept)), []
         self._start(&interrupt)
         try:
@@ -463,6 +465,7 @@ cdef class Core:
             _own = self._take_arrays(&s, plan, x, y, sample_weights)
             s.inspection.layers = <Kept *>address(places)
             s.inspection.x, s.inspection.losses = address(kept_x), address(kept_losses)
+            s.inspection.mask = address(kept_mask) if kept_mask is not None else NULL
             for i in range(self.n_layers):
                 found.append(self._keep_layer(&s.inspection.layers[i], &s.layers[i], n_rows))
             _bare = self._bare(&s, 0, learned=True)  # which holds their memory
@@ -474,15 +477,17 @@ cdef class Core:
                 run_team(inspect, &s, 1)
         finally:
             self._finish(&interrupt)
-        return kept_x, kept_losses, found
+        return kept_x, kept_mask, kept_losses, found
 
     cdef _keep_layer(self, Kept *kept, const Layer *layer, n_rows):
         """Arrays for what `inspect` keeps of a layer."""
-        names = ("z", "a", "derivative", "da", "dz", *(("n", "y", "dy") if layer.norm.is_there else ()))
+        names = ["z", "a", "derivative", "da", "dz"]
+        names += ["mask"] * (layer.dropout > 0) + ["n", "y", "dy"] * layer.norm.is_there
         arrays = {name: np.empty((n_rows, layer.n_out), self.dtype) for name in names}
         kept.activation = layer.norm.activation if layer.norm.is_there else layer.after_product
         kept.z, kept.a, kept.slope = address(arrays["z"]), address(arrays["a"]), address(arrays["derivative"])
         kept.da, kept.dz = address(arrays["da"]), address(arrays["dz"])
+        kept.mask = address(arrays["mask"]) if layer.dropout > 0 else NULL
         if layer.norm.is_there:
             kept.n, kept.y, kept.dy = address(arrays["n"]), address(arrays["y"]), address(arrays["dy"])
         return arrays

@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from backprop._core.dense cimport NORM, OTHER, PRODUCT, Layer, Operation, Run, kept_of, meet, share
+from backprop._core.dropout cimport input_factors, output_factors
 from backprop._core.kernels cimport BP_ROW_MULTIPLE, bp_team, round_up
 from backprop._core.steps cimport (
     Kept, Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step,
@@ -96,6 +97,10 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
     cdef int i
     own_run(s, team, thread, &run)
     set_count(s, &run, 0)
+    if s.inspection.mask != NULL:
+        fill_with_ones(&run, s.layers[0].a_in, s.layers[0].n_in, s.layers[0].a_in)
+        input_factors(&s.layers[0], &run, s.layers[0].a_in)
+        keep(&run, s.layers[0].a_in, s.layers[0].n_in, s.inspection.mask)
     gather(s, &run, 0)
     for i in range(s.n_operations):
         inspect_forward(s, &run, i)
@@ -110,7 +115,7 @@ cdef void inspect_forward(Steps *s, Run *run, int which) noexcept nogil:
     cdef const Operation *operation = &s.chain[which]
     cdef const Layer *layer = &s.layers[operation.layer]
     cdef const Kept *kept = &s.inspection.layers[operation.layer]
-    if operation.part == PRODUCT and operation.layer == 0:
+    if which == 0:
         keep(run, layer.a_in, layer.n_in, s.inspection.x)
     operation.forward(layer, run)
     if operation.part == PRODUCT:
@@ -118,24 +123,26 @@ cdef void inspect_forward(Steps *s, Run *run, int which) noexcept nogil:
     elif operation.part == NORM:
         keep(run, layer.normalised, layer.n_out, kept.n)
         keep(run, layer.a_out, layer.n_out, kept.y)
-    if operation.applies_f and operation.part != OTHER:
+    if operation.applies_f:
+        inspect_activation(operation, layer, kept, run)
+    if operation.ends_layer and kept.mask != NULL:
+        fill_with_ones(run, layer.dz, layer.n_out, layer.a_out)
+        output_factors(layer, run, layer.dz)
+        keep(run, layer.dz, layer.n_out, kept.mask)
+
+
+cdef void inspect_activation(const Operation *operation, const Layer *layer, const Kept *kept,
+                             Run *run) noexcept nogil:
+    """a, and f', which is what the way back makes of ones."""
+    if operation.part != OTHER:
         run.kernels.activate(&kept.activation, layer.a_out, layer.slope, run.ld, layer.n_out, run.columns)
-    if operation.ends_layer:
-        keep(run, layer.a_out, layer.n_out, kept.a)
-        inspect_slope(s, run, which)
-
-
-cdef void inspect_slope(Steps *s, Run *run, int which) noexcept nogil:
-    """What the way back from a layer's outputs makes of ones, such as meet the bias: f', times what is dropped."""
-    cdef const Layer *layer = &s.layers[s.chain[which].layer]
-    cdef int64_t unit, row_bytes = run.ld * run.itemsize
-    for unit in range(layer.n_out):
-        memcpy(layer.dz + unit * row_bytes, layer.a_out + layer.n_out * row_bytes, row_bytes)
-    while not s.chain[which].applies_f:
-        s.chain[which].backward(layer, run)
-        which -= 1
-    derive(&s.chain[which], layer, run)
-    keep(run, layer.dz, layer.n_out, s.inspection.layers[layer.index].slope)
+    keep(run, layer.a_out, layer.n_out, kept.a)
+    fill_with_ones(run, layer.dz, layer.n_out, layer.a_out)
+    if operation.part == OTHER:  # f learns
+        operation.backward(layer, run)
+    else:
+        run.kernels.derivative(layer.own_derivative, layer.dz, kept_of(layer), run.ld, layer.n_out, run.columns)
+    keep(run, layer.dz, layer.n_out, kept.slope)
 
 
 cdef void derive(const Operation *operation, const Layer *layer, Run *run) noexcept nogil:
@@ -161,6 +168,13 @@ cdef void inspect_backward(Steps *s, Run *run, int which) noexcept nogil:
         keep(run, layer.dz, layer.n_out, kept.dz)
     if operation.part != OTHER or not operation.applies_f:
         operation.backward(layer, run)
+
+
+cdef void fill_with_ones(const Run *run, char *values, int64_t rows, const char *activations) noexcept nogil:
+    """values [rows][ld], from the row of ones that follows so many rows of activations and meets the bias."""
+    cdef int64_t row, row_bytes = run.ld * run.itemsize
+    for row in range(rows):
+        memcpy(values + row * row_bytes, activations + rows * row_bytes, row_bytes)
 
 
 cdef void keep(const Run *run, const char *values, int64_t rows, char *out) noexcept nogil:

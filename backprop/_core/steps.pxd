@@ -50,16 +50,18 @@ cdef struct Kept:               # by `inspect`, of one layer; arrays are [n_rows
     char *z
     char *n                     # these two of a norm, or NULL
     char *y                     # what f is applied to
-    char *a                     # the layer's outputs
+    char *a
     char *slope
-    char *da
+    char *mask                  # or NULL where nothing is dropped
+    char *da                    # of what the layer hands on
     char *dy                    # of a norm, or NULL
     char *dz
 
 
 cdef struct Inspection:         # what `inspect` keeps
     Kept *layers                # [n_layers]
-    char *x                     # [n_rows][n_in]
+    char *x                     # [n_rows][n_in], before any of it is dropped
+    char *mask                  # of the same shape, or NULL
     char *losses                # [n_rows], each times its sample's weight
 
 

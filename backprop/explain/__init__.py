@@ -1,6 +1,7 @@
 """See the chain rule on your own numbers: what `Network.explain` returns.
 
-`trace` takes one batch's way through the network and back out of the core; `paths` multiplies the
+`trace` takes one batch's way through the network and back out of the core, `layer` has one layer of
+it; `paths` multiplies the
 factors on each path from a weight to the loss; `update` has the optimizer's step, assignment by
 assignment; `trial` tries what a small change of a weight does; `diagnostics` looks for units and
 layers that do not learn; `text`, `latex` and `html` are the forms.
@@ -8,13 +9,15 @@ layers that do not learn; `text`, `latex` and `html` are the forms.
 
 from backprop.catalogue.optimizers import Rule
 from backprop.explain.forms.html import write_page
+from backprop.explain.layer import LayerFactor, LayerTrace
 from backprop.explain.paths import Factor, Path, WeightGradient
-from backprop.explain.trace import LayerTrace, Trace
+from backprop.explain.trace import Trace
 from backprop.explain.update import Assignment
 
 __all__ = [
     "Assignment",
     "Factor",
+    "LayerFactor",
     "LayerTrace",
     "Path",
     "Rule",

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
     from backprop.explain.trace import Source, Trace
 
-LOSS, ACTIVATION, WEIGHT, INPUT = (
-    "loss derivative",
-    "activation derivative",
-    "upstream weight",
-    "input",
-)
+LOSS, WEIGHT, INPUT = "loss derivative", "upstream weight", "input"
 BEYOND = "sum of the paths beyond"
 MOST_PATHS = 12  # more are grouped by the unit of the next layer that they go through
 
@@ -31,9 +26,9 @@ MOST_PATHS = 12  # more are grouped by the unit of the next layer that they go t
 class Factor(NamedTuple):
     """One factor of a product.
 
-    ``kind`` is "loss derivative", "activation derivative", "upstream weight", "input" or "sum of
-    the paths beyond"; ``quantity`` one of da, dz, derivative, weight, a, x and one; ``layer`` and
-    ``units`` say which, counted from 0.
+    ``kind`` is "loss derivative", "dropout mask", "activation derivative", "upstream weight",
+    "input" or "sum of the paths beyond"; ``quantity`` one of da, dout, mask, derivative, weight, a,
+    x, one and dz; ``layer`` and ``units`` say which, counted from 0.
     """
 
     kind: str
@@ -161,11 +156,9 @@ class WeightGradient:
     @property
     def inputs(self) -> NDArray[Any]:
         """(n,): what each sample multiplies the weight with."""
-        trace = self.trace
         if self.source == "bias":
-            return np.ones(len(trace.x))
-        values = trace.x if self.layer == 0 else trace.layers[self.layer - 1].a
-        return values[:, self.source].astype(np.float64)
+            return np.ones(len(self.trace.x))
+        return self.trace.read_by(self.layer)[:, self.source].astype(np.float64)
 
     @property
     def per_sample(self) -> NDArray[Any]:
@@ -175,15 +168,13 @@ class WeightGradient:
 
     @property
     def factors(self) -> list[Factor]:
-        """The three factors in this layer: ∂ℓ/∂a, f'(z), input.
+        """The three factors in this layer: ∂ℓ/∂a, f'(z), input; and the masks of dropout.
 
         In the last layer ∂ℓ/∂a is the derivative of the loss; in a hidden one it is the sum of
         what comes back on all paths.
         """
-        layer = self.trace.layers[self.layer]
-        kind = LOSS if layer is self.trace.layers[-1] else BEYOND
-        back = float(layer.da[self.sample, self.unit])
-        return [Factor(kind, "da", self.layer, (self.unit,), back), *self._own_factors()]
+        kind = LOSS if self.layer + 1 == len(self.trace.layers) else BEYOND
+        return [self._back(kind, self.layer, self.unit), *self._own_factors()]
 
     @property
     def n_paths(self) -> int:
@@ -223,13 +214,12 @@ class WeightGradient:
             yield from self._ways((*units, unit))
 
     def _path_factors(self, units):
-        """From the loss down: an activation's derivative and a weight for each layer on the way."""
+        """From the loss down: a layer's own factors and a weight for each layer on the way."""
         layers, last = self.trace.layers, len(self.trace.layers) - 1
-        slope = float(layers[last].da[self.sample, units[-1]])
-        factors = [Factor(LOSS, "da", last, (units[-1],), slope)]
+        factors = [self._back(LOSS, last, units[-1])]
         for place in range(len(units) - 1, 0, -1):
             at, ends = self.layer + place, (units[place - 1], units[place])
-            factors.append(self._derivative(at, units[place]))
+            factors += self._through(at, units[place])
             factors.append(Factor(WEIGHT, "weight", at, ends, float(layers[at].weights[ends])))
         return [*factors, *self._own_factors()]
 
@@ -247,18 +237,39 @@ class WeightGradient:
         return found
 
     def _own_factors(self):
-        """f'(z) of the weight's unit, and the weight's input."""
-        place = () if self.source == "bias" else (self.source,)
-        quantity = "one" if not place else "x" if self.layer == 0 else "a"
-        value = float(self.inputs[self.sample])
+        """Those of the weight's unit, and the weight's input, of which a mask is a factor too."""
+        return [*self._through(self.layer, self.unit), *self._input()]
+
+    def _input(self):
+        trace, below = self.trace, self.layer - 1
+        if self.source == "bias":
+            return [Factor(INPUT, "one", below, (), 1.0)]
+        quantity, values, factors = "x", trace.x, trace.input_factors
+        if self.layer > 0:
+            layer = trace.layers[below]
+            quantity, values, factors = "a", layer.a, layer.factors
+        scaling = [factor for factor in factors if factor.scales_output]
+        value = float(values[self.sample, self.source])
         return [
-            self._derivative(self.layer, self.unit),
-            Factor(INPUT, quantity, self.layer - 1, place, value),
+            *self._values(scaling, below, self.source),
+            Factor(INPUT, quantity, below, (self.source,), value),
         ]
 
-    def _derivative(self, layer, unit):
-        value = float(self.trace.layers[layer].derivative[self.sample, unit])
-        return Factor(ACTIVATION, "derivative", layer, (unit,), value)
+    def _back(self, kind, layer, unit):
+        """The derivative by a unit's output."""
+        own = self.trace.layers[layer]
+        value = float(own.da[self.sample, unit])
+        return Factor(kind, f"d{own.out_quantity}", layer, (unit,), value)
+
+    def _through(self, layer, unit):
+        """From the derivative by a unit's output to that by its z."""
+        return self._values(self.trace.layers[layer].factors, layer, unit)
+
+    def _values(self, factors, layer, unit):
+        return [
+            Factor(own.kind, own.name, layer, (unit,), float(own.values[self.sample, unit]))
+            for own in factors
+        ]
 
     @property
     def symbol(self) -> str:

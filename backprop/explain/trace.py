@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backprop.catalogue.formula import Formula
-from backprop.explain import diagnostics, paths, trial, update
+from backprop.explain import as_dict, diagnostics, paths, trial
+from backprop.explain.layer import LayerTrace, dropout_factor, layer_trace
 from backprop.layers import Gradient
 from backprop.tabular.tables import count
-from backprop.validation import check_integer, check_names
+from backprop.validation import check_integer, check_names, check_samples
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -21,73 +21,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from backprop.catalogue.activations import Activation
     from backprop.catalogue.losses import Loss
     from backprop.catalogue.optimizers import Optimizer
+    from backprop.explain.layer import LayerFactor
 
     Source = int | Literal["bias"]
 
-FORMAT = "backprop trace 2"
 BIAS = "bias"
 MOST_IN_A_NOTEBOOK = 3e7  # bytes; a notebook keeps all that it shows in its own file
-
-
-@dataclass(frozen=True, eq=False)  # of arrays == has no one answer
-class LayerTrace:
-    """One layer of a trace; n samples, a row each.
-
-    Attributes
-    ----------
-    name : str
-        "layer 1" is the first.
-    activation : str
-        Its name, and the values of its parameters if it has any.
-    function : Activation
-        Its entry in the catalogue.
-    weights, bias : arrays (n_in, n_out) and (n_out,)
-        As they were.
-    z, a : arrays (n, n_out)
-        Pre-activation z = x W + b, and activation a = f(z).
-    derivative : array (n, n_out)
-        f'(z).
-    da, dz : arrays (n, n_out) of float64
-        ∂ℓ/∂a and ∂ℓ/∂z = ∂ℓ/∂a · f'(z) of each sample's own loss ℓ, whatever the sample weighs.
-    gradient : Gradient
-        Of the cost by the weights and the bias: the arrays that training uses.
-    step : Gradient
-        What the optimizer's next step would add to the weights and the bias.
-    moments, moments_after : dict
-        As ``optimizer_state`` has them, before and after that step: {name: (weights, bias)}.
-    """
-
-    name: str
-    function: Activation
-    weights: NDArray[Any]
-    bias: NDArray[Any]
-    z: NDArray[Any]
-    a: NDArray[Any]
-    derivative: NDArray[Any]
-    da: NDArray[Any]
-    dz: NDArray[Any]
-    gradient: Gradient
-    step: Gradient
-    moments: dict[str, tuple[NDArray[Any], NDArray[Any]]]
-    moments_after: dict[str, tuple[NDArray[Any], NDArray[Any]]]
-
-    @property
-    def activation(self) -> str:
-        """Name of the activation, and the values of its parameters if it has any."""
-        return repr(self.function)
-
-    @property
-    def n_in(self) -> int:
-        """Inputs of the layer."""
-        return self.weights.shape[0]
-
-    @property
-    def n_out(self) -> int:
-        """Units of the layer."""
-        return self.weights.shape[1]
 
 
 @dataclass(frozen=True, eq=False)  # of arrays == has no one answer
@@ -106,14 +47,20 @@ class Trace:
     epoch, steps : int
         How much the network had been trained.
     cost, cost_after_step : float
-        Σ share · loss over the batch, and the same after the optimizer's next step.
+        Σ share · loss over the batch, and the same after the optimizer's next step. In a network
+        with dropout, both with what that step drops.
     x : array (n, n_inputs)
         As the first layer sees it: after ``input_offset`` and ``input_scale``.
+    input_dropout : float
+        The share of the inputs that a step drops.
+    input_mask : array (n, n_inputs) or None
+        What the next step multiplies x with, 0 or 1 / (1 - input_dropout).
     y : array (n, n_outputs)
         The targets as the formulas have them: a label is a row with a single 1, and smoothed; a
         number that several outputs are compared with stands there for each.
     output : array (n, n_outputs)
-        What ``predict`` returns: probabilities with a cross-entropy.
+        What ``predict`` returns, but with what the next step drops: probabilities with a
+        cross-entropy.
     weight_sum : float
         Σ of the sample weights: n where all weigh 1.
     losses, shares : arrays (n,) of float64
@@ -151,11 +98,31 @@ class Trace:
     label_smoothing: float
     target_scale: tuple[float, float] | None
     _trial: trial.Trial
+    input_dropout: float = 0.0
+    input_mask: NDArray[Any] | None = None
 
     @property
     def loss(self) -> str:
         """Name of the loss, and the values of its parameters if it has any."""
         return repr(self.loss_function)
+
+    @cached_property
+    def input_factors(self) -> list[LayerFactor]:
+        """What x is multiplied with on its way into the first layer: as `LayerTrace.factors`."""
+        if self.input_mask is None:
+            return []
+        return [dropout_factor(self.input_mask, self.input_dropout)]
+
+    @property
+    def drops(self) -> bool:
+        """Whether the next step drops inputs or outputs of a layer."""
+        return any(one.mask is not None for one in self.layers) or self.input_mask is not None
+
+    def read_by(self, layer: int) -> NDArray[Any]:
+        """(n, n_in): what the weights of a layer are multiplied with, dropout included."""
+        if layer > 0:
+            return self.layers[layer - 1].out
+        return self.x if self.input_mask is None else self.x * self.input_mask
 
     def gradient(
         self, layer: int, source: Source, unit: int, sample: int = 0
@@ -228,67 +195,7 @@ class Trace:
         Numbers that JSON lacks are the strings "nan", "inf" and "-inf". Layers are counted from 0
         in "diagnostics".
         """
-        untried = [None] * len(self.layers)
-        trials = (self.differences or untried, self.unsettled or untried)
-        slopes = diagnostics.slope_sizes(self)
-        return plain(
-            {
-                "format": FORMAT,
-                "dtype": self.dtype,
-                "loss_function": self.loss,
-                "loss_entry": _loss_dict(self.loss_function),
-                "epoch": self.epoch,
-                "inputs": {"names": self.input_names},
-                "outputs": {
-                    "names": self.output_names,
-                    "label_smoothing": self.label_smoothing,
-                    "scale": self.target_scale,
-                },
-                "layers": [
-                    _layer_dict(*parts) for parts in zip(self.layers, *trials, slopes, strict=True)
-                ],
-                "samples": [
-                    {
-                        "index": self.indices[i],
-                        "x": self.x[i],
-                        "y": self.y[i],
-                        "share": self.shares[i],
-                        "loss": self.losses[i],
-                        "output": self.output[i],
-                    }
-                    for i in range(len(self.x))
-                ],
-                "cost": self.cost,
-                "cost_after_step": self.cost_after_step,
-                "optimizer": self._optimizer_dict(),
-                "diagnostics": self.diagnostics,
-            }
-        )
-
-    def _optimizer_dict(self):
-        optimizer = self.optimizer
-        formulas = update.formulas(optimizer)
-        return {
-            "name": optimizer.title,
-            "kind": optimizer.kind,
-            "formula": ", ".join(formulas),
-            "formulas": formulas,
-            "rules": [_rule_dict(rule) for rule in optimizer.rules],
-            "decay_rules": [_rule_dict(rule) for rule in optimizer.decay_rules],
-            "hyper_parameters": optimizer.description,
-            "settings": [_setting_dict(setting) for setting in update.settings(self)],
-            "t": self.steps + 1,
-            "decay": optimizer.l2 / self.weight_sum,
-            "weight_sum": self.weight_sum,
-            "moments": {
-                name: {
-                    "symbol": symbol,
-                    "before": [_parameters_dict(own.moments[name]) for own in self.layers],
-                    "after": [_parameters_dict(own.moments_after[name]) for own in self.layers],
-                }
-                for name, symbol in optimizer.moments.items()
-            },
-        }
+        return as_dict.trace_dict(self)
 
     def to_text(self, weight: tuple[int, Source, int] | None = None, sample: int = 0) -> str:
         """The trace for a terminal.
@@ -376,9 +283,9 @@ def explain(
         X, y = np.asarray(X)[None], np.asarray(y)[None]
         if sample_weight is not None:
             sample_weight = _one_weight(sample_weight)
-    X, y, sample_weight = network._check_samples(X, y, sample_weight)
+    X, y, sample_weight = check_samples(network, X, y, sample_weight)
     input_names = check_names("input_names", input_names, network.n_inputs, "x")
-    if output_names is None and _are_labels(y, network):
+    if output_names is None and trial.are_labels(network, y):
         output_names = [f"label {k}" for k in range(network.n_outputs)]
     if output_names is None:
         output_names = network.loss_function.output_names(network.n_outputs)
@@ -403,10 +310,6 @@ def _column_names(X):
     return names if all(isinstance(name, str) for name in names) else None
 
 
-def _are_labels(y, network):
-    return y.ndim == 1 and network.loss_function.target.is_class
-
-
 def _one_weight(sample_weight):
     if np.size(sample_weight) != 1:
         raise ValueError(
@@ -420,16 +323,17 @@ def _trace(network, X, y, sample_weight, given):
 
     `given`: the parts of a Trace that are not worked out.
     """
-    passage = network.copy().inspect(X, y, sample_weight)  # a copy, whose buffers are written
-    after = network.copy()
+    before, after = network.copy(), network.copy()  # whose buffers are written
+    passage = before.inspect(X, y, sample_weight)
     with suppress(FloatingPointError):  # numbers that are none are for the diagnostics to tell
         after.train_step(X, y, sample_weight)
+    after.steps = before.steps  # so that it drops what that step has
     layers = [
-        _layer_trace(i, network, after, own, gradient)
+        layer_trace(i, network, after, own, gradient)
         for i, (own, gradient) in enumerate(zip(passage.layers, passage.gradients, strict=True))
     ]
     weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
-    total, targets = weights.sum(), _target_rows(y, network)
+    total, targets = weights.sum(), network.loss_function.smoothed(trial.target_rows(network, y))
     return Trace(
         dtype=str(network.dtype),
         loss_function=network.loss_function,
@@ -439,64 +343,20 @@ def _trace(network, X, y, sample_weight, given):
         ),
         epoch=network.epochs_trained,
         steps=network.steps,
-        cost=network.cost(X, y, sample_weight),
-        cost_after_step=after.cost(X, y, sample_weight),
+        cost=trial.cost(before, X, y, sample_weight),
+        cost_after_step=trial.cost(after, X, y, sample_weight),
         x=passage.x,
         y=targets,
-        output=network.predict(X),
+        output=trial.output(before, X),
         weight_sum=float(total),
         losses=passage.losses.astype(np.float64),
         shares=weights / total,
         layers=layers,
         _trial=trial.Trial(network, X, y, sample_weight, targets),
+        input_dropout=network.input_dropout,
+        input_mask=passage.input_mask,
         **given,
     )
-
-
-def _layer_trace(i, network, after, passed, gradient):
-    """Of layer i: `passed` is what the core kept of each sample."""
-    layer, stepped = network.layers[i], after.layers[i]
-    with np.errstate(invalid="ignore"):  # of an infinite weight
-        step = Gradient(
-            stepped.weights.astype(np.float64) - layer.weights,
-            stepped.bias.astype(np.float64) - layer.bias,
-        )
-    return LayerTrace(
-        name=f"layer {i + 1}",
-        function=layer.function,
-        weights=layer.weights.copy(),
-        bias=layer.bias.copy(),
-        z=passed["z"],
-        a=passed["a"],
-        derivative=passed["derivative"],
-        da=passed["da"].astype(np.float64),
-        dz=passed["dz"].astype(np.float64),
-        gradient=gradient,
-        step=step,
-        moments=_moments(network, i),
-        moments_after=_moments(after, i),
-    )
-
-
-def _moments(network, i):
-    return {
-        name: tuple(part.copy() for part in kept[i])
-        for name, kept in network.optimizer_state().items()
-    }
-
-
-def _target_rows(y, network):
-    """[n][n_outputs] in the network's dtype: labels become rows with a single 1, and smoothed."""
-    if _are_labels(y, network):
-        rows = np.eye(network.n_outputs)[y.astype(np.int64)]
-    elif y.size == len(y) * network.n_outputs:
-        rows = y.reshape(len(y), network.n_outputs)
-    else:
-        raise ValueError(
-            f"y has shape {y.shape}: explain shows a target for each output, expected "
-            f"({len(y)}, {network.n_outputs})"
-        )
-    return network.loss_function.smoothed(rows.astype(network.dtype))
 
 
 def _unsettled(trace, layer, difference):
@@ -509,88 +369,3 @@ def _unsettled(trace, layer, difference):
             weight = trace.gradient(layer, *(place if len(place) == 2 else (BIAS, *place)))
             kink[part][place], unresolved[part][place] = weight.kink, weight.unresolved
     return {"kink": kink, "unresolved": unresolved}
-
-
-def _layer_dict(layer, difference, unsettled, slopes):
-    parts = {
-        "gradient": layer.gradient,
-        "finite_difference": difference,
-        **(unsettled or {"kink": None, "unresolved": None}),
-        "step": layer.step,
-    }
-    return {
-        "name": layer.name,
-        "n_in": layer.n_in,
-        "n_out": layer.n_out,
-        "activation": layer.activation,
-        "function": _function_dict(layer.function),
-        "weights": layer.weights,
-        "bias": layer.bias,
-        "z": layer.z,
-        "a": layer.a,
-        "da": layer.da,
-        "derivative": layer.derivative,
-        "dz": layer.dz,
-        "dz_rms": slopes.size,
-        "dz_ratio": slopes.ratio,
-        **{name: None if part is None else part._asdict() for name, part in parts.items()},
-    }
-
-
-def _parameters_dict(parameters):
-    weights, bias = parameters
-    return {"weights": weights, "bias": bias}
-
-
-def _function_dict(function):
-    return {
-        "formula": function.formula.tree(),
-        "slope": function.slope.tree(),
-        "settings": function.settings,
-        "kinks": function.kinks,
-        "is_identity": function.is_identity,
-    }
-
-
-def _loss_dict(loss):
-    return {
-        "formula": loss.formula,
-        "derivative_formula": loss.derivative_formula,
-        "term": loss.term and loss.term.tree(),
-        "members": loss.members,
-        "slopes": [slope.tree() for slope in loss.slopes],
-        "wherein": [
-            {"symbol": symbol, "sign": Formula(symbol).tree(), "formula": formula.tree()}
-            for symbol, formula in loss.wherein
-        ],
-        "of_each": loss.of_each,
-        "corner": loss.corner and loss.corner.tree(),
-        "settings": loss.settings,
-        "note": loss.note,
-        "long_way": loss.long_way,
-    }
-
-
-def _rule_dict(rule):
-    return {"title": rule.title, "target": rule.target.tree(), "formula": rule.formula.tree()}
-
-
-def _setting_dict(setting):
-    symbol = Formula(setting.symbol)
-    return {**setting._asdict(), "symbol": symbol.tree(), "sign": symbol.text()}
-
-
-def plain(value):
-    """Without numpy, and without the numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.ndarray):
-        numbers = value.tolist()
-        return numbers if np.isfinite(value).all() else plain(numbers)
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return value

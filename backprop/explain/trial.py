@@ -9,8 +9,46 @@ NOTABLE = 1e-5  # a relative error that asks for a reason, whatever the dtype
 MOST_WORK = 1e10  # multiply-adds that trying every weight may take: two seconds, as measured
 
 
+def are_labels(network, y):
+    """Whether y names classes, where a row of targets is what the loss takes."""
+    return y.ndim == 1 and network.loss_function.target.is_class
+
+
+def target_rows(network, y):
+    """[n][n_outputs] in the network's dtype: labels become rows with a single 1."""
+    if are_labels(network, y):
+        return np.eye(network.n_outputs, dtype=network.dtype)[y.astype(np.int64)]
+    if y.size != len(y) * network.n_outputs:
+        raise ValueError(
+            f"y has shape {y.shape}: explain shows a target for each output, expected "
+            f"({len(y)}, {network.n_outputs})"
+        )
+    return y.reshape(len(y), network.n_outputs).astype(network.dtype)
+
+
+def output(network, X):
+    """What `predict` returns; of a network that drops, with what its next step does.
+
+    This, and `cost`, write to the buffers of `network`.
+    """
+    if not network.drops:
+        return network.predict(X)
+    return network.loss_function.link(network.forward(X))
+
+
+def cost(network, X, y, sample_weight):
+    """Of a batch; of a network that drops, with what its next step does."""
+    if not network.drops:
+        return network.cost(X, y, sample_weight)
+    loss, a = network.loss_function, network.forward(X).astype(np.float64)
+    losses = loss.value(a, target_rows(network, y), *loss.settings.values())
+    return float(np.average(losses, weights=sample_weight))
+
+
 class Trial:
     """A network in float64, with the parameters of another, on whose batch weights are tried.
+
+    What the next step drops is dropped in every trial.
 
     The difference (C(w + h) - C(w - h)) / 2h errs by the order of h²; where an activation's
     kink lies between the two, or a corner of the loss, it is a mean of the slopes on either side.
@@ -23,7 +61,7 @@ class Trial:
         self._targets = targets
 
     def _cost(self):
-        return self._network.cost(*self._batch)
+        return cost(self._network, *self._batch)
 
     def _sides(self):
         """On which side of its activation's kinks each z lies, on the samples that weigh.
@@ -39,7 +77,8 @@ class Trial:
             for kink in layer.function.kinks
         ]
         if (corner := self._network.loss_function.corner) is not None:
-            symbols = {"a": passed.layers[-1]["a"][counts], "y": self._targets[counts]}
+            last = passed.layers[-1]
+            symbols = {"a": (last["a"] * last.get("mask", 1))[counts], "y": self._targets[counts]}
             sides.append(corner.evaluate(symbols) > 0)
         return sides
 

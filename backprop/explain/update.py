@@ -14,12 +14,6 @@ import numpy as np
 
 from backprop.catalogue.optimizers import Rule
 
-DECAYS = {
-    "l2": "weight decay, l2",
-    "l1": "weight decay, l1",
-    "weight_decay": "weight decay, apart from the gradient",
-}
-
 
 class Assignment(NamedTuple):
     """One line of a step, such as m ← β₁ · m + (1 − β₁) · g.
@@ -73,7 +67,8 @@ def settings(trace):
         found.append(Setting("t", step, "this step’s number, from 1"))
     for name, symbol in optimizer.decay_symbols.items():
         if symbol in read:
-            found.append(Setting(symbol, getattr(optimizer, name), DECAYS[name]))
+            meaning = optimizer.decay_meanings[name]
+            found.append(Setting(symbol, getattr(optimizer, name), meaning))
     if "sums" in read:
         found.append(Setting("sums", trace.weight_sum, "the sum of the samples’ weights"))
     return found

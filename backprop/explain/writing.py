@@ -3,7 +3,8 @@
 from backprop.catalogue.notation import LOWERED, RAISED
 
 MOST_NUMBERS = 12  # in a line
-LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
+LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a", "out": "ã", "mask": "r"}
+BY = {"da": "a", "dout": "out", "dz": "z"}  # by what ℓ is derived
 
 
 def symbol(quantity, layer, units):
@@ -13,9 +14,9 @@ def symbol(quantity, layer, units):
     below = ",".join(str(unit + 1).translate(LOWERED) for unit in units)
     if quantity == "x":
         return f"x{below}"
+    if quantity in BY:
+        return f"∂ℓ/∂{symbol(BY[quantity], layer, units)}"
     indices = f"⁽{str(layer + 1).translate(RAISED)}⁾{below}"
-    if quantity in ("da", "dz"):
-        return f"∂ℓ/∂{quantity[1]}{indices}"
     return f"f′(z{indices})" if quantity == "derivative" else LETTERS[quantity] + indices
 
 

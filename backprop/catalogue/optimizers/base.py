@@ -59,6 +59,11 @@ class Optimizer(Hinted):
         "l1": "lambda_1",
         "weight_decay": "delta",
     }
+    decay_meanings: ClassVar[dict[str, str]] = {  # {field: in a few words}
+        "l2": "weight decay, l2",
+        "l1": "weight decay, l1",
+        "weight_decay": "weight decay, apart from the gradient",
+    }
     meanings: ClassVar[dict[str, str]] = {}  # {field: in a few words, where its name is not enough}
     divisors: ClassVar[tuple[str, ...]] = ()  # fields that keep a division from being one by 0
     suggested: ClassVar[dict[str, float]] = {}  # what `backprop train` sets beyond the defaults

@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from backprop.explain.trace import Source, Trace
 
 # Lists of these names hold numbers; they are packed wherever in a trace they stand.
-ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "derivative", "dz"))
-# The page works these out itself: what the step makes of the moments, and why a trial errs.
-LEFT_OUT = frozenset(("after", "kink", "unresolved"))
+ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "dz", "values"))
+# The page works these out itself: what the step makes of the moments, and why a trial errs; the
+# derivative is one of a layer's factors.
+LEFT_OUT = frozenset(("after", "kink", "unresolved", "derivative"))
 SAMPLE_ARRAYS = ("x", "y", "output", "share", "loss")
 
-COMMENT_LINE = re.compile(r"^ *(//.*|/\*\*.*\*/)\n", re.MULTILINE)
+# Comments and the spaces before a line: a fifth of the page of a small network.
+UNREAD = re.compile(r"^ *(//.*\n|/\*\*.*\*/\n)?", re.MULTILINE)
 
 FRAME = '<iframe srcdoc="{}" title="{}" style="width: 100%; height: 46rem; border: 0"></iframe>'
 
@@ -189,8 +191,7 @@ def page(traces, title, introduction="", opening=None):
     parts = resources.files("backprop.explain.forms") / "page"
     style = (parts / "style.css").read_text("utf-8")
     scripts = sorted((p for p in parts.iterdir() if p.name.endswith(".js")), key=lambda p: p.name)
-    # Without comments, which are a tenth of the page of a small network.
-    script = COMMENT_LINE.sub("", "\n".join(p.read_text("utf-8") for p in scripts))
+    script = UNREAD.sub("", "\n".join(p.read_text("utf-8") for p in scripts))
     script = f'"use strict";\n(() => {{\n{script}\n}})();\n'
     template = Template((parts / "template.html").read_text("utf-8"))
     return template.substitute(

@@ -7,7 +7,7 @@ import numpy as np
 from backprop.explain import writing
 from backprop.explain.forms import text
 
-LETTERS = {"weight": "w", "bias": "b", "z": "z", "a": "a"}
+LETTERS = {**writing.LETTERS, "out": r"\tilde{a}"}
 TRIAL_NOTES = {
     "unresolved": "They differ by less than a trial can resolve.",
     "kink": "A unit lies on a kink of its activation here, or an output on a corner of the loss: "
@@ -25,8 +25,9 @@ def symbol(quantity, layer, units):
     if quantity == "x":
         return f"x_{{{below}}}"
     indices = f"^{{({layer + 1})}}_{{{below}}}"
-    if quantity in ("da", "dz"):
-        return rf"\frac{{\partial \ell}}{{\partial {quantity[1]}{indices}}}"
+    if quantity in writing.BY:
+        below = symbol(writing.BY[quantity], layer, units)
+        return rf"\frac{{\partial \ell}}{{\partial {below}}}"
     return f"f'(z{indices})" if quantity == "derivative" else LETTERS[quantity] + indices
 
 
@@ -78,7 +79,12 @@ def _loss(trace, sample):
         *_loss_slope(loss),
     ]
     name = f"% The cost of the batch, and the loss of sample {trace.indices[sample]}."
-    notes = [*_smoothing(trace), *_scale(trace, sample), *_division_by_zero(trace, sample)]
+    notes = [
+        *_dropped_output(trace),
+        *_smoothing(trace),
+        *_scale(trace, sample),
+        *_division_by_zero(trace, sample),
+    ]
     return [name, *_align(rows), *notes, *_outputs(trace, sample)]
 
 
@@ -113,6 +119,12 @@ def _settings(entry):
     return {name: _signed(value) for name, value in entry.numbers.items()}
 
 
+def _dropped_output(trace):
+    if trace.layers[-1].mask is None:
+        return []
+    return [r"The outputs are dropped: the loss reads $\tilde{a}_j = r_j a_j$ for $a_j$."]
+
+
 def _smoothing(trace):
     if not trace.label_smoothing:
         return []
@@ -139,12 +151,13 @@ def _division_by_zero(trace, sample):
 
 def _outputs(trace, sample):
     """A table of the outputs; their names, which may hold anything, are in comments."""
-    of_each = trace.loss_function.of_each
-    columns = {"a_j": trace.layers[-1].a[sample], "y_j": trace.y[sample]}
+    last, of_each = trace.layers[-1], trace.loss_function.of_each
+    letter = f"{LETTERS[last.out_quantity]}_j"
+    columns = {letter: last.out[sample], "y_j": trace.y[sample]}
     columns |= {f"{symbol}_j": values for symbol, values in of_each.items()}
     if trace.loss_function.long_way:
         columns["p_j"] = trace.output[sample]
-    columns[r"\partial \ell / \partial a_j"] = trace.layers[-1].da[sample]
+    columns[rf"\partial \ell / \partial {letter}"] = last.da[sample]
     shown = text.shown_outputs(trace, sample)
     rows = [" & ".join(["j", *columns])]
     for j in shown:
@@ -160,25 +173,55 @@ def _outputs(trace, sample):
 
 
 def _layers(trace, sample):
-    rows = []
+    rows = _input_mask(trace, sample)
     for i, layer in enumerate(trace.layers):
         above, each = f"^{{({i + 1})}}", f"^{{({i + 1})}}_j"
         symbols = {**_settings(layer.function), "z": f"z{each}", "a": f"a{each}"}
         value, slope = (
             formula.latex(symbols) for formula in (layer.function.formula, layer.function.slope)
         )
-        by_z, by_a = (rf"\frac{{\partial \ell}}{{\partial {v}{above}}}" for v in "za")
+        out = f"{LETTERS[layer.out_quantity]}{above}"
+        by_z, by_out = (rf"\frac{{\partial \ell}}{{\partial {v}}}" for v in (f"z{above}", out))
+        factors = [_factor(factor, above) for factor in layer.factors]
         rows += [
             *_vector(f"z{above}", layer.z[sample]),
             f"a{each} &= {value}",
             *_vector(f"a{above}", layer.a[sample]),
+            *_dropped(layer, above, out, sample),
             f"f'(z{each}) &= {slope}",
             *_vector(f"f'(z{above})", layer.derivative[sample]),
-            *_vector(by_a, layer.da[sample]),
-            rf"{by_z} &= {by_a} \odot f'(z{above})",
+            *_vector(by_out, layer.da[sample]),
+            " ".join([f"{by_z} &= {by_out}", *(rf"\odot {factor}" for factor in factors)]),
             *_vector("", layer.dz[sample]),
         ]
     return [f"% Sample {trace.indices[sample]}, layer by layer.", *_align(rows)]
+
+
+def _factor(factor, above):
+    """A layer's own factor, such as r^{(1)} of all its units."""
+    return f"f'(z{above})" if factor.name == "derivative" else f"{LETTERS[factor.name]}{above}"
+
+
+def _dropped(layer, above, out, sample):
+    """The mask, and what is left of a."""
+    if layer.mask is None:
+        return []
+    mask = f"{LETTERS['mask']}{above}"
+    return [
+        *_vector(mask, layer.mask[sample]),
+        rf"{out} &= {mask} \odot a{above}",
+        *_vector("", layer.out[sample]),
+    ]
+
+
+def _input_mask(trace, sample):
+    if trace.input_mask is None:
+        return []
+    return [
+        *_vector("x", trace.x[sample]),
+        *_vector(f"{LETTERS['mask']}^{{(0)}}", trace.input_mask[sample]),
+        *_vector(rf"\tilde{{x}} = {LETTERS['mask']}^{{(0)}} \odot x", trace.read_by(0)[sample]),
+    ]
 
 
 def _vector(left, values):

@@ -4,7 +4,7 @@ import numpy as np
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.losses import ELEMENTWISE, MATRIX
-from backprop.explain import trial, update
+from backprop.explain import trial, update, writing
 from backprop.explain.writing import number, numbers, one_line, symbol
 from backprop.tabular.tables import count
 
@@ -76,12 +76,28 @@ def _cost_lines(trace):
 def _forward_lines(trace, sample):
     lines = [_headline(f"Forward, sample {trace.indices[sample]}: z = x W + b, a = f(z)")]
     lines += _input_lines(trace, sample)
+    lines += _output_lines(trace.input_factors, "x̃", trace.read_by(0)[sample], sample)
     for i, layer in enumerate(trace.layers):
         formula = layer.function.formula.text(_settings(layer.function))
         lines.append(f"layer {i + 1}, {layer.activation}: a = {formula}")
         lines.append(_line("z", layer.z[sample]))
         lines.append(_line("a", layer.a[sample]))
+        lines += _output_lines(layer.factors, "ã", layer.out[sample], sample)
     return lines
+
+
+def _output_lines(factors, name, values, sample):
+    """What x or a is multiplied with before the next layer reads it, and the product."""
+    scaling = [factor for factor in factors if factor.scales_output]
+    if not scaling:
+        return []
+    own = [_line(factor.symbol, factor.values[sample]) + f"   {factor.kind}" for factor in scaling]
+    return [*own, _line(name, values)]
+
+
+def out_name(layer):
+    """What a layer hands on, without layer and unit: a, or ã where it drops."""
+    return writing.LETTERS[layer.out_quantity]
 
 
 def _settings(entry):
@@ -115,6 +131,7 @@ def _loss_lines(trace, sample):
         _headline(f"The derivative of the loss, sample {trace.indices[sample]}: {loss!r}"),
         f"ℓ = {loss_formula(loss)} = {number(trace.losses[sample])}",
         *_smoothing_lines(trace),
+        *_dropped_output_lines(trace),
         *_scale_lines(trace, sample),
         *WAYS[loss.long_way](trace, sample),
     ]
@@ -144,6 +161,12 @@ def _scale_lines(trace, sample):
     ]
 
 
+def _dropped_output_lines(trace):
+    if trace.layers[-1].mask is None:
+        return []
+    return ["the outputs are dropped: in the formulas of the loss a stands for ã = r · a"]
+
+
 def _smoothing_lines(trace):
     share = trace.label_smoothing
     if not share:
@@ -157,8 +180,9 @@ def _smoothing_lines(trace):
 
 def _output_table(trace, sample, columns):
     """A row for each output, with its name, a, y and the `columns`: {heading: numbers}."""
+    last = trace.layers[-1]
     columns = {
-        "a": trace.layers[-1].a[sample],
+        out_name(last): last.out[sample],
         "y": trace.y[sample],
         **trace.loss_function.of_each,
         **columns,
@@ -180,7 +204,9 @@ def _short_way(trace, sample):
     loss = trace.loss_function
     slopes = [slope.text(_settings(loss)) for slope in loss.slopes] or [loss.derivative_formula]
     return [
-        *_output_table(trace, sample, {"∂ℓ/∂a": trace.layers[-1].da[sample]}),
+        *_output_table(
+            trace, sample, {f"∂ℓ/∂{out_name(trace.layers[-1])}": trace.layers[-1].da[sample]}
+        ),
         *(f"  ∂ℓ/∂{a} = {slope}" for a, slope in zip(loss.members, slopes, strict=True)),
         *(f"  with {symbol} = {formula.text()}" for symbol, formula in loss.wherein),
         *([f"  {loss.note}"] if loss.note else []),
@@ -240,7 +266,7 @@ def _long_way(trace, sample):
         "∂ℓ/∂p": by_p,
         "∂p/∂a": by_a,
         "product": product,
-        "∂ℓ/∂a": trace.layers[-1].da[sample],
+        f"∂ℓ/∂{out_name(trace.layers[-1])}": trace.layers[-1].da[sample],
     }
     return [
         *_output_table(trace, sample, columns),
@@ -260,7 +286,7 @@ def _matrix_way(trace, sample):
         "p": trace.output[sample],
         "∂ℓ/∂p": by_p,
         "sum": long_way,
-        "∂ℓ/∂a": trace.layers[-1].da[sample],
+        f"∂ℓ/∂{out_name(trace.layers[-1])}": trace.layers[-1].da[sample],
     }
     shown = [k for k in shown_outputs(trace, sample) if trace.y[sample, k]]
     return [
@@ -278,17 +304,25 @@ WAYS = {None: _short_way, ELEMENTWISE: _long_way, MATRIX: _matrix_way}
 
 
 def _backward_lines(trace, sample):
-    lines = [_headline(f"Backward, sample {trace.indices[sample]}: ∂ℓ/∂z = ∂ℓ/∂a · f′(z)")]
+    lines = [_headline(f"Backward, sample {trace.indices[sample]}: {_chain_rule(trace)}")]
     for i in reversed(range(len(trace.layers))):
         layer = trace.layers[i]
         slope = layer.function.slope.text(_settings(layer.function))
         lines.append(f"layer {i + 1}, {layer.activation}: f′(z) = {slope}")
         last = i + 1 == len(trace.layers)
         whence = "the loss's derivative" if last else f"∂ℓ/∂z of layer {i + 2} times its weights"
-        lines.append(_line("∂ℓ/∂a", layer.da[sample]) + f"   {whence}")
-        lines.append(_line("f′(z)", layer.derivative[sample]))
+        lines.append(_line(f"∂ℓ/∂{out_name(layer)}", layer.da[sample]) + f"   {whence}")
+        for factor in layer.factors:
+            note = f"   {factor.kind}: {factor.note}" if factor.scales_output else ""
+            lines.append(_line(factor.symbol, factor.values[sample]) + note)
         lines.append(_line("∂ℓ/∂z", layer.dz[sample]))
     return lines
+
+
+def _chain_rule(trace):
+    """Of a layer."""
+    dropped = any(layer.mask is not None for layer in trace.layers)
+    return "∂ℓ/∂z = ∂ℓ/∂a · f′(z)" + (", or ∂ℓ/∂ã · r · f′(z)" if dropped else "")
 
 
 def weight_text(weight):
@@ -447,17 +481,22 @@ def _step_lines(trace):
         reads_sums = "sums" in rule.formula.symbols
         sums = "; Σs is the sum of the sample weights" if reads_sums else ""
         formulas[i] += f"   (weights only{sums})"
-    note = "There is no dropout in these networks."
-    if not optimizer.decay_rules:
-        note = "This network has no weight decay and no dropout: nothing else enters the gradient."
     return [
         _headline(f"The next step of {optimizer.title}"),
         *formulas,
         f"  with {', '.join(settings)}",
         f"C before {number(trace.cost)}, after {number(trace.cost_after_step)} "
         f"({_change(trace.cost_after_step - trace.cost)})",
-        note,
+        *_step_notes(trace),
     ]
+
+
+def _step_notes(trace):
+    if trace.drops:
+        return ["Both costs are with what this step drops; predictions are made without."]
+    if trace.optimizer.decay_rules:
+        return ["This network has no dropout."]
+    return ["This network has no weight decay and no dropout: nothing else enters the gradient."]
 
 
 def _diagnostic_lines(trace):

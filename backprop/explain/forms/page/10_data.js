@@ -38,11 +38,19 @@ function unpackParameters(part) {
   return part && { weights: new Matrix(part.weights), bias: new Matrix(part.bias) };
 }
 
+/** What a derivative is multiplied with on its way back through a layer; a kind is called by its label. */
+function unpackFactors(raw) {
+  const nameOf = (label) => Object.keys(KINDS).find((name) => KINDS[name].label === label);
+  return raw.map(({ kind, note, values, scales_output: scalesOutput }) =>
+    ({ kind: nameOf(kind), note, scalesOutput, values: new Matrix(values) }));
+}
+
 function unpackLayer(raw) {
   const layer = { name: raw.name, units: raw.n_out, inputs: raw.n_in, activation: raw.activation, function: raw.function };
-  for (const name of ["weights", "bias", "z", "a", "da", "derivative", "dz"]) {
+  for (const name of ["weights", "bias", "z", "a", "da", "dz"]) {
     layer[name] = new Matrix(raw[name]);
   }
+  layer.factors = unpackFactors(raw.factors);
   layer.gradient = unpackParameters(raw.gradient);
   layer.difference = unpackParameters(raw.finite_difference);
   layer.step = unpackParameters(raw.step);
@@ -82,6 +90,7 @@ class Trace {
     this.outputNames = raw.outputs.names;
     this.labelSmoothing = raw.outputs.label_smoothing ?? 0;
     this.targetScale = raw.outputs.scale ?? null;
+    this.inputFactors = unpackFactors(raw.inputs.factors);
     this.layers = raw.layers.map(unpackLayer);
     this.samples = unpackSamples(raw.samples);
     this.last = this.layers.length - 1;
@@ -91,16 +100,40 @@ class Trace {
     return layer === INPUTS ? this.inputNames.length : this.layers[layer].units;
   }
 
-  /** What a unit hands on: its activation, or an input's value. */
+  /** A unit's activation, or an input's value. */
   activation(layer, sample, unit) {
     return layer === INPUTS
       ? this.samples.x.at(sample, unit)
       : this.layers[layer].a.at(sample, unit);
   }
 
+  /** From the derivative by what a layer hands on back to that by its z. */
+  factors(layer) {
+    return layer === INPUTS ? this.inputFactors : this.layers[layer].factors;
+  }
+
+  factorOf(kind, layer) {
+    return this.factors(layer).find((factor) => factor.kind === kind);
+  }
+
+  /** Those which what is handed on has too, such as the mask of dropout. */
+  scaling(layer) {
+    return this.factors(layer).filter(({ scalesOutput }) => scalesOutput);
+  }
+
+  /** Whether the step drops inputs, or outputs of a layer. */
+  get drops() {
+    return [INPUTS, ...this.layers.keys()].some((layer) => this.factorOf("mask", layer));
+  }
+
+  /** What a unit hands on to the next layer. */
+  handedOn(layer, sample, unit) {
+    return this.scaling(layer).reduce((value, { values }) => value * values.at(sample, unit), this.activation(layer, sample, unit));
+  }
+
   /** What a parameter is multiplied with. */
   input({ layer, from }, sample) {
-    return from === BIAS ? 1 : this.activation(layer - 1, sample, from);
+    return from === BIAS ? 1 : this.handedOn(layer - 1, sample, from);
   }
 
   /** What a sample adds to the gradient of the cost. */

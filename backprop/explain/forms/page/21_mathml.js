@@ -39,6 +39,11 @@ function multiplied(value) {
   return value < 0 || scientific(value).length > 1 ? inBrackets(decimal(value)) : decimal(value);
 }
 
+/** Symbols with an operator between each two. */
+function between(operator, symbols) {
+  return symbols.flatMap((symbol, place) => (place ? [mo(operator), symbol] : [symbol]));
+}
+
 /** A formula in its line: strings are operators. */
 function math(...children) {
   return m("math", ...children.map((child) => (typeof child === "string" ? mo(child) : child)));
@@ -78,12 +83,11 @@ function subscript(indices) {
   return mrow(...parts.flatMap((part, place) => (place ? [mo(","), part] : [part])));
 }
 
-/** A letter with its layer above and its units below: numbers count from 1, strings are letters. */
+/** A letter, or an element, with its layer above and its units below: numbers count from 1, strings are letters. */
 function indexed(letter, layer, ...indices) {
   const above = inBrackets(typeof layer === "number" ? mn(layer + 1) : mi(layer));
-  return indices.length
-    ? m("msubsup", mi(letter), subscript(indices), above)
-    : m("msup", mi(letter), above);
+  const base = typeof letter === "string" ? mi(letter) : letter;
+  return indices.length ? m("msubsup", base, subscript(indices), above) : m("msup", base, above);
 }
 
 function partial(top, bottom) {
@@ -111,7 +115,19 @@ function activationSymbol(layer, ...indices) {
   return m("msub", mi("x"), subscript(indices));
 }
 
+/** What it hands on: ã or x̃ where the step drops some of it. */
+function handedOnSymbol(layer, ...indices) {
+  if (!state.trace.scaling(layer).length) return activationSymbol(layer, ...indices);
+  const tilde = fill(m("mover", mi(layer === INPUTS ? "x" : "a"), mo("~")), { accent: "true" }, []);
+  return layer === INPUTS ? m("msub", tilde, subscript(indices)) : indexed(tilde, layer, ...indices);
+}
+
+/** The mask of dropout at a unit. */
+function maskSymbol(layer, unit) {
+  return indexed("r", layer, unit);
+}
+
 /** What a parameter is multiplied with. */
 function inputSymbol({ layer, from }, ...sample) {
-  return from === BIAS ? mn(1) : activationSymbol(layer - 1, ...sample, from);
+  return from === BIAS ? mn(1) : handedOnSymbol(layer - 1, ...sample, from);
 }

@@ -2,6 +2,7 @@
 
 const KINDS = {
   loss: { mark: "◆", label: "loss derivative" },
+  mask: { mark: "◐", label: "dropout mask" },
   activation: { mark: "●", label: "activation derivative" },
   weight: { mark: "▲", label: "upstream weight" },
   input: { mark: "■", label: "input" },
@@ -23,38 +24,55 @@ function factor(kind, symbol, value) {
 
 /** Each kind's symbol; a unit is a number, or a letter that a sum goes through. */
 const SYMBOLS = {
-  loss: (layer, unit) => partial(sampleLoss(), indexed("a", layer, unit)),
+  loss: (layer, unit) => partial(sampleLoss(), handedOnSymbol(layer, unit)),
+  mask: maskSymbol,
   group: (layer, unit) => partial(sampleLoss(), indexed("z", layer, unit)),
   activation: derivativeSymbol,
   weight: (layer, from, to) => indexed("w", layer, from, to),
-  input: (layer, from, to) => inputSymbol({ layer, from, to }),
+  input: (layer, from) => (from === BIAS ? mn(1) : activationSymbol(layer - 1, from)),
 };
+
+const factorValue = (kind) => (trace, sample, layer, unit) => trace.factorOf(kind, layer).values.at(sample, unit);
 
 const VALUES = {
   loss: (trace, sample, layer, unit) => trace.layers[layer].da.at(sample, unit),
   group: (trace, sample, layer, unit) => trace.layers[layer].dz.at(sample, unit),
-  activation: (trace, sample, layer, unit) => trace.layers[layer].derivative.at(sample, unit),
+  activation: factorValue("activation"),
+  mask: factorValue("mask"),
   weight: (trace, _, layer, from, to) => trace.layers[layer].weights.at(from, to),
-  input: (trace, sample, layer, from, to) => trace.input({ layer, from, to }, sample),
+  input: (trace, sample, layer, from) => (from === BIAS ? 1 : trace.activation(layer - 1, sample, from)),
 };
 
+/** A layer's own factors at a unit, as the derivative comes back through it. */
+function partsThrough(trace, layer, unit) {
+  return trace.factors(layer).map(({ kind }) => [kind, layer, unit]);
+}
+
+/** What a parameter is multiplied with: an activation or an input, and what scales it on its way. */
+function partsOfInput(trace, { layer, from }) {
+  const scaling = from === BIAS ? [] : trace.scaling(layer - 1);
+  return [...scaling.map(({ kind }) => [kind, layer - 1, from]), ["input", layer, from]];
+}
+
 /** The factors along one way as [kind, layer, ...units], as the derivative comes back: loss first, input last. */
-function partsAlong({ layer, from, to }, way) {
+function partsAlong(trace, parameter, way) {
+  const { layer, to } = parameter;
   const parts = [["loss", layer + way.length - 1, way[way.length - 1]]];
   for (let place = way.length - 1; place > 0; place--) {
-    parts.push(["activation", layer + place, way[place]]);
+    parts.push(...partsThrough(trace, layer + place, way[place]));
     parts.push(["weight", layer + place, way[place - 1], way[place]]);
   }
-  return [...parts, ["activation", layer, to], ["input", layer, from, to]];
+  return [...parts, ...partsThrough(trace, layer, to), ...partsOfInput(trace, parameter)];
 }
 
 /** The same for all paths beyond one unit of the next layer at once: their sum is that unit's ∂ℓ/∂z. */
-function partsOfGroup({ layer, from, to }, next) {
+function partsOfGroup(trace, parameter, next) {
+  const { layer, to } = parameter;
   return [
     ["group", layer + 1, next],
     ["weight", layer + 1, to, next],
-    ["activation", layer, to],
-    ["input", layer, from, to],
+    ...partsThrough(trace, layer, to),
+    ...partsOfInput(trace, parameter),
   ];
 }
 
@@ -65,11 +83,11 @@ function pathOf(trace, sample, units, parts) {
 }
 
 function pathFactors(trace, sample, parameter, way) {
-  return pathOf(trace, sample, way, partsAlong(parameter, way));
+  return pathOf(trace, sample, way, partsAlong(trace, parameter, way));
 }
 
 function groupFactors(trace, sample, parameter, next) {
-  return pathOf(trace, sample, [parameter.to, next], partsOfGroup(parameter, next));
+  return pathOf(trace, sample, [parameter.to, next], partsOfGroup(trace, parameter, next));
 }
 
 function countPaths(trace, layer) {
@@ -116,11 +134,11 @@ function chainSymbols(trace, parameter) {
   const letters = [...SUM_LETTERS];
   const beyond = trace.layers.slice(layer + 1).map(({ units }) => (units === 1 ? 0 : letters.shift()));
   const way = isGrouped(trace, layer) ? [to, beyond[0]] : [to, ...beyond];
-  const parts = isGrouped(trace, layer) ? partsOfGroup(parameter, beyond[0]) : partsAlong(parameter, way);
+  const parts = isGrouped(trace, layer) ? partsOfGroup(trace, parameter, beyond[0]) : partsAlong(trace, parameter, way);
   const product = parts.map(([kind, ...place]) => inKind(kind, SYMBOLS[kind](...place)));
   return {
     sums: way.slice(1).filter((unit) => typeof unit === "string").map(sumOver),
-    product: product.flatMap((symbol, place) => (place ? [mo("·"), symbol] : [symbol])),
+    product: between("·", product),
   };
 }
 

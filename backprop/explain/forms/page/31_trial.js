@@ -16,6 +16,16 @@ function activated(layer, z) {
   return z.map((value) => evaluated(formula, { ...settings, z: value }));
 }
 
+/** Values of a layer's units, or of the inputs, with what the step drops of them. */
+function scaled(trace, layer, sample, values) {
+  return trace.scaling(layer).reduce((all, factor) => all.map((value, unit) => value * factor.values.at(sample, unit)), values);
+}
+
+/** What a layer hands on, given its z. */
+function handedOnFrom(trace, layer, sample, z) {
+  return scaled(trace, layer, sample, activated(trace.layers[layer], z));
+}
+
 /** log(Σ exp a), of numbers that may be large. */
 function logSumExp(a) {
   const most = a.reduce((one, other) => Math.max(one, other), -Infinity);
@@ -55,18 +65,18 @@ function preActivations({ inputs, units, weights, bias }, input) {
   return z;
 }
 
-/** A sample's input, and each layer's z on it; kept, as every trial begins with them. */
+/** A sample's input as the first layer reads it, and each layer's z on it; kept, as every trial begins with them. */
 function forward(trace, sample) {
   trace.forwards ??= new Map();
   if (!trace.forwards.has(sample)) {
     const { x } = trace.samples;
-    const input = Float64Array.from(x.data.subarray(sample * x.cols, (sample + 1) * x.cols));
+    const input = scaled(trace, INPUTS, sample, Float64Array.from(x.data.subarray(sample * x.cols, (sample + 1) * x.cols)));
     const zs = [];
     let a = input;
-    for (const layer of trace.layers) {
+    trace.layers.forEach((layer, l) => {
       zs.push(preActivations(layer, a));
-      a = activated(layer, zs[zs.length - 1]);
-    }
+      a = handedOnFrom(trace, l, sample, zs[l]);
+    });
     trace.forwards.set(sample, { input, zs });
   }
   return trace.forwards.get(sample);
@@ -75,12 +85,12 @@ function forward(trace, sample) {
 /** Each layer's z after one parameter was moved, from its layer on: there all is worked out again. */
 function zsWhenMoved(trace, sample, { layer, from, to }, by) {
   const { input, zs } = forward(trace, sample);
-  const below = layer === 0 ? input : activated(trace.layers[layer - 1], zs[layer - 1]);
+  const below = layer === 0 ? input : handedOnFrom(trace, layer - 1, sample, zs[layer - 1]);
   const z = zs[layer].slice();
   z[to] += by * (from === BIAS ? 1 : below[from]);
   const moved = [z];
   for (let l = layer + 1; l <= trace.last; l++) {
-    const a = activated(trace.layers[l - 1], moved[moved.length - 1]);
+    const a = handedOnFrom(trace, l - 1, sample, moved[moved.length - 1]);
     moved.push(preActivations(trace.layers[l], a));
   }
   return moved;
@@ -94,7 +104,7 @@ function targetsOf(trace, sample) {
 /** Of an output's z: the sample's loss, and on which side of a corner of the loss each output lies. */
 function lossOf(trace, sample, z) {
   const y = targetsOf(trace, sample);
-  const a = activated(trace.layers[trace.last], z);
+  const a = handedOnFrom(trace, trace.last, sample, z);
   const { corner } = trace.lossFunction;
   const sides = corner === null ? [] : Array.from(a, (value, j) => evaluated(corner, { a: value, y: y[j] }) > 0);
   return { loss: sampleLossOf(trace.lossFunction, a, y), sides };

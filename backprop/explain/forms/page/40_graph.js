@@ -178,7 +178,8 @@ class Graph {
       element.classList.toggle("lit", isLit(item));
       element.setAttribute("aria-label", describe(item));
       if (item.kind === "unit") {
-        shape.value.textContent = shortDigits(state.trace.activation(item.layer, state.sample, item.unit), this.labelLength);
+        shape.value.textContent = shortDigits(state.trace.handedOn(item.layer, state.sample, item.unit), this.labelLength);
+        element.classList.toggle("dropped", isDropped(item));
       } else {
         this.paintEdge(shape, scales[item.layer]);
       }
@@ -267,11 +268,16 @@ function isLit(item) {
   return lit !== undefined && lit.layer === item.layer && lit.kind === item.kind;
 }
 
+/** Whether the step drops a unit, or an input, of the sample that is shown. */
+function isDropped({ layer, unit }) {
+  return state.trace.factorOf("mask", layer)?.values.at(state.sample, unit) === 0;
+}
+
 function describe(item) {
   const { trace, sample } = state;
   if (item.kind === "unit") {
-    const value = digits(trace.activation(item.layer, sample, item.unit), 4);
-    return `${trace.unitName(item.layer, item.unit)}, value ${value}`;
+    const value = digits(trace.handedOn(item.layer, sample, item.unit), 4);
+    return `${trace.unitName(item.layer, item.unit)}, value ${value}${isDropped(item) ? ", dropped" : ""}`;
   }
   const layer = trace.layers[item.layer];
   const weight = digits(parameterAt(layer, item), 4);

@@ -8,7 +8,7 @@ function chip({ kind, symbol, value }) {
   return h(
     "span",
     { class: `chip chip-${kind}` },
-    h("span", { class: "chip-kind" }, h("span", { "aria-hidden": "true" }, `${mark} `), label),
+    h("span", { class: "chip-kind" }, h("span", { "aria-hidden": "true" }, `${mark}\u00a0`), label),
     largeMath(inKind(kind, symbol())),
     number(value, kind),
   );
@@ -151,7 +151,7 @@ function checkElement(trace, parameter) {
   ];
   return [
     h("h3", null, "Settled by trial"),
-    h("p", { class: "note" }, "The number is moved a little each way, and the network worked out again in float64, without any derivative."),
+    h("p", { class: "note" }, `The number is moved a little each way, and the network worked out again in float64, ${trace.drops ? "with the same units dropped and " : ""}without any derivative: this is how fast the loss really changes. A product that lacks a factor would not agree.`),
     table("Each derivative, as training has it, beside its central difference", headings, rows),
     trialNotes(own, batch),
     missingTrialNote(trace, batch),

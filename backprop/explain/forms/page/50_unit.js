@@ -27,7 +27,7 @@ function preActivation(trace, layer, unit, sample) {
   const chooseBias = button("from bias", "bias", () => select({ kind: "parameter", layer, from: BIAS, to: unit }), { class: "link" });
   terms.push({ value: bias.at(0, unit), cells: [chooseBias, "1", number(bias.at(0, unit), "weight"), number(bias.at(0, unit))] });
   return [
-    formula(indexed("z", layer, unit), "=", sumOver("i"), inKind("input", activationSymbol(layer - 1, "i")), "·", inKind("weight", indexed("w", layer, "i", unit)), "+", indexed("b", layer, unit), "=", decimal(z.at(sample, unit))),
+    formula(indexed("z", layer, unit), "=", sumOver("i"), inKind("input", handedOnSymbol(layer - 1, "i")), "·", inKind("weight", indexed("w", layer, "i", unit)), "+", indexed("b", layer, unit), "=", decimal(z.at(sample, unit))),
     termsTable("The pre-activation, term by term", ["from", "input", "weight", "product"], terms),
   ];
 }
@@ -42,7 +42,7 @@ function passedBack(trace, layer, unit, sample) {
     return { value: dz * weight, cells: [open, number(dz, "group"), number(weight, "weight"), number(dz * weight)] };
   });
   return [
-    formula(partial(sampleLoss(), indexed("a", layer, unit)), "=", sumOver("k"), inKind("group", partial(sampleLoss(), indexed("z", layer + 1, "k"))), "·", inKind("weight", indexed("w", layer + 1, unit, "k"))),
+    formula(partial(sampleLoss(), handedOnSymbol(layer, unit)), "=", sumOver("k"), inKind("group", partial(sampleLoss(), indexed("z", layer + 1, "k"))), "·", inKind("weight", indexed("w", layer + 1, unit, "k"))),
     termsTable("What the next layer passes back", ["through", "its ∂ℓ/∂z", "weight", "product"], terms),
   ];
 }
@@ -55,25 +55,30 @@ function unitProduct(trace, { layer, unit }) {
   const heading = h("h2", null, isOutput ? `Output ${name}` : capital(name));
   const column = Array.from({ length: own.inputs }, (_, from) => parameterAt(shownPart(layer), { from, to: unit }));
   const picture = layer === 0 ? pictureOf(column, `The unit’s ${state.show}s, as the picture they look at`) : null;
-  const da = own.da.at(sample, unit);
-  const derivative = own.derivative.at(sample, unit);
+  const kind = isOutput ? "loss" : "group";
+  const byOutput = factor(kind, () => partial(sampleLoss(), handedOnSymbol(layer, unit)), own.da.at(sample, unit));
+  const { factors } = pathOf(trace, sample, [unit], partsThrough(trace, layer, unit));
+  const all = [byOutput, ...factors];
   return [
     heading,
     picture,
     h("h3", null, "Forward"),
     preActivation(trace, layer, unit, sample),
     formula(indexed("a", layer, unit), "=", mi("f"), inBrackets(indexed("z", layer, unit)), "=", decimal(own.a.at(sample, unit)), gap(), m("mtext", own.activation)),
+    maskFormulas(trace, layer, unit),
     h("h3", null, "Backward"),
-    isOutput ? h("p", null, "An output’s ∂ℓ/∂a is the derivative of the loss itself.") : passedBack(trace, layer, unit, sample),
-    formula(partial(sampleLoss(), indexed("z", layer, unit)), "=", inKind(isOutput ? "loss" : "group", partial(sampleLoss(), indexed("a", layer, unit))), "·", inKind("activation", derivativeSymbol(layer, unit))),
-    chainElement({
-      factors: [
-        factor(isOutput ? "loss" : "group", () => partial(sampleLoss(), indexed("a", layer, unit)), da),
-        factor("activation", () => derivativeSymbol(layer, unit), derivative),
-      ],
-      product: own.dz.at(sample, unit),
-    }),
+    isOutput ? h("p", null, "What comes back to an output is the derivative of the loss itself.") : passedBack(trace, layer, unit, sample),
+    formula(partial(sampleLoss(), indexed("z", layer, unit)), "=", ...between("·", all.map((one) => inKind(one.kind, one.symbol())))),
+    chainElement({ factors: all, product: own.dz.at(sample, unit) }),
   ];
+}
+
+/** What the step makes of a unit's activation, or of an input, on its way to the next layer: ã = r · a. */
+function maskFormulas(trace, layer, unit) {
+  return trace.scaling(layer).map(({ kind, note }) => [
+    formula(handedOnSymbol(layer, unit), "=", inKind(kind, SYMBOLS[kind](layer, unit)), "·", activationSymbol(layer, unit), "=", decimal(trace.handedOn(layer, state.sample, unit))),
+    h("p", { class: "note" }, `The ${KINDS[kind].label}: ${note}.`),
+  ]);
 }
 
 function inputProduct(trace, { unit }) {
@@ -87,6 +92,7 @@ function inputProduct(trace, { unit }) {
   return [
     h("h2", null, `Input ${trace.unitName(INPUTS, unit)}`),
     h("p", { class: "lead" }, math(activationSymbol(INPUTS, unit), "="), " ", number(trace.activation(INPUTS, state.sample, unit), "input"), ", as the network sees it."),
+    maskFormulas(trace, INPUTS, unit),
     termsTable("The weights that read it", ["to", "weight", "gradient"], terms),
   ];
 }

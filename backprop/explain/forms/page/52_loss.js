@@ -9,6 +9,7 @@ function lossView() {
     h("h2", null, `The loss: ${trace.loss.replaceAll("_", " ")}`),
     h("p", { class: "lead" }, `Sample ${trace.samples.numbers[state.sample]}: loss `, number(trace.samples.loss.at(0, state.sample)), ".", trace.labelSmoothing ? ` The targets are smoothed by ${digits(trace.labelSmoothing)}.` : null),
     trace.targetScale ? scaleNote(trace, state.sample) : null,
+    trace.scaling(trace.last).length ? h("p", { class: "note" }, "The outputs are dropped: a stands here for ", math(handedOnSymbol(trace.last), "=", mi("r"), "·", mi("a")), ", which the loss reads.") : null,
     view(trace, state.sample),
   ];
 }
@@ -55,12 +56,12 @@ function slopeFormulas({ members, slopes, wherein, settings, derivative_formula:
 
 /** Of a loss that contains no sigmoid or softmax: nothing cancels. */
 function shortWay(trace, sample) {
-  const { a, da } = trace.layers[trace.last];
+  const { da } = trace.layers[trace.last];
   const { y } = trace.samples;
   const { term, settings, of_each: ofEach, note, formula: whole } = trace.lossFunction;
   const shown = shownOutputs(trace, sample);
   const own = (j) => Object.values(ofEach).map((numbers) => number(numbers[j]));
-  const rows = shown.map((j) => [trace.outputNames[j], number(a.at(sample, j)), number(y.at(sample, j)), ...own(j), number(da.at(sample, j), "loss")]);
+  const rows = shown.map((j) => [trace.outputNames[j], number(trace.handedOn(trace.last, sample, j)), number(y.at(sample, j)), ...own(j), number(da.at(sample, j), "loss")]);
   return [
     formula(sampleLoss(), "=", ...(term ? [sumOver("j"), ofOutput(term, settings)] : [m("mtext", whole)])),
     slopeFormulas(trace.lossFunction),
@@ -71,7 +72,7 @@ function shortWay(trace, sample) {
 }
 
 function longWay(trace, sample) {
-  const { a, da } = trace.layers[trace.last];
+  const { da } = trace.layers[trace.last];
   const { y, output } = trace.samples;
   const shown = shownOutputs(trace, sample);
   const rows = shown.map((j) => {
@@ -79,7 +80,7 @@ function longWay(trace, sample) {
     const target = y.at(sample, j);
     const first = (p - target) / (p * (1 - p));
     const second = p * (1 - p);
-    return [trace.outputNames[j], number(a.at(sample, j), null, 4), number(p, null, 4), number(target, null, 4), number(first, "loss", 4), number(second, "activation", 4), number(first * second, null, 4), number(da.at(sample, j), "loss", 4)];
+    return [trace.outputNames[j], number(trace.handedOn(trace.last, sample, j), null, 4), number(p, null, 4), number(target, null, 4), number(first, "loss", 4), number(second, "activation", 4), number(first * second, null, 4), number(da.at(sample, j), "loss", 4)];
   });
   const p = () => letter("p", "j");
   const pq = () => mrow(p(), inBrackets(mn(1), mo("−"), p()));

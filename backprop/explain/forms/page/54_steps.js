@@ -23,9 +23,29 @@ function inputStep() {
     lit: { kind: "unit", layer: INPUTS },
     body: () => [
       h("p", null, "One sample enters: these are the numbers as the network sees them."),
-      unitTable("Inputs", INPUTS, ["x"], (unit) => [{ value: state.trace.activation(INPUTS, state.sample, unit), kind: "input" }]),
+      unitTable("Inputs", INPUTS, ["x", ...scalingHeadings(INPUTS, "x̃")], (unit) => [
+        { value: state.trace.activation(INPUTS, state.sample, unit), kind: "input" }, ...scalingCells(INPUTS, unit),
+      ]),
+      scalingNotes(INPUTS),
     ],
   };
+}
+
+/** For tables of what a layer hands on: nothing where that is its activations; else what they are multiplied with, and the product. */
+function scalingHeadings(layer, product) {
+  const found = state.trace.scaling(layer);
+  return found.length ? [...found.map(({ kind }) => KINDS[kind].label), product] : [];
+}
+
+function scalingCells(layer, unit) {
+  const { trace, sample } = state;
+  const found = trace.scaling(layer);
+  if (!found.length) return [];
+  return [...found.map(({ kind, values }) => ({ value: values.at(sample, unit), kind })), { value: trace.handedOn(layer, sample, unit) }];
+}
+
+function scalingNotes(layer) {
+  return state.trace.scaling(layer).map(({ kind, note }) => h("p", { class: "note" }, `The ${KINDS[kind].label}: ${note}.`));
 }
 
 /** z of a unit written out with its numbers, where that is short. */
@@ -35,8 +55,23 @@ function writtenOut(layer, unit) {
   if (inputs > MOST_TERMS_WRITTEN) return `${inputs} products and the bias`;
   const brackets = (value) => (value < 0 ? `(${digits(value, 3)})` : digits(value, 3));
   const terms = Array.from({ length: inputs }, (_, from) =>
-    `${brackets(trace.activation(layer - 1, sample, from))} · ${brackets(weights.at(from, unit))}`);
+    `${brackets(trace.handedOn(layer - 1, sample, from))} · ${brackets(weights.at(from, unit))}`);
   return `${terms.join(" + ")} + ${brackets(bias.at(0, unit))}`;
+}
+
+/** A formula of the activation for unit j, or of its slope; parameters stand with their numbers. */
+function ofUnit(layer, tree) {
+  const { settings } = state.trace.layers[layer].function;
+  return formulaElement(tree, (symbol, level) => {
+    if (symbol.symbol in settings) return numberElement(settings[symbol.symbol], level);
+    const element = indexed(symbol.letter, layer, "j");
+    return level === ATOM ? inBrackets(element) : element; // the base of a power, beside the layer above it
+  });
+}
+
+/** As a table's heading. */
+function outputDerivative(layer) {
+  return state.trace.scaling(layer).length ? "∂ℓ/∂ã" : "∂ℓ/∂a";
 }
 
 function forwardSteps(layer) {
@@ -47,7 +82,7 @@ function forwardSteps(layer) {
       title: `Forward: the sums of ${name}`,
       lit: { kind: "parameter", layer },
       body: () => [
-        formula(indexed("z", layer, "j"), "=", sumOver("i"), inKind("input", activationSymbol(layer - 1, "i")), "·", inKind("weight", indexed("w", layer, "i", "j")), "+", indexed("b", layer, "j")),
+        formula(indexed("z", layer, "j"), "=", sumOver("i"), inKind("input", handedOnSymbol(layer - 1, "i")), "·", inKind("weight", indexed("w", layer, "i", "j")), "+", indexed("b", layer, "j")),
         h("p", null, "Each unit weighs what comes in, and adds its bias."),
         unitTable("Pre-activations", layer, ["calculation", "z"], (unit) => [writtenOut(layer, unit), { value: own().z.at(state.sample, unit) }]),
       ],
@@ -56,9 +91,12 @@ function forwardSteps(layer) {
       title: `Forward: the activations of ${name}`,
       lit: { kind: "unit", layer },
       body: () => [
-        formula(indexed("a", layer, "j"), "=", mi("f"), inBrackets(indexed("z", layer, "j")), gap(), mi("f"), "=", m("mtext", activation)),
+        formula(indexed("a", layer, "j"), "=", mi("f"), inBrackets(indexed("z", layer, "j")), "=", ofUnit(layer, f.formula), gap(), mi("f"), "=", m("mtext", activation)),
         h("p", null, f.is_identity ? "The identity hands its sum on unchanged." : `The ${activation} bends each sum; this is what the next layer reads.`),
-        unitTable("Activations", layer, ["z", "a = f(z)"], (unit) => [{ value: own().z.at(state.sample, unit) }, { value: own().a.at(state.sample, unit) }]),
+        unitTable("Activations", layer, ["z", "a = f(z)", ...scalingHeadings(layer, "ã")], (unit) => [
+          { value: own().z.at(state.sample, unit) }, { value: own().a.at(state.sample, unit) }, ...scalingCells(layer, unit),
+        ]),
+        scalingNotes(layer),
       ],
     },
   ];
@@ -92,9 +130,9 @@ function lossSteps() {
       title: "Back: the derivative of the loss",
       lit: { kind: "unit", layer: last },
       body: () => [
-        formula(inKind("loss", partial(sampleLoss(), indexed("a", last, "j")))),
+        formula(inKind("loss", partial(sampleLoss(), handedOnSymbol(last, "j")))),
         h("p", null, "How the sample’s loss changes with each output. Only here does the loss come in; the view “Loss” shows where the formula comes from."),
-        unitTable("Derivatives of the loss", last, ["∂ℓ/∂a"], (unit) => [{ value: state.trace.layers[last].da.at(state.sample, unit), kind: "loss" }]),
+        unitTable("Derivatives of the loss", last, [outputDerivative(last)], (unit) => [{ value: state.trace.layers[last].da.at(state.sample, unit), kind: "loss" }]),
       ],
     },
   ];
@@ -104,16 +142,21 @@ function backwardSteps(layer) {
   const { last } = state.trace;
   const own = () => state.trace.layers[layer];
   const daKind = layer === last ? "loss" : "group";
+  const byOutput = outputDerivative(layer);
   const steps = [
     {
       title: `Back: through the activation of ${own().name}`,
       lit: { kind: "unit", layer },
       body: () => [
-        formula(partial(sampleLoss(), indexed("z", layer, "j")), "=", inKind(daKind, partial(sampleLoss(), indexed("a", layer, "j"))), "·", inKind("activation", derivativeSymbol(layer, "j"))),
+        formula(
+          partial(sampleLoss(), indexed("z", layer, "j")), "=", inKind(daKind, partial(sampleLoss(), handedOnSymbol(layer, "j"))),
+          ...own().factors.flatMap(({ kind }) => [mo("·"), inKind(kind, SYMBOLS[kind](layer, "j"))]),
+        ),
+        formula(inKind("activation", derivativeSymbol(layer, "j")), "=", ofUnit(layer, own().function.slope), gap(), mi("f"), "=", m("mtext", own().activation)),
         h("p", null, `${layer === last ? "The derivative of the loss" : "What came back from the layer above"} meets the derivative of the activation: both, multiplied.`),
-        unitTable("Derivatives by the pre-activation", layer, ["∂ℓ/∂a", "f′(z)", "∂ℓ/∂z"], (unit) => [
+        unitTable("Derivatives by the pre-activation", layer, [byOutput, ...own().factors.map(({ kind }) => KINDS[kind].label), "∂ℓ/∂z"], (unit) => [
           { value: own().da.at(state.sample, unit), kind: daKind },
-          { value: own().derivative.at(state.sample, unit), kind: "activation" },
+          ...own().factors.map(({ kind, values }) => ({ value: values.at(state.sample, unit), kind })),
           { value: own().dz.at(state.sample, unit) },
         ]),
       ],
@@ -122,7 +165,7 @@ function backwardSteps(layer) {
       title: `Back: the weights of ${own().name}`,
       lit: { kind: "parameter", layer },
       body: () => [
-        formula(partial(sampleLoss(), indexed("w", layer, "i", "j")), "=", inKind("group", partial(sampleLoss(), indexed("z", layer, "j"))), "·", inKind("input", activationSymbol(layer - 1, "i"))),
+        formula(partial(sampleLoss(), indexed("w", layer, "i", "j")), "=", inKind("group", partial(sampleLoss(), indexed("z", layer, "j"))), "·", inKind("input", handedOnSymbol(layer - 1, "i"))),
         h("p", null, "A weight’s derivative is its unit’s ∂ℓ/∂z times what the weight is multiplied with; a bias is multiplied with 1."),
         weightTable(layer),
       ],
@@ -136,9 +179,9 @@ function backwardSteps(layer) {
       title: `Back: from ${own().name} to ${before().name}`,
       lit: { kind: "parameter", layer },
       body: () => [
-        formula(partial(sampleLoss(), indexed("a", layer - 1, "i")), "=", sumOver("j"), inKind("group", partial(sampleLoss(), indexed("z", layer, "j"))), "·", inKind("weight", indexed("w", layer, "i", "j"))),
+        formula(partial(sampleLoss(), handedOnSymbol(layer - 1, "i")), "=", sumOver("j"), inKind("group", partial(sampleLoss(), indexed("z", layer, "j"))), "·", inKind("weight", indexed("w", layer, "i", "j"))),
         h("p", null, "Through the weights upstream, each unit gets its share of the blame: a sum, as it reaches the loss on every path."),
-        unitTable("Derivatives by the activation", layer - 1, ["∂ℓ/∂a"], (unit) => [{ value: before().da.at(state.sample, unit) }]),
+        unitTable("Derivatives by what is handed on", layer - 1, [outputDerivative(layer - 1)], (unit) => [{ value: before().da.at(state.sample, unit) }]),
       ],
     },
   ];

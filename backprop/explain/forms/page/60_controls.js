@@ -107,7 +107,7 @@ function drawBrief() {
   const { trace, item, sample } = state;
   const what = item.kind === "parameter"
     ? [largeMath(partial(mi("C"), parameterSymbol(item)), "="), " ", number(parameterAt(trace.layers[item.layer].gradient, item), null, 4)]
-    : [math(activationSymbol(item.layer, item.unit), "="), " ", number(trace.activation(item.layer, sample, item.unit), null, 4)];
+    : [math(handedOnSymbol(item.layer, item.unit), "="), " ", number(trace.handedOn(item.layer, sample, item.unit), null, 4)];
   redraw(document.getElementById("brief"), h("p", null, what), button("to numbers", "The numbers ↓", goToPanel, { class: "quiet" }));
 }
 

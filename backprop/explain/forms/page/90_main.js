@@ -93,6 +93,8 @@ function draw() {
   drawing.paint();
   drawLegend(isGraph);
   drawBrief();
+  drawAnswer();
+  drawGuide();
   drawTabs();
   redraw(panel, ...[VIEWS[state.tab].view()].flat(Infinity));
 }

@@ -1,0 +1,100 @@
+// What is read first: the question that the page answers, on the numbers that are chosen, and how to
+// read the rest.
+
+const QUESTION = "In back-propagation, is it the derivative of the cost or of the activation that is used?";
+
+/** What a loss may contain, by its long way. */
+const CONTAINED = { elementwise: "sigmoid", matrix: "softmax" };
+
+function kindMark(kind) {
+  return h("span", { class: `kind-${kind}` }, KINDS[kind].mark);
+}
+
+/** A factor's number behind its mark, in its colour. */
+function markedFactor({ kind, value }) {
+  return h("span", { class: "term" }, kindMark(kind), " ", term(value, kind, 3));
+}
+
+/** Of several paths the largest stands for all. */
+function pathNote(trace, parameter, chain) {
+  if (chain.count === 1) return ".";
+  const total = ["; all of them add up to ", number(chain.sum, null, 4), "."];
+  if (!chain.isGrouped) return [`, on the largest of ${chain.count.toLocaleString("en")} paths to the loss`, ...total];
+  return [
+    `, by way of ${trace.unitName(parameter.layer + 1, chain.largest.units[1])}, which adds the most`, ...total, " ",
+    kindMark("group"), " is what comes back from there: derivatives of the loss, times those of the activations on the way.",
+  ];
+}
+
+function costNote(trace, parameter) {
+  const gradient = number(parameterAt(trace.layers[parameter.layer].gradient, parameter), null, 4);
+  const { count } = trace.samples;
+  if (count === 1) return " The cost is this sample’s loss.";
+  return [` The cost is the mean over the ${count} samples, and so is its derivative: `, gradient, ", which training follows."];
+}
+
+function answerInNumbers(trace, sample, parameter) {
+  const chain = chainOf(trace, sample, parameter);
+  const path = chain.largest;
+  return h("p", { id: "answer-numbers" },
+    `Here, for the ${trace.parameterName(parameter)} on sample ${trace.samples.numbers[sample]}: `,
+    h("span", { class: "answer-product" }, joined("×", path.factors.map(markedFactor)), sign("="), number(path.product, null, 4)),
+    pathNote(trace, parameter, chain),
+    costNote(trace, parameter));
+}
+
+/** A loss on logits has a derivative of its own in it, which no factor shows. */
+function containedNote({ lossFunction }) {
+  const contained = CONTAINED[lossFunction.long_way];
+  if (!contained) return null;
+  return h("p", { id: "answer-contained" },
+    `This loss contains the ${contained}, whose derivative is therefore in `, kindMark("loss"), " already; the output layer itself is the identity, with f′(z) = 1. The view “Loss” shows both.");
+}
+
+/** In the quiz without the numbers, which it asks for. */
+function drawAnswer() {
+  const { trace, sample, tab } = state;
+  redraw(
+    document.getElementById("answer"),
+    h("p", null, h("strong", null, QUESTION), " Both: the chain rule multiplies them, and with them every other factor on the way."),
+    tab === "quiz" ? null : answerInNumbers(trace, sample, chosenParameter()),
+    containedNote(trace),
+  );
+}
+
+/** Kinds of factors that the network's products have. */
+function kindsMet(trace) {
+  const isMet = {
+    mask: trace.drops,
+    weight: trace.last > 0,
+    group: trace.layers.some((_, layer) => isGrouped(trace, layer)),
+  };
+  return Object.keys(KINDS).filter((kind) => isMet[kind] ?? true);
+}
+
+function clickNote(trace) {
+  const what = isGraph ? "a line, a circle or a bias (b) of the drawing" : "a pixel of the pictures or a cell below them";
+  const more = [
+    trace.samples.count > 1 ? "“Sample” takes another row of the batch" : null,
+    state.traces.length > 1 ? "the slider another moment of the training" : null,
+  ].filter(Boolean).join(", ");
+  return `Click ${what}, and the page answers for it; the arrow keys go from one to the next.${more ? ` ${capital(more)}.` : ""}`;
+}
+
+function colourNote() {
+  const what = state.show === "gradient"
+    ? "orange: the cost grows when the weight does, so that its gradient pushes it down; blue: the other way round."
+    : "orange: the weight is above 0; blue: below.";
+  return `In the drawing, ${what}`;
+}
+
+function drawGuide() {
+  const kinds = kindsMet(state.trace).map((kind) => h("li", { class: `kind-${kind}` }, `${KINDS[kind].mark} ${KINDS[kind].label}`));
+  redraw(
+    document.getElementById("guide"),
+    h("p", null, clickNote(state.trace)),
+    h("p", null, "Each kind of factor has one colour everywhere. Whatever you choose, the loss’s derivative and one derivative of an activation for each layer on the way are in its product:"),
+    h("ul", { class: "kinds" }, kinds),
+    h("p", null, colourNote()),
+  );
+}
