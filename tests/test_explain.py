@@ -313,7 +313,7 @@ def test_forms(loss, tmp_path):
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
     assert "<script>" not in page.split('type="application/json"')[1].split("</script>")[0]
     assert trace._repr_html_().startswith('<iframe srcdoc="&lt;!doctype html&gt;')
-    assert repr(trace) == f"Trace(3-4-3-2, loss={loss!r}, 5 samples, epoch 0)"
+    assert repr(trace) == f"Trace(3-4-3-2, loss={str(LOSSES[loss])!r}, 5 samples, epoch 0)"
 
 
 @pytest.mark.filterwarnings("error")
