@@ -28,6 +28,7 @@ MODULES = [
     "dense",
     "dropout",
     "initial",
+    "muon",
     "plan",
     "steps",
     "runs",

@@ -389,10 +389,13 @@ class Network:
                 continue
             own_rate = rate * layer.learning_rate_factor
             moments = [per_layer[i] for per_layer in self._moments.values()]
+            is_hidden = i + 1 < len(self.layers)
             for part, w in enumerate((layer.weights, layer.bias)):
                 own, g = [both[part] for both in moments], gradient[part]
                 sums = total if part == 0 else None  # weights decay, not biases
-                if part == 0 or layer.use_bias:
+                if part == 0 and is_hidden and self.optimizer.matrices is not None:
+                    self.optimizer.update_matrix(w, g, own[0], sums, own_rate)
+                elif part == 0 or layer.use_bias:
                     self.optimizer.update(w, g, own, self.steps, sums, own_rate)
 
     def loss_and_gradients(self, X, y, sample_weight=None):

@@ -172,7 +172,11 @@ class Stepwise(Hinted):
                 "explain does not show dropout yet: expected a network whose layers, and inputs, "
                 "have dropout=0; one with the same weights shows all but what is dropped"
             )
-        self._check_steps("explain")
+        if not self.optimizer.is_elementwise:
+            raise ValueError(
+                f"explain with {self.optimizer!r}: expected an optimizer that makes a step of each "
+                "number alone"
+            )
         for i, layer in enumerate(self.layers):
             if layer.spec.remarks:
                 remarks = ", ".join(layer.spec.remarks)

@@ -7,7 +7,7 @@ from pathlib import Path
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
-from backprop.catalogue.optimizers import MINIMIZERS, OPTIMIZERS
+from backprop.catalogue.optimizers import OPTIMIZERS, OTHERS
 from backprop.catalogue.schedules import SCHEDULES
 
 FILE = Path(__file__).with_name("catalogue.md")
@@ -47,11 +47,11 @@ decay before: `g = g + lambda_ / sums * w` with `l2`, `g = g + lambda_1 / sums *
 | | a step | arguments | source |
 |---|---|---|---|
 """
-MINIMIZERS_HEAD = """
-These have no steps but minimise the cost of all rows at once, in `fit`:
+OTHERS_HEAD = """
+Of these no assignments to each number alone are the whole step:
 
-| | arguments | source |
-|---|---|---|
+| | | arguments | source |
+|---|---|---|---|
 """
 SCHEDULES_HEAD = """
 ## Schedules
@@ -87,8 +87,8 @@ def page():
             *map(loss_row, LOSSES.values()),
             OPTIMIZERS_HEAD,
             *(optimizer_row(kind, given) for kind, given in optimizers),
-            MINIMIZERS_HEAD,
-            *map(minimizer_row, MINIMIZERS.values()),
+            OTHERS_HEAD,
+            *map(other_row, OTHERS.values()),
             SCHEDULES_HEAD,
             *map(schedule_row, SCHEDULES.values()),
             INITIALIZERS_HEAD,
@@ -117,8 +117,9 @@ def optimizer_row(kind, given):
     return row(f"`{kind.__name__}({settings})`", "<br>".join(rules), *rest)
 
 
-def minimizer_row(kind):
-    return row(f"`{kind.__name__}`", f"`{defaults(kind)}`", source_of(kind))
+def other_row(kind):
+    what = inspect.getdoc(kind).partition("\n")[0]
+    return row(f"`{kind.__name__}`", what, f"`{defaults(kind)}`", source_of(kind))
 
 
 def schedule_row(kind):

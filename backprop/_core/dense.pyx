@@ -117,7 +117,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     else:
         job.b, job.ldb = layer.dz_transposed, layer.ldw
     job.c, job.ldc = layer.gradient, layer.ldw
-    job.epilogue = BP_UPDATE if run.fuse_update else BP_STORE
+    job.epilogue = BP_UPDATE if run.fuse_update and not layer.is_orthogonal else BP_STORE
     job.step = step_of(layer, run)
     job.decayed = layer.n_in
     job.weights = layer.parameters

@@ -8,6 +8,7 @@ from libc.string cimport memcpy
 from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, kept_of, meet, share, step_of
 from backprop._core.dropout cimport inputs_forward, outputs_forward
 from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE, bp_team, round_up
+from backprop._core.muon cimport orthogonal_step
 from backprop._core.steps cimport (
     Kept, Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step,
     output_derivative, own_run, set_count,
@@ -140,10 +141,15 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     cdef int64_t first, last, at
     cdef void *moments[BP_MOMENTS]
     own_run(s, team, thread, &run)
+    run.must_finish = True
     next_step(s, &run, 1)
     for i in range(s.n_layers):
         layer = &s.layers[i]
         if layer.frozen:
+            continue
+        if layer.is_orthogonal:
+            orthogonal_step(layer, &run)
+            meet(&run)  # before the next layer takes its room
             continue
         share(layer.rows, 1, &run, &first, &last)
         at = first * layer.ldw * run.itemsize
