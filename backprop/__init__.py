@@ -16,6 +16,7 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
     from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
     from backprop.catalogue.optimizers.lbfgs import LBFGS
+    from backprop.catalogue.optimizers.muon import Muon
     from backprop.catalogue.optimizers.sgd import SGD
     from backprop.catalogue.optimizers.signs import Lion, Rprop
     from backprop.catalogue.schedules import (
@@ -57,6 +58,7 @@ _HOME = {
     "Lion": _OPTIMIZERS,
     "Rprop": _OPTIMIZERS,
     "LBFGS": _OPTIMIZERS,
+    "Muon": _OPTIMIZERS,
     "Constant": _SCHEDULES,
     "StepDecay": _SCHEDULES,
     "ExponentialDecay": _SCHEDULES,
@@ -92,6 +94,7 @@ __all__ = [
     "History",
     "InverseScaling",
     "Lion",
+    "Muon",
     "NAdam",
     "Network",
     "OnPlateau",

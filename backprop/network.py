@@ -255,6 +255,7 @@ class Network(Stepwise):
             decays=value.decays,
             settings=value.settings,
             schedule=value.schedule,
+            matrices=value.matrices,
         )
         self._optimizer = value
 

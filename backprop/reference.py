@@ -496,10 +496,14 @@ class Network:
                 continue
             own_rate = rate * layer.learning_rate_factor
             moments = [per_layer[i].parameters for per_layer in self._moments.values()]
+            is_hidden = i + 1 < len(self.layers)
             for name, w in layer.parameters.items():
                 own, g = [of_layer[name] for of_layer in moments], gradient.parameters[name]
                 sums = total if name == "weights" else None  # which alone decay
-                self.optimizer.update(w, g, own, self.steps, sums, own_rate)
+                if name == "weights" and is_hidden and self.optimizer.matrices is not None:
+                    self.optimizer.update_matrix(w, g, own[0], sums, own_rate)
+                else:
+                    self.optimizer.update(w, g, own, self.steps, sums, own_rate)
             if layer.statistics:
                 passed = self._passed[i]
                 layer.norm.follow(layer.statistics, passed.norm[-1], len(passed.z))

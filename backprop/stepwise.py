@@ -176,6 +176,11 @@ class Stepwise(Hinted):
         from backprop.explain import trace
 
         self._check_steps("explain")
+        if not self.optimizer.is_elementwise:
+            raise ValueError(
+                f"explain with {self.optimizer!r}: expected an optimizer that makes a step of each "
+                "number alone"
+            )
         for i, layer in enumerate(self.layers):
             hidden = [name for name in NOT_SHOWN if getattr(layer.spec, name)]
             hidden += [*layer.spec.remarks, *layer.spec.learned]

@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 
 from backprop.catalogue.losses import LOSSES
-from backprop.catalogue.optimizers import ADDED, MINIMIZERS, OPTIMIZERS
+from backprop.catalogue.optimizers import ADDED, OPTIMIZERS, OTHERS
 from backprop.catalogue.records import described
 from backprop.layers import described_layer
 from backprop.validation import MAX_SEED, check_integer, check_path
@@ -356,7 +356,7 @@ def _loss(description, given):
 def _optimizer(description):
     """The optimizer described; every one of its numbers has to be there, since a default might not
     be what the training had, but those that a file may be too old for."""
-    values, kinds = {**description}, {**OPTIMIZERS, **MINIMIZERS}
+    values, kinds = {**description}, {**OPTIMIZERS, **OTHERS}
     name = values.pop("name")
     if name not in kinds:
         raise ModelFileError(

@@ -8,7 +8,7 @@ from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.norms import NORMS, Norm
-from backprop.catalogue.optimizers import MINIMIZERS, OPTIMIZERS
+from backprop.catalogue.optimizers import OPTIMIZERS, OTHERS
 from backprop.catalogue.records import shown
 from backprop.catalogue.schedules import SCHEDULES
 
@@ -60,11 +60,11 @@ decay before: `g = g + lambda_ / sums * w` with `l2`, `g = g + lambda_1 / sums *
 | | a step | arguments | source |
 |---|---|---|---|
 """
-MINIMIZERS_HEAD = """
-These have no steps but minimise the cost of all rows at once, in `fit`:
+OTHERS_HEAD = """
+Of these no assignments to each number alone are the whole step:
 
-| | arguments | source |
-|---|---|---|
+| | | arguments | source |
+|---|---|---|---|
 """
 SCHEDULES_HEAD = """
 ## Schedules
@@ -104,8 +104,8 @@ def page():
             *(f'- `"{one.name}"`: {one.advice}\n' for one in LOSSES.values()),
             OPTIMIZERS_HEAD,
             *(optimizer_row(kind, given) for kind, given in optimizers),
-            MINIMIZERS_HEAD,
-            *map(minimizer_row, MINIMIZERS.values()),
+            OTHERS_HEAD,
+            *map(other_row, OTHERS.values()),
             SCHEDULES_HEAD,
             *map(schedule_row, SCHEDULES.values()),
             INITIALIZERS_HEAD,
@@ -140,8 +140,9 @@ def optimizer_row(kind, given):
     return row(f"`{kind.__name__}({settings})`", "<br>".join(rules), *rest)
 
 
-def minimizer_row(kind):
-    return row(f"`{kind.__name__}`", f"`{defaults(kind)}`", source_of(kind))
+def other_row(kind):
+    what = inspect.getdoc(kind).partition("\n")[0]
+    return row(f"`{kind.__name__}`", what, f"`{defaults(kind)}`", source_of(kind))
 
 
 def schedule_row(kind):

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 import backprop as bp
 from backprop import reference
-from backprop.catalogue.optimizers import MINIMIZERS, OPTIMIZERS, find_optimizer
+from backprop.catalogue.optimizers import OPTIMIZERS, OTHERS, find_optimizer
 
 RANDOM = np.random.default_rng(6)
 X = RANDOM.normal(size=(60, 4))
@@ -197,7 +197,7 @@ def test_files_pickles_and_names(tmp_path):
         np.testing.assert_array_equal(flat(twin), flat(net))
         twin.fit(X, Y, epochs=2)
     assert find_optimizer("lbfgs") == bp.LBFGS()
-    assert not {*MINIMIZERS} & {*OPTIMIZERS}
+    assert not {*OTHERS} & {*OPTIMIZERS}
     assert repr(bp.LBFGS(3)).startswith("LBFGS(memory=3, tolerance=1e-05")
 
 

@@ -429,7 +429,7 @@ def test_tensors_that_do_not_fit(rewrite, name, tensor, words):
         ({"layers": 3}, "does not fit"),
         ({"loss": "absolute"}, "does not fit"),
         ({"dtype": "float16"}, "expected float16"),
-        ({"optimizer": {"name": "Muon"}}, "optimizer 'Muon' is unknown"),
+        ({"optimizer": {"name": "Moon"}}, "optimizer 'Moon' is unknown"),
         ({"optimizer": {"name": "Adam", "beta": 1}}, "the optimizer lacks 'learning_rate'"),
         ({"optimizer": {**ADAM, "beta": 1}}, "does not fit"),
         ({"optimizer": {**ADAM, "learning_rate": "high"}}, "learning_rate='high'"),

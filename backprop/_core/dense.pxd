@@ -3,7 +3,8 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from backprop._core.kernels cimport (
-    BP_MOMENTS, barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_progress, bp_step, bp_team,
+    BP_MOMENTS, barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_multiply, bp_progress, bp_step,
+    bp_team,
 )
 
 
@@ -52,6 +53,7 @@ cdef struct Layer:
     int derivative          # what takes the next layer's da_in to this one's dz: f', or the identity where it is apart
     int derivative_before   # of the layer before; that of the identity where there is none
     const char *kept_before  # what it is worked out from
+    bint is_orthogonal      # its weights make Muon's steps, of a gradient that is kept
     bint frozen             # training leaves its parameters as they are
     double rate_factor      # of the learning rate
 
@@ -63,6 +65,18 @@ cdef struct Interrupt:
     double next_poll        # when to look again
     int64_t rows_done       # of all that this call was asked for
     PyObject *progress      # NULL, or called with rows_done at every look
+
+
+# What Muon's steps need beside a gradient: see muon.pyx.
+cdef struct Muon:
+    int sgd                 # codes of the rows that make its assignments
+    int nesterov
+    double momentum
+    double rest_factor      # of the rate, for what makes another step
+    double rate             # of this step
+    double l2               # of this step: λ over the sum of the sample weights
+    double weight_decay
+    char *room              # shared by the threads; or NULL: no layer makes such steps
 
 
 # Every thread has a copy.
@@ -88,6 +102,7 @@ cdef struct Run:
     char *scratch           # of this thread
     int64_t until_poll      # multiply-adds until thread 0 looks at the clock
     Interrupt *interrupt
+    Muon muon
 
 
 # One operation of the chain that a network is, done by all threads, each its share.
@@ -118,6 +133,7 @@ cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, 
                                 int64_t ld) noexcept nogil
 cdef void nothing(const Layer *layer, Run *run) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
+cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil
 cdef int64_t portion_of(int64_t work) noexcept nogil
 cdef void keep_raised(Interrupt *interrupt, raised) noexcept

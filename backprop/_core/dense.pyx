@@ -85,7 +85,7 @@ cdef void dense_step(const Layer *layer, Run *run) noexcept nogil:
     cdef void *moments[BP_MOMENTS]
     cdef int64_t first, last, at
     cdef int i
-    if layer.frozen:
+    if layer.frozen or layer.is_orthogonal:  # whose step is an operation of its own
         return
     share(layer.trained_rows, 1, run, &first, &last)
     at = first * layer.ldw * run.itemsize
@@ -138,7 +138,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     else:
         job.b, job.ldb = layer.dz_transposed, layer.ldw
     job.c, job.ldc, job.resume = layer.gradient, layer.ldw, False
-    job.epilogue = BP_UPDATE if run.fuse_update else BP_STORE
+    job.epilogue = BP_UPDATE if run.fuse_update and not layer.is_orthogonal else BP_STORE
     job.step = step_of(layer, run)
     job.decayed = layer.n_in
     job.weights = layer.parameters

@@ -45,6 +45,7 @@ class Core:
         decays: tuple[float, float, float],
         settings: Sequence[float],
         schedule: object = None,
+        matrices: tuple[float, float] | None = None,
     ) -> None: ...
     def configure_layer(
         self, i: int, *, has_bias: bool, frozen: bool, rate_factor: float

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from backprop._core.dense cimport Interrupt, Layer
+from backprop._core.dense cimport Interrupt, Layer, Muon
 from backprop._core.initial cimport set_weights
 from backprop._core.kernels cimport (
     BP_FROM_A, BP_LEARNED, BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_activation, bp_kernels,
@@ -18,9 +18,11 @@ from backprop._core.kernels cimport (
     round_up, run_team, seconds, stream,
 )
 from backprop._core.own_loss cimport make_own_loss
-from backprop._core.plan cimport Plan, address, make_plan, room_for_steps, row_stride, zeros
+from backprop._core.plan cimport Plan, address, make_plan, room_for_matrices, room_for_steps, row_stride, zeros
 from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
-from backprop._core.steps cimport Kept, Rows, Steps, Training, stop_at_frozen, sum_of_squares, train_epochs
+from backprop._core.steps cimport (
+    Kept, Rows, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs,
+)
 
 from backprop._core.blas import load as load_blas
 
@@ -51,7 +53,8 @@ cdef class Core:
     cdef bp_loss loss
     cdef object own_loss                    # None, or a function: see own_loss.pyx
     cdef bp_optimizer optimizer
-    cdef object optimizer_name              # None: none yet
+    cdef object optimizer_name              # and whether it has no matrices; None: none yet
+    cdef Muon muon              # its room is None with other optimizers
     cdef object schedule                    # of its learning rate, or None
     cdef public object schedule_state       # what it was told of epochs, or None
     cdef public int64_t steps               # that it has done
@@ -66,7 +69,7 @@ cdef class Core:
     cdef readonly uint64_t seed
     cdef public int64_t epochs_trained
     cdef readonly object dtype
-    cdef object parameters, gradient, input_gradient, offset, scale
+    cdef object parameters, gradient, input_gradient, offset, scale, muon_room
     cdef list moments
     cdef int64_t forward_rows   # of the batch that backward may follow; 0: none
     cdef int gradients_are      # 0: not those of a `backward`; READY; SPENT by `update`
@@ -83,7 +86,7 @@ cdef class Core:
             self.loss = find_loss(self.kernels, loss[0], loss[1])
         else:
             self.own_loss, self.loss.code = own_loss, self.kernels.given_loss
-        self.seed = seed
+        self.seed, self.muon.rest_factor = seed, 1
         self.threads_asked, self.threads_available = threads_asked, threads_available
         self.with_blas = with_blas
         if with_blas:
@@ -156,15 +159,16 @@ cdef class Core:
             start += self.layers[i].rows * self.layers[i].ldw
         return address(block) + start * <int64_t>self.kernels.itemsize
 
-    def configure_optimizer(self, name, *, double learning_rate, decays, settings, schedule=None):
+    def configure_optimizer(self, name, *, double learning_rate, decays, settings, schedule=None, matrices=None):
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0.
 
         `decays`: l2, l1 and weight_decay. `schedule`: None, or what has `rates`, see catalogue/schedules.py.
+        `matrices`: None, or what Muon's steps have of their own, the momentum and the share of the rate of all else.
         """
         cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, decays, settings)
         cdef int i, moment
         self._check_idle()
-        if name != self.optimizer_name:
+        if (name, matrices is None) != self.optimizer_name:
             count = self.kernels.optimizers[found.code].trait
             self.moments = [self._block() for _ in range(count)]  # without memory for it nothing has changed yet
             self.steps = 0
@@ -172,9 +176,16 @@ cdef class Core:
                 for moment in range(BP_MOMENTS):
                     self.layers[i].moments[moment] = self._place(self.moments[moment], i) if moment < count else NULL
             self._plans_follow()
+        if (matrices is None) != (self.muon_room is None):
+            self.training_plan = self.spare_plan = None  # of whose operations Muon's steps are some
+            self.forward_rows = self.gradients_are = 0
+            self.muon_room = room_for_matrices(&self.muon, self.kernels, self.layers, self.n_layers, matrices)
+        if matrices is not None:
+            self.muon.momentum, self.muon.rest_factor = matrices
+            self._keep_gradients()
         if schedule != self.schedule:
             self.schedule_state = None if schedule is None else schedule.begin()
-        self.optimizer, self.optimizer_name, self.schedule = found, name, schedule
+        self.optimizer, self.optimizer_name, self.schedule = found, (name, matrices is None), schedule
 
     def configure_layer(self, int i, *, bint has_bias, bint frozen, double rate_factor):
         """How layer i is trained, from now on; `has_bias` is said once, before anything is planned."""
@@ -189,6 +200,12 @@ cdef class Core:
             return None
         return self.schedule.rates(self.optimizer.learning_rate, self.steps, self.epochs_trained, n_epochs, n_batches,
                                    self.schedule_state)
+
+    cdef _own_steps(self, Steps *s):
+        """Room for the constants of each layer's step, to be kept for as long as a run takes; or None."""
+        room = room_for_steps(s.layers, s.n_layers, s.run.n_threads, self.muon.rest_factor != 1)
+        s.own_steps = <bp_step *>address(room) if room is not None else NULL
+        return room
 
     cdef _plans_follow(self):
         for plan in (self.training_plan, self.spare_plan):
@@ -264,6 +281,7 @@ cdef class Core:
         s.layers, s.n_layers, s.loss = plan.layers, plan.n_layers, self.loss
         s.chain, s.n_operations = plan.chain, plan.n_operations
         s.run, s.buffers = plan.run, plan.buffers
+        s.run.muon = self.muon
         if plan.weighted:
             plan.fill_sample_weights()
         s.training.optimizer, s.training.steps, s.training.seed = self.optimizer, self.steps, self.seed
@@ -323,11 +341,8 @@ cdef class Core:
             training.penalty = &penalised if penalty is not None else NULL
             s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
             s.run.fuse_update = True
-            own_steps = room_for_steps(s.layers, s.n_layers, s.run.n_threads)
-            s.own_steps = <bp_step *>address(own_steps) if own_steps is not None else NULL
+            _own_steps = self._own_steps(&s)  # which holds their memory
             first_trained = stop_at_frozen(&s)
-            if 0 < first_trained < s.n_layers:
-                s.layers[first_trained].da_in = NULL
             if self.optimizer.code == self.kernels.beside and not self.with_blas:
                 set_lookahead(&s, x, y)
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
@@ -340,8 +355,7 @@ cdef class Core:
             if counted:
                 self.epochs_trained += training.epochs_done
         finally:
-            if 0 < first_trained < self.n_layers:
-                s.layers[first_trained].da_in = s.layers[first_trained - 1].dz
+            go_on_below(&s, first_trained)
             self._finish(&interrupt)
 
     def takes(self, x):
@@ -549,8 +563,7 @@ cdef class Core:
             s.run.count = self.forward_rows
             rates = self._rates(1, 1)
             s.training.rates = <const double *>address(rates) if rates is not None else NULL
-            own_steps = room_for_steps(s.layers, s.n_layers, s.run.n_threads)
-            s.own_steps = <bp_step *>address(own_steps) if own_steps is not None else NULL
+            _own_steps = self._own_steps(&s)  # which holds their memory
             with nogil:
                 run_team(update, &s, s.run.n_threads)
             self.steps += 1

@@ -1,7 +1,7 @@
 """Everything that is decided before the first batch: sizes, threads, the backend, and one arena laid out."""
 from libc.stdint cimport int64_t
 
-from backprop._core.dense cimport Layer, Operation, Run
+from backprop._core.dense cimport Layer, Muon, Operation, Run
 from backprop._core.kernels cimport bp_kernels
 
 
@@ -42,6 +42,7 @@ cdef class Plan:
 cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers, int64_t capacity, int n_threads,
                     bint with_blas, bint training)
 cdef object zeros(n_bytes)
-cdef object room_for_steps(const Layer *layers, int n_layers, int n_threads)
+cdef object room_for_steps(const Layer *layers, int n_layers, int n_threads, bint rates_differ)
+cdef object room_for_matrices(Muon *muon, const bp_kernels *kernels, Layer *layers, int n_layers, matrices)
 cdef char *address(object array) except NULL
 cdef int64_t row_stride(int64_t columns, int64_t itemsize) noexcept

@@ -17,13 +17,16 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from backprop._core.dense cimport NORM, OTHER, PRODUCT, Layer, Operation, Part, Run, dense, kept_of, scratch_bytes
+from backprop._core.dense cimport (
+    NORM, OTHER, PRODUCT, Layer, Muon, Operation, Part, Run, dense, kept_of, scratch_bytes,
+)
 from backprop._core.dropout cimport drop_inputs, drop_outputs
 from backprop._core.learned cimport activate_learned
+from backprop._core.muon cimport orthogonalize, room_bytes
 from backprop._core.noise cimport add_noise
 from backprop._core.normalise cimport normalise
 from backprop._core.residual cimport add_inputs, apart
-from backprop._core.kernels cimport BP_ALIGNMENT, BP_LEARNED, BP_ROW_MULTIPLE, bp_kernels, bp_step, round_up
+from backprop._core.kernels cimport BP_ALIGNMENT, BP_LEARNED, BP_ROW_MULTIPLE, bp_kernels, bp_step, find_row, round_up
 
 cnp.import_array()
 
@@ -36,7 +39,7 @@ cdef int64_t NEAR_PARAMETER_BYTES = 10 << 20
 
 cdef enum:
     TURNS = 2
-    MOST_OPERATIONS = 7  # of a layer
+    MOST_OPERATIONS = 8  # of a layer
 
 
 cdef class Plan:
@@ -187,6 +190,8 @@ cdef void link_layer(Plan plan, int i) noexcept:
     """The product; what stands between it and f, and f where it learns; what is done to the outputs."""
     cdef const Layer *layer = &plan.layers[i]
     cdef bint learns = plan.learns(layer)
+    if plan.training and layer.is_orthogonal:
+        append(plan, orthogonalize(i))  # on the way back it comes behind the gradient
     append(plan, dense(i), PRODUCT)
     if layer.norm.is_there:
         append(plan, normalise(layer, plan.training), NORM)
@@ -223,12 +228,31 @@ cdef check_room(Plan plan):
         raise MemoryError(f"a batch of {plan.capacity} rows: its activations are more than a process can hold")
 
 
-cdef object room_for_steps(const Layer *layers, int n_layers, int n_threads):
-    """For the constants of each thread's step, layer by layer, where rates differ; else None."""
+cdef object room_for_steps(const Layer *layers, int n_layers, int n_threads, bint rates_differ):
+    """For the constants of each thread's step, layer by layer, where these are not all the same; else None."""
     cdef int i
     for i in range(n_layers):
-        if layers[i].rate_factor != 1:
+        if rates_differ or layers[i].rate_factor != 1 or layers[i].is_orthogonal:
             return zeros(n_threads * n_layers * <int64_t>sizeof(bp_step))
+
+
+cdef object room_for_matrices(Muon *muon, const bp_kernels *kernels, Layer *layers, int n_layers, matrices):
+    """Let all layers but the last make Muon's steps, whose room is returned; or none of them where `matrices` is None.
+    """
+    cdef int64_t n_bytes = 0
+    cdef int i
+    memset(muon, 0, sizeof(Muon))
+    muon.rest_factor = 1
+    muon.sgd, muon.nesterov = find_row(kernels.optimizers, "sgd"), find_row(kernels.optimizers, "nesterov")
+    for i in range(n_layers):
+        layers[i].is_orthogonal = matrices is not None and i + 1 < n_layers
+        if layers[i].is_orthogonal:
+            n_bytes = max(n_bytes, room_bytes(&layers[i], kernels.itemsize))
+    if matrices is None:
+        return None
+    room = zeros(n_bytes)
+    muon.room = address(room)
+    return room
 
 
 cdef int64_t row_stride(int64_t columns, int64_t itemsize) noexcept:

@@ -188,6 +188,7 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     cdef Run run
     cdef int i
     own_run(s, team, thread, &run)
+    run.must_finish = True
     next_step(s, &run, 1)
     for i in range(s.n_operations):
         s.chain[i].step(&s.layers[s.chain[i].layer], &run)

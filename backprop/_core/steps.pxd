@@ -97,5 +97,6 @@ cdef void backward(Steps *s, Run *run) noexcept nogil
 cdef void next_step(Steps *s, Run *run, double scale) noexcept nogil
 cdef void end_step(Steps *s, Run *run) noexcept nogil
 cdef int stop_at_frozen(Steps *s) noexcept
+cdef void go_on_below(Steps *s, int first) noexcept
 cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
 cdef double sum_of_squares(const bp_kernels *kernels, const Layer *layers, int n_layers) noexcept nogil

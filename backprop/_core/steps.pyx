@@ -136,7 +136,15 @@ cdef int stop_at_frozen(Steps *s) noexcept:
         first += 1
     while s.first_operation < s.n_operations and s.chain[s.first_operation].layer < first:
         s.first_operation += 1
+    if 0 < first < s.n_layers:
+        s.layers[first].da_in = NULL
     return first
+
+
+cdef void go_on_below(Steps *s, int first) noexcept:
+    """Let the layers, which are the plan's, have their way back again."""
+    if 0 < first < s.n_layers:
+        s.layers[first].da_in = s.layers[first - 1].dz
 
 
 cdef void set_count(Steps *s, Run *run, int64_t start) noexcept nogil:
@@ -242,10 +250,12 @@ cdef void begin_own_steps(Steps *s, Run *run, const bp_optimizer *usual, double 
     """The constants of each layer, which follow from its own rate; all from the same progress."""
     cdef bp_optimizer optimizer = usual[0]
     cdef bp_progress before = run.progress
+    cdef double factor = run.muon.rest_factor
     cdef int i
+    run.muon.rate, run.muon.l2, run.muon.weight_decay = usual.learning_rate, usual.l2 * scale, usual.weight_decay
     for i in range(s.n_layers):
         run.progress = before
-        optimizer.learning_rate = usual.learning_rate * s.layers[i].rate_factor
+        optimizer.learning_rate = usual.learning_rate * factor * s.layers[i].rate_factor
         run.kernels.begin_step(&optimizer, scale, &run.progress, run.own_steps + i)
 
 

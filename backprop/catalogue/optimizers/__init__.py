@@ -18,17 +18,18 @@ if _TYPE_CHECKING:  # for type checkers, which do not see what __getattr__ finds
     from backprop.catalogue.optimizers.adam_variants import Adamax, AMSGrad, NAdam, RAdam
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
     from backprop.catalogue.optimizers.lbfgs import LBFGS
+    from backprop.catalogue.optimizers.muon import Muon
     from backprop.catalogue.optimizers.sgd import SGD
     from backprop.catalogue.optimizers.signs import Lion, Rprop
 
     OPTIMIZERS: dict[str, type[Optimizer]]
-    MINIMIZERS: dict[str, type[Optimizer]]
+    OTHERS: dict[str, type[Optimizer]]
 
 __all__ = [
     "ADDED",
     "LBFGS",
-    "MINIMIZERS",
     "OPTIMIZERS",
+    "OTHERS",
     "SGD",
     "SHARED",
     "AMSGrad",
@@ -38,6 +39,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Lion",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",
@@ -48,6 +50,8 @@ __all__ = [
 ]
 
 _FAMILIES = ("sgd", "adam", "adam_variants", "adaptive", "signs")  # the modules, usual ones first
+
+_OTHERS = ("lbfgs", "muon")  # of which no rules are the whole step
 
 ALIASES = {  # {what others call it: our name}
     "l-bfgs": "lbfgs",
@@ -66,18 +70,18 @@ ALIASES = {  # {what others call it: our name}
 }
 
 
-def _kinds(families=(*_FAMILIES, "lbfgs")):
+def _kinds(families=(*_FAMILIES, *_OTHERS)):
     """The classes, family by family."""
     for family in families:
         yield from _import_module(f"{__name__}.{family}").KINDS
 
 
 def __getattr__(name):
-    """A class by its name; and {name: class}: OPTIMIZERS have steps, MINIMIZERS do without."""
+    """A class by its name; and {name: class}: OPTIMIZERS are their rules, OTHERS more."""
     if name == "OPTIMIZERS":
         found = {kind.__name__: kind for kind in _kinds(_FAMILIES)}
-    elif name == "MINIMIZERS":
-        found = {kind.__name__: kind for kind in _kinds(("lbfgs",))}
+    elif name == "OTHERS":
+        found = {kind.__name__: kind for kind in _kinds(_OTHERS)}
     elif name.startswith("_"):
         found = None
     else:

@@ -53,6 +53,8 @@ class Optimizer(Hinted):
     schedule: Schedule | None
 
     minimizes: ClassVar[bool] = False  # whether it has no steps, but `minimize`
+    is_elementwise: ClassVar[bool] = True  # whether a step is its rules, of each number alone
+    matrices: ClassVar[None] = None  # what the core is given of steps of whole matrices
     symbols: ClassVar[dict[str, str]] = {"learning_rate": "lr"}  # {field: symbol in the rules}
     decay_symbols: ClassVar[dict[str, str]] = {  # the same of the decay rules
         "l2": "lambda_",

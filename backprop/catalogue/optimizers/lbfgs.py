@@ -49,6 +49,7 @@ class LBFGS(Optimizer):
     l2: float = 0.0
 
     minimizes: ClassVar[bool] = True
+    is_elementwise: ClassVar[bool] = False
     kind: ClassVar[str] = "sgd"  # a row of the core without moments, whose steps are not taken
     title: ClassVar[str] = "L-BFGS"
     moments: ClassVar[dict[str, str]] = {}
