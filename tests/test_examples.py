@@ -67,7 +67,7 @@ def test_the_page_that_answers_the_founding_question(open_file, founding_questio
     traces, path = founding_question
     page = open_file(path)
     words = " ".join(page.find(".prose").text.split())
-    assert "is it the derivative of the cost or of the activation that is used? Both:" in words
+    assert "derivative of the cost or of the activation that is used? Both, multiplied." in words
     assert "Leave one factor out, and the product no longer says how the cost changes" in words
     assert page.find("#epoch-control output").text == "0"
     assert page.find("#panel h2").text == "Weight from A to layer 1, unit 1"

@@ -35,7 +35,7 @@ def check_answer(page, weight):
     assert found == [factor.value for factor in path.factors]
     assert product == pytest.approx(path.product, rel=1e-12)
     words = page.find("#answer").text
-    assert words.startswith(f"{QUESTION} Both: the chain rule multiplies them")
+    assert words.startswith(f"{QUESTION} Both, multiplied. Here, for the ")
     shown = [mark for mark in page.find(".answer-product").text if mark in MARKS]
     assert [MARKS[mark] for mark in shown] == [factor.kind for factor in path.factors]
     rest = page.values("#answer-numbers")[len(path.factors) + 1 :]
@@ -58,8 +58,8 @@ def test_the_answer_of_every_loss(open_page, loss, hidden):
     contained = {"elementwise": "sigmoid", "matrix": "softmax"}.get(loss.long_way)
     assert ("This loss contains the" in words) == (contained is not None)
     if contained:
-        assert f"contains the {contained}, whose derivative is therefore in ◆ already" in words
-        assert "the output layer itself is the identity, with f′(z) = 1" in words
+        assert f"contains the {contained}, whose derivative is already in ◆; " in words
+        assert "the output layer is the identity, with f′(z) = 1" in words
         assert (trace.layers[-1].derivative == 1).all()
         slope = trace.layers[-1].da
         np.testing.assert_allclose(slope, trace.output - trace.y, atol=1e-12)
@@ -85,7 +85,7 @@ def test_the_answer_follows_what_is_chosen(open_page, optimizer):
     check_answer(page, traces[0].gradient(0, "bias", 1, sample=0))
     page.open_tab("quiz")  # which asks for these factors
     assert page.values(".prose") == []
-    assert QUESTION in page.find("#answer").text
+    assert f"{QUESTION} Both, multiplied." == page.find("#answer").text
 
 
 def test_the_answer_where_paths_are_grouped(open_page):
@@ -94,8 +94,8 @@ def test_the_answer_where_paths_are_grouped(open_page):
     weight = trace.gradient(0, 1, 2)
     words = check_answer(page, weight)
     largest = max(weight.paths, key=lambda path: abs(path.product))
-    assert f"by way of layer 2, unit {largest.units[1] + 1}, which adds the most" in words
-    assert "◇ is what comes back from there: derivatives of the loss, times those of" in words
+    assert f"Layer 2, unit {largest.units[1] + 1} adds the most; ◇ is what comes back" in words
+    assert "from there: derivatives of the loss, times those of the activations" in words
 
 
 def test_the_answer_of_one_sample(open_page):

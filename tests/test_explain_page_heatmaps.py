@@ -104,7 +104,7 @@ def test_the_legend_of_a_heat_map_is_in_sight(open_page, wide):
     page = open_page(wide)
     page.show_as("light", 1280, 720)
     box = page.find("#legend").rect
-    assert box["y"] + box["height"] < 320
+    assert box["y"] + box["height"] < 460
     overflow = page.run(
         "const c = document.querySelector('.network'); return c.scrollHeight - c.clientHeight"
     )

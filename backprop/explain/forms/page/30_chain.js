@@ -32,13 +32,12 @@ const SYMBOLS = {
   input: (layer, from) => (from === BIAS ? mn(1) : activationSymbol(layer - 1, from)),
 };
 
+/** A layer's own factors have their values themselves. */
 const factorValue = (kind) => (trace, sample, layer, unit) => trace.factorOf(kind, layer).values.at(sample, unit);
 
 const VALUES = {
   loss: (trace, sample, layer, unit) => trace.layers[layer].da.at(sample, unit),
   group: (trace, sample, layer, unit) => trace.layers[layer].dz.at(sample, unit),
-  activation: factorValue("activation"),
-  mask: factorValue("mask"),
   weight: (trace, _, layer, from, to) => trace.layers[layer].weights.at(from, to),
   input: (trace, sample, layer, from) => (from === BIAS ? 1 : trace.activation(layer - 1, sample, from)),
 };
@@ -78,7 +77,7 @@ function partsOfGroup(trace, parameter, next) {
 
 function pathOf(trace, sample, units, parts) {
   const factors = parts.map(([kind, ...place]) =>
-    factor(kind, () => SYMBOLS[kind](...place), VALUES[kind](trace, sample, ...place)));
+    factor(kind, () => SYMBOLS[kind](...place), (VALUES[kind] ?? factorValue(kind))(trace, sample, ...place)));
   return { units, factors, product: factors.reduce((product, { value }) => product * value, 1) };
 }
 

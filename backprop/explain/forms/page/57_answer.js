@@ -17,29 +17,29 @@ function markedFactor({ kind, value }) {
 
 /** Of several paths the largest stands for all. */
 function pathNote(trace, parameter, chain) {
-  if (chain.count === 1) return ".";
-  const total = ["; all of them add up to ", number(chain.sum, null, 4), "."];
-  if (!chain.isGrouped) return [`, on the largest of ${chain.count.toLocaleString("en")} paths to the loss`, ...total];
+  if (chain.count === 1) return null;
+  const total = [" All of them add up to ", number(chain.sum, null, 4), "."];
+  if (!chain.isGrouped) return [` This is the largest of ${chain.count.toLocaleString("en")} paths.`, ...total];
   return [
-    `, by way of ${trace.unitName(parameter.layer + 1, chain.largest.units[1])}, which adds the most`, ...total, " ",
-    kindMark("group"), " is what comes back from there: derivatives of the loss, times those of the activations on the way.",
+    ` ${capital(trace.unitName(parameter.layer + 1, chain.largest.units[1]))} adds the most; `, kindMark("group"),
+    " is what comes back from there: derivatives of the loss, times those of the activations on the way.", ...total,
   ];
 }
 
 function costNote(trace, parameter) {
-  const gradient = number(parameterAt(trace.layers[parameter.layer].gradient, parameter), null, 4);
   const { count } = trace.samples;
   if (count === 1) return " The cost is this sample’s loss.";
-  return [` The cost is the mean over the ${count} samples, and so is its derivative: `, gradient, ", which training follows."];
+  const gradient = number(parameterAt(trace.layers[parameter.layer].gradient, parameter), null, 4);
+  return [` The derivative of the cost is the mean over the ${count} samples: `, gradient, "."];
 }
 
 function answerInNumbers(trace, sample, parameter) {
   const chain = chainOf(trace, sample, parameter);
   const path = chain.largest;
-  return h("p", { id: "answer-numbers" },
-    `Here, for the ${trace.parameterName(parameter)} on sample ${trace.samples.numbers[sample]}: `,
-    h("span", { class: "answer-product" }, joined("×", path.factors.map(markedFactor)), sign("="), number(path.product, null, 4)),
-    pathNote(trace, parameter, chain),
+  return h("span", { id: "answer-numbers" },
+    ` Here, for the ${trace.parameterName(parameter)} on sample ${trace.samples.numbers[sample]}: `,
+    h("span", { class: "answer-product" }, joined("×", path.factors.map(markedFactor)), sign("="), number(path.product, null, 4)), ".",
+    pathNote(trace, parameter, chain) ?? [],
     costNote(trace, parameter));
 }
 
@@ -48,7 +48,7 @@ function containedNote({ lossFunction }) {
   const contained = CONTAINED[lossFunction.long_way];
   if (!contained) return null;
   return h("p", { id: "answer-contained" },
-    `This loss contains the ${contained}, whose derivative is therefore in `, kindMark("loss"), " already; the output layer itself is the identity, with f′(z) = 1. The view “Loss” shows both.");
+    `This loss contains the ${contained}, whose derivative is already in `, kindMark("loss"), "; the output layer is the identity, with f′(z) = 1. The view “Loss” shows both.");
 }
 
 /** In the quiz without the numbers, which it asks for. */
@@ -56,8 +56,7 @@ function drawAnswer() {
   const { trace, sample, tab } = state;
   redraw(
     document.getElementById("answer"),
-    h("p", null, h("strong", null, QUESTION), " Both: the chain rule multiplies them, and with them every other factor on the way."),
-    tab === "quiz" ? null : answerInNumbers(trace, sample, chosenParameter()),
+    h("p", null, h("strong", null, QUESTION), " Both, multiplied.", tab === "quiz" ? null : answerInNumbers(trace, sample, chosenParameter())),
     containedNote(trace),
   );
 }
@@ -78,7 +77,7 @@ function clickNote(trace) {
     trace.samples.count > 1 ? "“Sample” takes another row of the batch" : null,
     state.traces.length > 1 ? "the slider another moment of the training" : null,
   ].filter(Boolean).join(", ");
-  return `Click ${what}, and the page answers for it; the arrow keys go from one to the next.${more ? ` ${capital(more)}.` : ""}`;
+  return `Click ${what}, or use the arrow keys, and the page answers for it.${more ? ` ${capital(more)}.` : ""}`;
 }
 
 function colourNote() {
@@ -93,7 +92,7 @@ function drawGuide() {
   redraw(
     document.getElementById("guide"),
     h("p", null, clickNote(state.trace)),
-    h("p", null, "Each kind of factor has one colour everywhere. Whatever you choose, the loss’s derivative and one derivative of an activation for each layer on the way are in its product:"),
+    h("p", null, "Factors have their colours everywhere. Whatever you choose, the loss’s derivative and an activation’s for each layer on the way are among them:"),
     h("ul", { class: "kinds" }, kinds),
     h("p", null, colourNote()),
   );
