@@ -22,7 +22,18 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
-MODULES = ["kernels", "blas", "dense", "dropout", "plan", "steps", "runs", "network", "probe"]
+MODULES = [
+    "kernels",
+    "blas",
+    "dense",
+    "dropout",
+    "plan",
+    "steps",
+    "updates",
+    "runs",
+    "network",
+    "probe",
+]
 C_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-Wall", "-Wextra", "-fno-math-errno"]
 IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 INSTRUCTION_SET_FLAGS = {"baseline": []}

@@ -243,6 +243,8 @@ class Network(Stepwise):
             decays=value.decays,
             settings=value.settings,
             schedule=value.schedule,
+            clips=value.clips,
+            parts=value.accumulate,
         )
         self._optimizer = value
 

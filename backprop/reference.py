@@ -137,6 +137,42 @@ def sum_of_squares(weights):
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 
 
+def mean_gradient(parts):
+    """(the mean gradient of all samples, the sum of their weights), of parts of a batch.
+
+    Each part: (its gradients, one for each layer, and the sum of its sample weights). Where all
+    weigh nothing, so do their gradients, and the sum is infinite: nothing else enters them.
+    """
+    total = sum(weight for _, weight in parts)
+    if len(parts) == 1:
+        return parts[0][0], total if total > 0 else np.inf
+    mean = [Gradient(np.zeros_like(own[0]), np.zeros_like(own[1])) for own in parts[0][0]]
+    for gradients, weight in parts:
+        share = weight / total if total > 0 else 0.0
+        for (d_weights, d_bias), found in zip(mean, gradients, strict=True):
+            d_weights += share * found.weights
+            d_bias += share * found.bias
+    return mean, total if total > 0 else np.inf
+
+
+# ---- Beside the optimizer's step -----------------------------------------------------------------
+
+
+def limited_columns(weights, most):
+    """Each unit's incoming weights, a column of W [n_in][n_out], scaled down to a norm of `most`.
+
+    Srivastava et al. 2014, section 5.1. The bias of a unit is not among them.
+    """
+    norms = np.sqrt(np.square(weights, dtype=np.float64).sum(axis=0))
+    factors = np.where(norms > most, most / np.maximum(norms, most), 1)
+    return weights * factors.astype(weights.dtype)
+
+
+def followed(average, weights, share):
+    """An average of weights after one more of them: a share of the way towards it."""
+    return average + average.dtype.type(share) * (weights - average)
+
+
 # ---- One layer, forward and backward ------------------------------------------------------------
 
 
@@ -261,6 +297,7 @@ class Network:
         }
         self._passed = None  # what the last `forward` has kept
         self._gradients = None  # of the last `backward`
+        self._part = 0  # of a step that takes several batches
 
     # -- the chain rule, there and back --
 
@@ -280,7 +317,7 @@ class Network:
 
     def _dropped(self, purpose, layer, rate, values):
         """The factors of dropout in the next step, shaped like `values`."""
-        state = stream(stream(self.seed, purpose, layer), self.steps, 0)
+        state = stream(stream(self.seed, purpose, layer), self.steps, self._part)
         return dropout_factors(state, rate, *values.shape, self.dtype)
 
     def _backward(self, passed, da):
@@ -295,6 +332,7 @@ class Network:
     def _update(self, gradients, total=1.0):
         """The optimizer's step; `total`: the sum of the batch's sample weights."""
         rate = self.optimizer.rate_at(self.steps, self.epochs_trained)
+        gradients = [Gradient(*pair) for pair in self.optimizer.clipped(gradients)]
         self.steps += 1
         for i, (layer, gradient) in enumerate(zip(self.layers, gradients, strict=True)):
             moments = [per_layer[i] for per_layer in self._moments.values()]
@@ -313,13 +351,10 @@ class Network:
 
     def train_step(self, X, y, sample_weight=None):
         """One optimizer step on one batch; the cost before the step."""
-        return finite(self._step(X, y, sample_weight), X)
-
-    def _step(self, X, y, sample_weight):
         cost, gradients = self.loss_and_gradients(X, y, sample_weight)
         total = len(X) if sample_weight is None else np.sum(sample_weight, dtype=np.float64)
-        self._update(gradients, total if total > 0 else np.inf)
-        return cost
+        self._update(*mean_gradient([(gradients, total)]))
+        return finite(cost, X)
 
     # -- training --
 
@@ -364,11 +399,17 @@ class Network:
         order = np.arange(n)
         if shuffled:
             order = shuffle(stream(self.seed, SHUFFLE, self.epochs_trained), n)
-        total = 0.0
+        total, parts = 0.0, []
         for first in range(0, n, batch_size):
             rows = order[first : first + batch_size]
-            cost = self._step(X[rows], y[rows], sample_weight[rows])
-            total += cost * sample_weight[rows].sum(dtype=np.float64)
+            self._part = len(parts)
+            cost, gradients = self.loss_and_gradients(X[rows], y[rows], sample_weight[rows])
+            parts.append((gradients, sample_weight[rows].sum(dtype=np.float64)))
+            total += cost * parts[-1][1]
+            if len(parts) == self.optimizer.accumulate or first + batch_size >= n:
+                self._update(*mean_gradient(parts))
+                parts = []
+        self._part = 0
         weight = sample_weight.sum(dtype=np.float64)
         return float(total / weight) if weight > 0 else 0.0
 

@@ -4,10 +4,12 @@ import inspect
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+import backprop as bp
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import OPTIMIZERS
+from backprop.catalogue.optimizers.base import Common
 from backprop.catalogue.schedules import SCHEDULES
 
 FILE = Path(__file__).with_name("catalogue.md")
@@ -43,6 +45,11 @@ OPTIMIZERS_HEAD = """
 gradient, t the number of the step, counted from 1, and lr the learning rate. Weights, not biases,
 decay before: `g = g + lambda_ / sums * w` with `l2`, `g = g + lambda_1 / sums * sign(w)` with `l1`,
 `w = w - lr * delta * w` with `weight_decay`, where sums is the sum of the sample weights.
+Before all else gradients are clipped, where that is asked for (norm is that of all of them):
+CLIPPED
+
+Every optimizer takes as well, by keyword:
+COMMON
 
 | | a step | arguments | source |
 |---|---|---|---|
@@ -79,7 +86,7 @@ def page():
             *(f'- `"{one.name}"`: {one.advice}\n' for one in ACTIVATIONS.values()),
             LOSSES_HEAD,
             *map(loss_row, LOSSES.values()),
-            OPTIMIZERS_HEAD,
+            optimizers_head(),
             *(optimizer_row(kind, given) for kind, given in optimizers),
             SCHEDULES_HEAD,
             *map(schedule_row, SCHEDULES.values()),
@@ -87,6 +94,15 @@ def page():
             *initializers,
         ]
     )
+
+
+def optimizers_head():
+    """With what all optimizers have in common, as the catalogue has it."""
+    clipping = bp.SGD(clip_value=1.0, clip_norm=1.0)
+    clips = [f"`{rule.symbol} = {rule.formula.expression}`" for rule in clipping.clip_rules]
+    clipped = f"{clips[0]} with `clip_value`,\n{clips[1]} with `clip_norm`."
+    common = ", ".join(f"`{one.name}={one.default}`" for one in fields(Common)) + "."
+    return OPTIMIZERS_HEAD.replace("CLIPPED", clipped).replace("COMMON", common)
 
 
 def activation_row(one):
@@ -117,7 +133,9 @@ def schedule_row(kind):
 def defaults(kind):
     """Its arguments as they are called, with their defaults."""
     return ", ".join(
-        one.name if one.default is MISSING else f"{one.name}={one.default}" for one in fields(kind)
+        one.name if one.default is MISSING else f"{one.name}={one.default}"
+        for one in fields(kind)
+        if not one.kw_only
     )
 
 

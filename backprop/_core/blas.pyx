@@ -84,11 +84,14 @@ def describe():
 
 
 cdef void gemm(int64_t itemsize, bint a_is_k_major, bint b_is_n_major, int64_t m, int64_t n, int64_t k, const void *a,
-               int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc) noexcept nogil:
-    """C[m][n] = A B, with A [m][lda] or [k][lda], B [k][ldb] or [n][ldb]; sizes fit an int: the plan has seen to it."""
+               int64_t lda, const void *b, int64_t ldb, void *c, int64_t ldc, bint resumes) noexcept nogil:
+    """C[m][n] = A B, or C + A B where it `resumes`, with A [m][lda] or [k][lda], B [k][ldb] or [n][ldb].
+
+    Sizes fit an int: the plan has seen to it.
+    """
     cdef int trans_a = TRANSPOSE if a_is_k_major else NO_TRANSPOSE
     cdef int trans_b = TRANSPOSE if b_is_n_major else NO_TRANSPOSE
     if itemsize == sizeof(float):
-        sgemm(ROW_MAJOR, trans_a, trans_b, <int>m, <int>n, <int>k, 1, a, <int>lda, b, <int>ldb, 0, c, <int>ldc)
+        sgemm(ROW_MAJOR, trans_a, trans_b, <int>m, <int>n, <int>k, 1, a, <int>lda, b, <int>ldb, resumes, c, <int>ldc)
     else:
-        dgemm(ROW_MAJOR, trans_a, trans_b, <int>m, <int>n, <int>k, 1, a, <int>lda, b, <int>ldb, 0, c, <int>ldc)
+        dgemm(ROW_MAJOR, trans_a, trans_b, <int>m, <int>n, <int>k, 1, a, <int>lda, b, <int>ldb, resumes, c, <int>ldc)

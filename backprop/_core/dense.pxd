@@ -54,6 +54,8 @@ cdef struct Run:
     bint fuse_update
     bint parameters_are_far  # with the moments more than the caches hold
     bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
+    int64_t part            # of a step that takes several batches, counted from 0
+    double part_weight      # Σ of the sample weights of its parts so far
     uint64_t seed           # of the network
     bp_progress progress    # of the optimizer, counted by every thread alike
     bp_step step            # the constants of this step

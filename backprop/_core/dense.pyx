@@ -41,7 +41,7 @@ cdef void dense_forward(const Layer *layer, Run *run) noexcept nogil:
     job.m, job.n, job.k = layer.n_out, run.columns, layer.n_in + 1
     job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, True
     job.b, job.ldb = layer.a_in, run.ld
-    job.c, job.ldc = layer.a_out, run.ld
+    job.c, job.ldc, job.resumes = layer.a_out, run.ld, False
     job.epilogue = BP_ACTIVATE
     job.activation, job.kept = &layer.activation, layer.slope
     multiply(&job, run, b_is_n_major=False)
@@ -57,7 +57,7 @@ cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, 
     job.m, job.n, job.k = run.count, layer.columns, layer.n_in + 1
     job.a, job.lda, job.a_is_k_major = a_in, ld, False
     job.b, job.ldb = layer.parameters, layer.ldw
-    job.c, job.ldc = a_out, ld
+    job.c, job.ldc, job.resumes = a_out, ld, False
     job.epilogue = BP_ACTIVATE
     job.activation, job.kept = &layer.activation, NULL
     multiply(&job, run, b_is_n_major=False)
@@ -97,14 +97,17 @@ cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
     job.m, job.n, job.k = layer.n_in, run.columns, layer.n_out
     job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, False
     job.b, job.ldb = layer.dz, run.ld
-    job.c, job.ldc = layer.da_in, run.ld
+    job.c, job.ldc, job.resumes = layer.da_in, run.ld, False
     job.epilogue = BP_DERIVATIVE
     job.derivative, job.kept = layer.derivative_before, <void *>layer.kept_before
     multiply(&job, run, b_is_n_major=False)
 
 
 cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
-    """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step."""
+    """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step.
+
+    Where a step takes several batches, those after the first add to what the first has left.
+    """
     cdef bp_multiply job
     cdef int i
     job.m, job.n, job.k = layer.n_in + 1, layer.columns, run.count
@@ -113,7 +116,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
         job.b, job.ldb = layer.dz, run.ld
     else:
         job.b, job.ldb = layer.dz_transposed, layer.ldw
-    job.c, job.ldc = layer.gradient, layer.ldw
+    job.c, job.ldc, job.resumes = layer.gradient, layer.ldw, run.part > 0
     job.epilogue = BP_UPDATE if run.fuse_update else BP_STORE
     job.step = &run.step
     job.decayed = layer.n_in
@@ -164,7 +167,7 @@ cdef void multiply_with_blas(const bp_multiply *job, const Run *run, bint b_is_n
         rows = min(BLAS_ROWS, job.m - row)
         c = <char *>job.panel if job.epilogue == BP_UPDATE else <char *>job.c + row * job.ldc * itemsize
         blas.gemm(itemsize, job.a_is_k_major, b_is_n_major, rows, job.n, job.k, <const char *>job.a + row * a_step,
-                  job.lda, job.b, job.ldb, c, job.ldc)
+                  job.lda, job.b, job.ldb, c, job.ldc, job.resumes)
         finish_rows(job, run, c, row, rows)
 
 

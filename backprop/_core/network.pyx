@@ -6,6 +6,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.ref cimport Py_DECREF, PyObject
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -19,6 +20,7 @@ from backprop._core.kernels cimport (
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
 from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
 from backprop._core.steps cimport Kept, Rows, Steps, Training, sum_of_squares, train_epochs
+from backprop._core.updates cimport n_parts
 
 from backprop._core.blas import load as load_blas
 
@@ -50,6 +52,8 @@ cdef class Core:
     cdef bp_optimizer optimizer
     cdef object optimizer_name              # None: none yet
     cdef object schedule                    # of its learning rate, or None
+    cdef double clip_norm, clip_value       # INFINITY: none
+    cdef int64_t parts                      # batches whose gradients make a step
     cdef public int64_t steps               # that it has done
     cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
     cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
@@ -62,7 +66,7 @@ cdef class Core:
     cdef readonly uint64_t seed
     cdef public int64_t epochs_trained
     cdef readonly object dtype
-    cdef object parameters, gradient, input_gradient, offset, scale
+    cdef object parameters, gradient, sums, input_gradient, offset, scale
     cdef list moments
     cdef int64_t forward_rows   # of the batch that backward may follow; 0: none
     cdef int gradients_are      # 0: not those of a `backward`; READY; SPENT by `update`
@@ -130,10 +134,12 @@ cdef class Core:
         """Uniform in ±limit; the bias stays 0."""
         self.kernels.uniform(state, limit, layer.parameters, layer.n_in, layer.n_out, layer.ldw)
 
-    def configure_optimizer(self, name, *, double learning_rate, decays, settings, schedule=None):
+    def configure_optimizer(self, name, *, double learning_rate, decays, settings, schedule=None,
+                            clips=(INFINITY, INFINITY), int64_t parts=1):
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0.
 
         `decays`: l2, l1 and weight_decay. `schedule`: None, or what has `rates`, see catalogue/schedules.py.
+        `clips`: the most that the norm of all gradients, and each of them, may be. `parts`: batches of a step.
         """
         cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, decays, settings)
         cdef int i, moment
@@ -147,12 +153,18 @@ cdef class Core:
                     self.layers[i].moments[moment] = self._place(self.moments[moment], i) if moment < count else NULL
             self._plans_follow()
         self.optimizer, self.optimizer_name, self.schedule = found, name, schedule
+        self.clip_norm, self.clip_value = clips
+        self.parts = parts
 
     cdef _rates(self, n_epochs, n_batches):
         """The learning rates of a run, an array to be kept for as long as it takes; or None."""
         if self.schedule is None:
             return None
         return self.schedule.rates(self.optimizer.learning_rate, self.steps, self.epochs_trained, n_epochs, n_batches)
+
+    cdef bint _fuses(self) noexcept:
+        """Whether each gradient is spent as soon as it is worked out."""
+        return self.parts == 1 and self.clip_norm == INFINITY and self.clip_value == INFINITY
 
     cdef _plans_follow(self):
         for plan in (self.training_plan, self.spare_plan):
@@ -232,6 +244,9 @@ cdef class Core:
             plan.fill_sample_weights()
         s.training.optimizer, s.training.steps, s.training.seed = self.optimizer, self.steps, self.seed
         s.training.first_step = self.steps
+        s.training.clip_norm, s.training.clip_value = self.clip_norm, self.clip_value
+        s.training.parts = self.parts
+        s.training.sums = <double *>address(self.sums) if self.sums is not None else NULL
         if self.offset is not None:
             s.rows.offset = <const double *>address(self.offset)
             s.rows.scale = <const double *>address(self.scale)
@@ -270,6 +285,8 @@ cdef class Core:
         self._start(&interrupt, True)
         try:
             self.forward_rows = self.gradients_are = 0
+            if not self._fuses():
+                self._keep_gradients()
             plan = self._training(min(batch_size, len(x)))
             self._prepare(&s, &interrupt, plan, batch_size)
             take_arrays(&s, plan, x, y, sample_weights)
@@ -279,14 +296,15 @@ cdef class Core:
             s.rows.order = <int64_t *>address(order) if order is not None else NULL
             training = &s.training
             training.shuffled = shuffled
-            rates = self._rates(n_epochs, -(-int(s.rows.count) // batch_size))
+            n_batches = -(-int(s.rows.count) // batch_size)
+            rates = self._rates(n_epochs, -(-n_batches // self.parts))
             training.rates = <const double *>address(rates) if rates is not None else NULL
             training.first_epoch, training.n_epochs = self.epochs_trained, n_epochs
             training.epoch_losses, training.epoch_seconds = <double *>address(costs), <double *>address(times)
             training.penalty = &penalised if penalty is not None else NULL
             s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
-            s.run.fuse_update = True
-            if self.optimizer.code == self.kernels.beside and not self.with_blas:
+            s.run.fuse_update = self._fuses()
+            if self.optimizer.code == self.kernels.beside and s.run.fuse_update and not self.with_blas:
                 set_lookahead(&s, x, y)
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
             with nogil:
@@ -358,6 +376,7 @@ cdef class Core:
         cdef int i
         if self.gradient is None:
             self.gradient = self._block()
+            self.sums = np.zeros(n_parts(self.layers, self.n_layers))
             for i in range(self.n_layers):
                 self.layers[i].gradient = self._place(self.gradient, i)
             self._plans_follow()

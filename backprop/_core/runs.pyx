@@ -7,11 +7,12 @@ from libc.string cimport memcpy
 
 from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, kept_of, meet, share
 from backprop._core.dropout cimport inputs_forward, outputs_forward
-from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE, bp_team, round_up
+from backprop._core.kernels cimport BP_ROW_MULTIPLE, bp_team, round_up
 from backprop._core.steps cimport (
     Kept, Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step,
     output_derivative, own_run, set_count,
 )
+from backprop._core.updates cimport update_kept
 
 
 cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
@@ -135,17 +136,6 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     """The optimizer's step with the gradients that were kept."""
     cdef Steps *s = <Steps *>argument
     cdef Run run
-    cdef int i, moment
-    cdef const Layer *layer
-    cdef int64_t first, last, at
-    cdef void *moments[BP_MOMENTS]
     own_run(s, team, thread, &run)
     next_step(s, &run, 1)
-    for i in range(s.n_layers):
-        layer = &s.layers[i]
-        share(layer.n_in + 1, 1, &run, &first, &last)
-        at = first * layer.ldw * run.itemsize
-        for moment in range(BP_MOMENTS):
-            moments[moment] = layer.moments[moment] + at if layer.moments[moment] != NULL else NULL
-        run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at, moments, layer.ldw,
-                           last - first, layer.n_in - first, layer.columns)
+    update_kept(s, &run, 1)

@@ -31,6 +31,10 @@ cdef struct Training:           # how whole epochs are gone through
     int64_t n_epochs
     double *epoch_losses        # [n_epochs]
     double *epoch_seconds       # [n_epochs]
+    double clip_norm            # of all gradients; INFINITY: none, as of the next
+    double clip_value           # of each gradient
+    double *sums                # room for the parts of the norm: see updates.pyx
+    int64_t parts               # batches whose gradients make a step
     const double *penalty       # NULL, or λ: the epoch's loss is then the batches' mean cost, see add_cost
     int64_t epochs_done
 

@@ -273,6 +273,7 @@ class Trace:
             "formula": ", ".join(formulas),
             "formulas": formulas,
             "rules": [_rule_dict(rule) for rule in optimizer.rules],
+            "clip_rules": [_rule_dict(rule) for rule in optimizer.clip_rules],
             "decay_rules": [_rule_dict(rule) for rule in optimizer.decay_rules],
             "hyper_parameters": optimizer.description,
             "settings": [_setting_dict(setting) for setting in update.settings(self)],

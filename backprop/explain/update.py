@@ -7,13 +7,17 @@ does not keep, such as m̂ and the gradient with weight decay, is worked out her
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from backprop.catalogue.optimizers import Rule
+from backprop.catalogue.optimizers import Rule, norm
 
+CLIPS = {
+    "clip_value": "the most that a gradient may be",
+    "clip_norm": "the most that the norm of all gradients may be",
+}
 DECAYS = {
     "l2": "weight decay, l2",
     "l1": "weight decay, l1",
@@ -48,7 +52,8 @@ class Setting(NamedTuple):
 
 def rules(optimizer, decayed):
     """The lines of a step in their order; `decayed`: of a weight to which weight decay applies."""
-    return (*optimizer.decay_rules, *optimizer.rules) if decayed else optimizer.rules
+    decays = optimizer.decay_rules if decayed else ()
+    return (*optimizer.clip_rules, *decays, *optimizer.rules)
 
 
 def formulas(optimizer):
@@ -71,12 +76,21 @@ def settings(trace):
     found += [Setting(symbol, value, "") for symbol, value in numbers.items()]
     if any("t" in rule.formula.symbols for rule in optimizer.rules):
         found.append(Setting("t", step, "this step’s number, from 1"))
-    for name, symbol in optimizer.decay_symbols.items():
-        if symbol in read:
-            found.append(Setting(symbol, getattr(optimizer, name), DECAYS[name]))
+    own = {**optimizer.clip_symbols, **optimizer.decay_symbols}
+    for name, meaning in {**CLIPS, **DECAYS}.items():
+        if own[name] in read:
+            found.append(Setting(own[name], getattr(optimizer, name), meaning))
+    if "norm" in read:
+        found.append(Setting("norm", gradient_norm(trace), "the norm of all gradients"))
     if "sums" in read:
         found.append(Setting("sums", trace.weight_sum, "the sum of the samples’ weights"))
     return found
+
+
+def gradient_norm(trace):
+    """Of all gradients of the batch, as clipping by the norm meets them."""
+    by_value_alone = replace(trace.optimizer, clip_norm=None)
+    return norm(by_value_alone.clipped([layer.gradient for layer in trace.layers]))
 
 
 def assignments(weight):

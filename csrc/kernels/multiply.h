@@ -156,7 +156,8 @@ static void multiply_strip(const bp_multiply *job, const strip *s)
     const int ends = s->k + s->length == job->k;
     const finish end = ends ? finish_of(job) : FINISH_STORE;
     const int64_t at = s->row * job->ldc + s->column;
-    results out = {(real *)job->c + at, job->ldc, end, job->kept ? (real *)job->kept + at : NULL, s->k > 0};
+    results out = {(real *)job->c + at, job->ldc, end, job->kept ? (real *)job->kept + at : NULL,
+                   job->resumes || s->k > 0};
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
         const factors f = strip_factors(job, s, done);

@@ -27,6 +27,7 @@ typedef int32_t integer;
 #include "kernels/losses.h"
 #include "kernels/gather.h"
 #include "kernels/noise.h"
+#include "kernels/limits.h"
 
 /* Functions that are no activations, for the tests; log1p_exp: log(1 + exp(-|x|)). */
 #define FUNCTIONS(ROW) ROW(EXP, exp) ROW(LOG, log) ROW(LOG1P_EXP, log1p_exp) ROW(ERF, erf)
@@ -113,6 +114,9 @@ const bp_kernels BP_STUB = {
     .sum_of_squares = sum_of_squares,
     .uniform = uniform,
     .drop = drop,
+    .limit = limit,
+    .follow = follow,
+    .limit_columns = limit_columns,
     .apply = apply,
     .evaluate = evaluate,
     .peak_probe = peak_probe,

@@ -437,12 +437,12 @@ def _step_lines(trace):
         for setting in update.settings(trace)
     ]
     formulas = update.formulas(optimizer)
-    for i, rule in enumerate(optimizer.decay_rules):
+    for i, rule in enumerate(optimizer.decay_rules, len(optimizer.clip_rules)):
         reads_sums = "sums" in rule.formula.symbols
         sums = "; Σs is the sum of the sample weights" if reads_sums else ""
         formulas[i] += f"   (weights only{sums})"
     note = "There is no dropout in these networks."
-    if not optimizer.decay_rules:
+    if not (optimizer.clip_rules or optimizer.decay_rules):
         note = "This network has no weight decay and no dropout: nothing else enters the gradient."
     return [
         _headline(f"The next step of {optimizer.title}"),
