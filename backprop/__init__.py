@@ -13,6 +13,7 @@ from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
+    from backprop.catalogue.averages import EMA, SWA
     from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
     from backprop.catalogue.optimizers.sgd import SGD
@@ -38,6 +39,7 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
 
 _ESTIMATORS = "backprop.estimators"
 _OPTIMIZERS = "backprop.catalogue.optimizers"
+_AVERAGES = "backprop.catalogue.averages"
 _SCHEDULES = "backprop.catalogue.schedules"
 _HOME = {
     "Network": "backprop.network",
@@ -54,6 +56,8 @@ _HOME = {
     "Adadelta": _OPTIMIZERS,
     "Lion": _OPTIMIZERS,
     "Rprop": _OPTIMIZERS,
+    "EMA": _AVERAGES,
+    "SWA": _AVERAGES,
     "Constant": _SCHEDULES,
     "StepDecay": _SCHEDULES,
     "ExponentialDecay": _SCHEDULES,
@@ -72,7 +76,9 @@ _HOME = {
 
 # Without the estimators, so that `from backprop import *` does not need scikit-learn.
 __all__ = [
+    "EMA",
     "SGD",
+    "SWA",
     "AMSGrad",
     "Adadelta",
     "Adagrad",

@@ -245,6 +245,7 @@ class Network(Stepwise):
             schedule=value.schedule,
             clips=value.clips,
             parts=value.accumulate,
+            average=None if value.average is None else value.average.row,
         )
         self._optimizer = value
 
@@ -434,20 +435,45 @@ class Network(Stepwise):
     def copy(self, *, dtype: DTypeLike | None = None, n_threads: int | None = None) -> Network:
         """A network of its own with the same parameters, seed and counts.
 
-        With the same dtype it has the optimizer's moments too, and training goes on to the same
-        bits. By default dtype and n_threads are those of this one.
+        With the same dtype it has the optimizer's moments and averages too, and training goes on to
+        the same bits. By default dtype and n_threads are those of this one.
         """
         from backprop import storage
 
         state = storage.state(self)
         dtype = self.dtype if dtype is None else check_dtype(dtype)
         if dtype != self.dtype:
-            state["moments"] = None
+            state["moments"], state["averages"], state["n_averaged"] = None, None, 0
         state["arguments"]["dtype"] = str(dtype)
         if n_threads is not None:
             state["arguments"]["n_threads"] = n_threads
         twin = type(self).__new__(type(self))
         twin.__setstate__(state)
+        return twin
+
+    def averaged(self) -> Network:
+        """A copy whose weights and biases are the averages that the optimizer keeps.
+
+        It predicts with them; this network trains on as it would without. See
+        ``backprop.catalogue.averages``.
+
+        Raises
+        ------
+        RuntimeError
+            When the optimizer keeps no average, or there has been nothing to average yet.
+        """
+        if self.optimizer.average is None:
+            raise RuntimeError(
+                "averaged() needs an optimizer that keeps an average, such as "
+                "bp.Adam(average=bp.EMA())"
+            )
+        if self._core.n_averaged == 0:
+            raise RuntimeError(
+                f"there is no average yet: {self.optimizer.average!r} has met no weights"
+            )
+        twin = self.copy()
+        for layer, average in zip(twin.layers, self._core.average_views(), strict=True):
+            layer.weights, layer.bias = average
         return twin
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -36,6 +36,7 @@ plain numpy too: `backprop/catalogue`. This module is what the fast network is t
 nothing else in the library imports it.
 """
 
+import copy
 import secrets
 import time
 from dataclasses import dataclass
@@ -298,6 +299,10 @@ class Network:
         self._passed = None  # what the last `forward` has kept
         self._gradients = None  # of the last `backward`
         self._part = 0  # of a step that takes several batches
+        self._averages = [
+            Gradient(np.zeros_like(at.weights), np.zeros_like(at.bias)) for at in self.layers
+        ]
+        self._n_averaged = 0
 
     # -- the chain rule, there and back --
 
@@ -340,6 +345,16 @@ class Network:
                 own, g = [both[part] for both in moments], gradient[part]
                 sums = total if part == 0 else None  # weights decay, not biases
                 self.optimizer.update(w, g, own, self.steps, sums, rate)
+        if self.optimizer.average is not None and self.optimizer.average.first_epoch is None:
+            self._average()
+
+    def _average(self):
+        """Move the averages towards the parameters as they are."""
+        share = self.optimizer.average.share(self._n_averaged)
+        for average, layer in zip(self._averages, self.layers, strict=True):
+            average.weights[...] = followed(average.weights, layer.weights, share)
+            average.bias[...] = followed(average.bias, layer.bias, share)
+        self._n_averaged += 1
 
     def loss_and_gradients(self, X, y, sample_weight=None):
         """Cost of a batch, and its gradient with respect to every layer's parameters."""
@@ -380,6 +395,10 @@ class Network:
             loss = self._epoch(X, y, sample_weight, batch_size, shuffle)
             history.loss.append(finite(loss, X))
             history.seconds.append(time.perf_counter() - started)
+            if self.optimizer.average is not None:
+                first = self.optimizer.average.first_epoch
+                if first is not None and self.epochs_trained >= first:
+                    self._average()
             self.epochs_trained += 1
             if validation_data is not None:
                 result = self.evaluate(*validation_data)
@@ -428,6 +447,15 @@ class Network:
         if self._loss.target.is_categorical:
             return {"loss": cost, "accuracy": accuracy(self._loss, a, y, sample_weight)}
         return {"loss": cost, "r2": r2(a, y, sample_weight)}
+
+    def averaged(self):
+        """A copy whose parameters are the averages that the optimizer keeps."""
+        if self._n_averaged == 0:
+            raise RuntimeError("averaged: there is no average yet")
+        twin = copy.deepcopy(self)
+        for average, layer in zip(self._averages, twin.layers, strict=True):
+            layer.weights[...], layer.bias[...] = average
+        return twin
 
     # -- a loss of one's own --
 

@@ -5,9 +5,10 @@ Decisions, and why:
 
 A. safetensors: it cannot run code when read, is memory-mapped, and every framework can read the
    weights.
-B. The file holds what continues a training bit for bit: parameters, the optimizer's moments, the
-   counts of steps and epochs (Adam's bias correction and the shuffles depend on them), the seed,
-   and input offset and scale as float64 tensors, since decimal text would have to be trusted.
+B. The file holds what continues a training bit for bit: parameters, the optimizer's moments and
+   averages, the counts of steps and epochs (Adam's bias correction and the shuffles depend on
+   them), the seed, and input offset and scale as float64 tensors, since decimal text would have to
+   be trusted.
 C. It is written beside its final name, flushed to the disk and renamed: a reader sees the old file
    or the new one.
 D. Before a network is built, the shapes that the description claims are compared with those of the
@@ -15,9 +16,10 @@ D. Before a network is built, the shapes that the description claims are compare
    more than the file is large.
 
 Layout: ``layers.<i>.weights`` [in][out], ``layers.<i>.bias`` [out],
-``optimizer.<moment>.<i>.weights`` and ``.bias``, ``input_offset`` [in], ``input_scale`` [in]; the
-metadata entry ``backprop`` is the JSON. There an activation or a loss is its name; or, with other
-values of its parameters than the defaults, {"name": …, <parameter>: …}.
+``optimizer.<moment>.<i>.weights`` and ``.bias``, ``average.<i>.weights`` and ``.bias``,
+``input_offset`` [in], ``input_scale`` [in]; the metadata entry ``backprop`` is the JSON. There an
+activation or a loss is its name; or, with other values of its parameters than the defaults,
+{"name": …, <parameter>: …}.
 """
 
 import json
@@ -33,7 +35,7 @@ from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import ADDED, OPTIMIZERS
 from backprop.catalogue.records import described
 from backprop.layers import described_layer
-from backprop.validation import MAX_SEED, check_integer, check_path
+from backprop.validation import MAX_COUNT, MAX_SEED, check_integer, check_path
 
 FORMAT_VERSION = 1
 _ENTRY = "backprop"
@@ -75,6 +77,7 @@ def save(network, path, preprocessing=None):
         "input_dropout": network.input_dropout,
         "epochs_trained": network.epochs_trained,
         "steps": network.steps,
+        "n_averaged": network._core.n_averaged,
         "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
     }
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in _tensors(network).items()}
@@ -103,6 +106,8 @@ def state(network):
             name: [(w.copy(), b.copy()) for w, b in views]
             for name, views in network.optimizer_state().items()
         },
+        "averages": [(w.copy(), b.copy()) for w, b in averages(network)],
+        "n_averaged": network._core.n_averaged,
         "steps": network.steps,
         "epochs_trained": network.epochs_trained,
         "preprocessing": network.preprocessing,
@@ -116,9 +121,18 @@ def set_state(network, state):
     for name, saved_moments in (state["moments"] or {}).items():
         for own, saved in zip(network.optimizer_state()[name], saved_moments, strict=True):
             own[0][...], own[1][...] = saved
+    if state["averages"]:
+        for own, saved in zip(averages(network), state["averages"], strict=True):
+            own[0][...], own[1][...] = saved
+    network._core.n_averaged = state["n_averaged"]
     network.steps = state["steps"]
     network.epochs_trained = state["epochs_trained"]
     network.preprocessing = state["preprocessing"]
+
+
+def averages(network):
+    """[(weights, bias) of each layer] of the averages that the optimizer keeps: views, or none."""
+    return [] if network.optimizer.average is None else network._core.average_views()
 
 
 def load(path, n_threads=None):
@@ -218,6 +232,8 @@ def _tensors(network):
                 weights,
                 bias,
             )
+    for i, average in enumerate(averages(network)):
+        tensors[f"average.{i}.weights"], tensors[f"average.{i}.bias"] = average
     for name in ("input_offset", "input_scale"):
         if getattr(network, name) is not None:
             tensors[name] = getattr(network, name)
@@ -310,6 +326,8 @@ def _build(file, description, n_threads):
         input_dropout=description.get("input_dropout", 0.0),  # older files have none
     )
     network.epochs_trained, network.steps = description["epochs_trained"], description["steps"]
+    n_averaged = description.get("n_averaged", 0)  # older files have none
+    network._core.n_averaged = check_integer("n_averaged", n_averaged, 0, MAX_COUNT)
     return network
 
 

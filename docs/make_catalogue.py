@@ -6,6 +6,7 @@ from pathlib import Path
 
 import backprop as bp
 from backprop.catalogue.activations import ACTIVATIONS
+from backprop.catalogue.averages import AVERAGES
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import OPTIMIZERS
@@ -63,6 +64,15 @@ number of the step (or of the epoch, with `per="epoch"`), counted from 0.
 | | factor | arguments | when | source |
 |---|---|---|---|---|
 """
+AVERAGES_HEAD = """
+## Averages
+
+`bp.Adam(1e-3, average=bp.EMA())`: kept beside the weights and biases w, for `net.averaged()`; n is
+how many it holds, and the first is taken as it is.
+
+| | next | arguments | when | source |
+|---|---|---|---|---|
+"""
 INITIALIZERS_HEAD = """
 ## Initial weights
 
@@ -90,6 +100,8 @@ def page():
             *(optimizer_row(kind, given) for kind, given in optimizers),
             SCHEDULES_HEAD,
             *map(schedule_row, SCHEDULES.values()),
+            AVERAGES_HEAD,
+            *map(average_row, AVERAGES.values()),
             INITIALIZERS_HEAD,
             *initializers,
         ]
@@ -128,6 +140,11 @@ def optimizer_row(kind, given):
 def schedule_row(kind):
     cells = f"`{kind.__name__}`", kind.formula, f"`{defaults(kind)}`", kind.advice
     return row(*cells, source_of(kind) or "–")
+
+
+def average_row(kind):
+    cells = f"`{kind.__name__}`", f"`{kind.formula}`", f"`{defaults(kind)}`", kind.advice
+    return row(*cells, source_of(kind))
 
 
 def defaults(kind):

@@ -214,6 +214,45 @@ def test_accumulated_gradients():
     assert_equal_parameters(net, weights, biases)
 
 
+@pytest.mark.parametrize("decay", [0.9, 0.999])
+def test_moving_averages(decay):
+    net = network(bp.Adam(0.01, average=bp.EMA(decay)))
+    weights, biases = parameters_of(net)
+    holder = torch.nn.ParameterList([*weights, *biases])
+    step = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+    averaged = torch.optim.swa_utils.AveragedModel(holder, multi_avg_fn=step)
+    theirs = optim.Adam(holder.parameters(), lr=0.01)
+    for X, y in batches():
+        net.train_step(X, y)
+        theirs.zero_grad()
+        cost(list(holder)[:2], list(holder)[2:], X, y).backward()
+        theirs.step()
+        averaged.update_parameters(holder)
+    own = list(averaged.module)
+    assert_equal_parameters(net.averaged(), own[:2], own[2:])
+    assert_equal_parameters(net, list(holder)[:2], list(holder)[2:])
+
+
+def test_means_of_epochs():
+    """Ten epochs of five batches, of which those from the fourth on count."""
+    net, rows = network(bp.SGD(0.1, 0.9, average=bp.SWA(3))), list(batches())[:5]
+    X, y = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    weights, biases = parameters_of(net)
+    holder = torch.nn.ParameterList([*weights, *biases])
+    averaged = torch.optim.swa_utils.AveragedModel(holder)
+    theirs = optim.SGD(holder.parameters(), lr=0.1, momentum=0.9)
+    net.fit(X, y, epochs=10, batch_size=16, shuffle=False)
+    for epoch in range(10):
+        for batch in rows:
+            theirs.zero_grad()
+            cost(list(holder)[:2], list(holder)[2:], *batch).backward()
+            theirs.step()
+        if epoch >= 3:
+            averaged.update_parameters(holder)
+    own = list(averaged.module)
+    assert_equal_parameters(net.averaged(), own[:2], own[2:])
+
+
 def test_every_optimizer_has_a_pair():
     assert {type(ours) for ours, *_ in [*PAIRS, *DECAYED]} == {*OPTIMIZERS.values()}
 

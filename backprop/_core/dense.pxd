@@ -19,6 +19,7 @@ cdef struct Layer:
     char *parameters        # [n_in + 1][ldw]: the weights, then the bias
     char *moments[BP_MOMENTS]  # each [n_in + 1][ldw], or NULL
     char *gradient          # [n_in + 1][ldw], or NULL where the update is fused
+    char *average           # [n_in + 1][ldw], of the parameters, or NULL where none is kept
     char *a_in              # [n_in + 1][ld], the last row 1
     char *a_out             # [n_out + 1][ld]: the a_in of the next layer
     char *slope             # [n_out][ld], f'(z), where it is kept; or NULL
@@ -56,6 +57,7 @@ cdef struct Run:
     bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
     int64_t part            # of a step that takes several batches, counted from 0
     double part_weight      # Σ of the sample weights of its parts so far
+    int64_t n_averaged      # weights that the averages hold
     uint64_t seed           # of the network
     bp_progress progress    # of the optimizer, counted by every thread alike
     bp_step step            # the constants of this step

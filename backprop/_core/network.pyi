@@ -34,6 +34,7 @@ class Core:
     def seed(self) -> int: ...
     steps: int
     epochs_trained: int
+    n_averaged: int
     def configure_optimizer(
         self,
         name: str,
@@ -41,12 +42,14 @@ class Core:
         learning_rate: float,
         decays: tuple[float, float, float],
         settings: Sequence[float],
-        schedule: object = None,
-        clips: tuple[float, float] = ...,
+        clips: tuple[float, float],
         parts: int = 1,
+        schedule: object = None,
+        average: tuple[str, float, int | None] | None = None,
     ) -> None: ...
     def views(self, which: Literal["parameters", "gradient"]) -> list[tuple[_Array, _Array]]: ...
     def moment_views(self, which: int) -> list[tuple[_Array, _Array]]: ...
+    def average_views(self) -> list[tuple[_Array, _Array]]: ...
     def plan_threads(self, batch: int) -> int: ...
     def fit(
         self,

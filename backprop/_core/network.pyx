@@ -6,7 +6,6 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.ref cimport Py_DECREF, PyObject
-from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -20,7 +19,7 @@ from backprop._core.kernels cimport (
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
 from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
 from backprop._core.steps cimport Kept, Rows, Steps, Training, sum_of_squares, train_epochs
-from backprop._core.updates cimport n_parts
+from backprop._core.updates cimport configure, n_parts
 
 from backprop._core.blas import load as load_blas
 
@@ -52,8 +51,7 @@ cdef class Core:
     cdef bp_optimizer optimizer
     cdef object optimizer_name              # None: none yet
     cdef object schedule                    # of its learning rate, or None
-    cdef double clip_norm, clip_value       # INFINITY: none
-    cdef int64_t parts                      # batches whose gradients make a step
+    cdef Training settings                  # what else the optimizer is asked for, for every run
     cdef public int64_t steps               # that it has done
     cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
     cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
@@ -68,6 +66,9 @@ cdef class Core:
     cdef readonly object dtype
     cdef object parameters, gradient, sums, input_gradient, offset, scale
     cdef list moments
+    cdef object average         # of the parameters, or None
+    cdef object average_name    # of what it is, or None
+    cdef public int64_t n_averaged  # parameters that it holds
     cdef int64_t forward_rows   # of the batch that backward may follow; 0: none
     cdef int gradients_are      # 0: not those of a `backward`; READY; SPENT by `update`
 
@@ -134,16 +135,21 @@ cdef class Core:
         """Uniform in ±limit; the bias stays 0."""
         self.kernels.uniform(state, limit, layer.parameters, layer.n_in, layer.n_out, layer.ldw)
 
-    def configure_optimizer(self, name, *, double learning_rate, decays, settings, schedule=None,
-                            clips=(INFINITY, INFINITY), int64_t parts=1):
+    def configure_optimizer(self, name, *, double learning_rate, decays, settings, clips,
+                            int64_t parts=1, schedule=None, average=None):
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0.
 
         `decays`: l2, l1 and weight_decay. `schedule`: None, or what has `rates`, see catalogue/schedules.py.
         `clips`: the most that the norm of all gradients, and each of them, may be. `parts`: batches of a step.
+        `average`: None, or the row of one, see catalogue/averages.py; another kind than before starts anew.
         """
         cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, decays, settings)
         cdef int i, moment
         self._check_idle()
+        average_name = None if average is None else average[0]
+        block = self.average
+        if average_name != self.average_name:
+            block = None if average is None else self._block()
         if name != self.optimizer_name:
             count = self.kernels.optimizers[found.code].trait
             self.moments = [self._block() for _ in range(count)]  # without memory for it nothing has changed yet
@@ -151,20 +157,19 @@ cdef class Core:
             for i in range(self.n_layers):
                 for moment in range(BP_MOMENTS):
                     self.layers[i].moments[moment] = self._place(self.moments[moment], i) if moment < count else NULL
-            self._plans_follow()
+        if block is not self.average:
+            self.average, self.average_name, self.n_averaged = block, average_name, 0
+            for i in range(self.n_layers):
+                self.layers[i].average = self._place(block, i) if block is not None else NULL
+        self._plans_follow()
         self.optimizer, self.optimizer_name, self.schedule = found, name, schedule
-        self.clip_norm, self.clip_value = clips
-        self.parts = parts
+        configure(&self.settings, clips, parts, average)
 
     cdef _rates(self, n_epochs, n_batches):
         """The learning rates of a run, an array to be kept for as long as it takes; or None."""
         if self.schedule is None:
             return None
         return self.schedule.rates(self.optimizer.learning_rate, self.steps, self.epochs_trained, n_epochs, n_batches)
-
-    cdef bint _fuses(self) noexcept:
-        """Whether each gradient is spent as soon as it is worked out."""
-        return self.parts == 1 and self.clip_norm == INFINITY and self.clip_value == INFINITY
 
     cdef _plans_follow(self):
         for plan in (self.training_plan, self.spare_plan):
@@ -179,6 +184,10 @@ cdef class Core:
     def moment_views(self, int which):
         """The same of one of the optimizer's moments, counted from 0."""
         return self._views(self.moments[which])
+
+    def average_views(self):
+        """The same of their average, where one is kept."""
+        return self._views(self.average)
 
     def _views(self, block):
         found, start = [], 0
@@ -242,10 +251,9 @@ cdef class Core:
         s.run, s.buffers = plan.run, plan.buffers
         if plan.weighted:
             plan.fill_sample_weights()
+        s.training = self.settings
         s.training.optimizer, s.training.steps, s.training.seed = self.optimizer, self.steps, self.seed
-        s.training.first_step = self.steps
-        s.training.clip_norm, s.training.clip_value = self.clip_norm, self.clip_value
-        s.training.parts = self.parts
+        s.training.first_step, s.training.n_averaged = self.steps, self.n_averaged
         s.training.sums = <double *>address(self.sums) if self.sums is not None else NULL
         if self.offset is not None:
             s.rows.offset = <const double *>address(self.offset)
@@ -285,7 +293,7 @@ cdef class Core:
         self._start(&interrupt, True)
         try:
             self.forward_rows = self.gradients_are = 0
-            if not self._fuses():
+            if self.settings.keeps_gradients:
                 self._keep_gradients()
             plan = self._training(min(batch_size, len(x)))
             self._prepare(&s, &interrupt, plan, batch_size)
@@ -297,19 +305,20 @@ cdef class Core:
             training = &s.training
             training.shuffled = shuffled
             n_batches = -(-int(s.rows.count) // batch_size)
-            rates = self._rates(n_epochs, -(-n_batches // self.parts))
+            rates = self._rates(n_epochs, -(-n_batches // int(self.settings.parts)))
             training.rates = <const double *>address(rates) if rates is not None else NULL
             training.first_epoch, training.n_epochs = self.epochs_trained, n_epochs
             training.epoch_losses, training.epoch_seconds = <double *>address(costs), <double *>address(times)
+            training.averages_epochs &= counted
             training.penalty = &penalised if penalty is not None else NULL
             s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
-            s.run.fuse_update = self._fuses()
+            s.run.fuse_update = not training.keeps_gradients
             if self.optimizer.code == self.kernels.beside and s.run.fuse_update and not self.with_blas:
                 set_lookahead(&s, x, y)
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
             with nogil:
                 run_team(train_epochs, &s, s.run.n_threads)
-            self.steps = training.steps
+            self.steps, self.n_averaged = training.steps, training.n_averaged
             n_done = training.epochs_done + (s.outcome.diverged and not s.outcome.stopped)
             losses += costs[:n_done].tolist()
             durations += times[:n_done].tolist()
@@ -505,6 +514,7 @@ cdef class Core:
             with nogil:
                 run_team(update, &s, s.run.n_threads)
             self.steps += 1
+            self.n_averaged = s.training.n_averaged
             self.gradients_are = SPENT
         finally:
             self._finish(&interrupt)

@@ -111,11 +111,12 @@ cdef class Plan:
         self.weighted = False
 
     cdef void follow(self, const Layer *layers) noexcept:
-        """Take over where the network's moments and gradients lie, which may come later than the plan."""
+        """Take over where the network's moments, gradients and averages lie, which may come later than the plan."""
         cdef int i
         for i in range(self.n_layers):
             memcpy(self.layers[i].moments, layers[i].moments, sizeof(self.layers[i].moments))
             self.layers[i].gradient = layers[i].gradient
+            self.layers[i].average = layers[i].average
 
 
 cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers, int64_t capacity, int n_threads,

@@ -17,7 +17,7 @@ from backprop._core.kernels cimport (
     BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_optimizer, bp_raise, bp_targets, bp_team, round_up, seconds, shuffle,
     stream,
 )
-from backprop._core.updates cimport update_kept
+from backprop._core.updates cimport average_parameters, update_kept
 
 # The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
 cdef enum:
@@ -192,6 +192,9 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     if run.fuse_update:
         next_step(s, run, inverse(weight))
         backward(s, run)
+        if s.training.averages_steps:
+            meet(run)
+            average_parameters(s, run)
     else:
         train_part(s, run, start, weight)
     run.must_finish = False
@@ -208,6 +211,8 @@ cdef void train_part(Steps *s, Run *run, int64_t start, double weight) noexcept 
     meet(run)
     next_step(s, run, inverse(run.part_weight))
     update_kept(s, run, inverse(run.part_weight))
+    if s.training.averages_steps:
+        average_parameters(s, run)
     run.part, run.part_weight = 0, 0
 
 
@@ -246,6 +251,7 @@ cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run.interrupt = s.interrupt
     run.seed, run.progress.t, run.progress.powers_of = s.training.seed, s.training.steps, 0
     run.part, run.part_weight = 0, 0
+    run.n_averaged = s.training.n_averaged
     run.until_poll = POLL_WORK  # what is shorter need not look for Ctrl-C at all
 
 
@@ -276,6 +282,8 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
         meet(&run)
         if s.outcome.ended:
             return
+        if s.training.averages_epochs and s.training.first_epoch + epoch >= s.training.first_averaged:
+            average_parameters(s, &run)
 
 
 cdef void end_epoch(Steps *s, int64_t epoch, double *began) noexcept nogil:

@@ -1,7 +1,11 @@
 """The optimizer's step with gradients that are kept."""
+from libc.stdint cimport int64_t
+
 from backprop._core.dense cimport Layer, Run
-from backprop._core.steps cimport Steps
+from backprop._core.steps cimport Steps, Training
 
 
+cdef configure(Training *training, clips, int64_t parts, average)
 cdef void update_kept(Steps *s, Run *run, double scale) noexcept nogil
+cdef void average_parameters(Steps *s, Run *run) noexcept nogil
 cdef int n_parts(const Layer *layers, int n_layers) noexcept nogil

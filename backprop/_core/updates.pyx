@@ -1,4 +1,4 @@
-"""The optimizer's step with gradients that are kept, and what is done to these before it.
+"""The optimizer's step with gradients that are kept, what is done to these before it, and averages of what it leaves.
 
 (a) Clipping by the norm needs every gradient before the first weight changes, and a step of several batches needs
     their sum. Only then are gradients kept; else each tile's is spent at once, in the epilogue of its product.
@@ -12,13 +12,25 @@ from libc.stdint cimport int64_t
 
 from backprop._core.dense cimport Layer, Run, meet, share
 from backprop._core.kernels cimport BP_MOMENTS
-from backprop._core.steps cimport Steps
+from backprop._core.steps cimport Steps, Training
 
 cdef enum:
     PART_ROWS = 32
 
 # What PyTorch adds to the norm that it divides by: the same number stands in backprop/catalogue/optimizers/base.py.
 cdef double MARGIN = 1e-6
+
+
+cdef configure(Training *training, clips, int64_t parts, average):
+    """Note what is asked for, as Core.configure_optimizer has it."""
+    training.clip_norm, training.clip_value = clips
+    training.parts = parts
+    training.keeps_gradients = parts > 1 or training.clip_norm < INFINITY or training.clip_value < INFINITY
+    training.averages_steps = training.averages_epochs = False
+    if average is not None:
+        _, training.average_rest, first_epoch = average
+        training.averages_steps, training.averages_epochs = first_epoch is None, first_epoch is not None
+        training.first_averaged = first_epoch or 0
 
 
 cdef void update_kept(Steps *s, Run *run, double scale) noexcept nogil:
@@ -82,6 +94,24 @@ cdef void update_parameters(Steps *s, Run *run) noexcept nogil:
             moments[moment] = layer.moments[moment] + at if layer.moments[moment] != NULL else NULL
         run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at, moments, layer.ldw,
                            last - first, layer.n_in - first, layer.columns)
+
+
+cdef void average_parameters(Steps *s, Run *run) noexcept nogil:
+    """Move the averages towards the parameters that this step, or epoch, has left."""
+    cdef const Layer *layer
+    cdef int64_t first, last, at
+    cdef double part = s.training.average_rest
+    cdef int i
+    if run.n_averaged == 0 or part == 0:
+        part = 1.0 / (run.n_averaged + 1)
+    for i in range(s.n_layers):
+        layer = &s.layers[i]
+        own_rows(layer, run, &first, &last)
+        at = first * layer.ldw * run.itemsize
+        run.kernels.follow(layer.parameters + at, layer.average + at, layer.ldw, last - first, layer.columns, part)
+    run.n_averaged += 1
+    if run.thread == 0:
+        s.training.n_averaged = run.n_averaged
 
 
 cdef inline void own_rows(const Layer *layer, const Run *run, int64_t *first, int64_t *last) noexcept nogil:

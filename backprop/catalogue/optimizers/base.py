@@ -13,6 +13,7 @@ from backprop.catalogue.records import Hinted
 from backprop.validation import MAX_COUNT, check_integer, check_real
 
 if TYPE_CHECKING:
+    from backprop.catalogue.averages import Average
     from backprop.catalogue.schedules import Schedule
 
 
@@ -33,7 +34,7 @@ class Rule(NamedTuple):
 # does not have it, and its training did without.
 DECAYING = ("learning_rate", "l2", "l1", "weight_decay")  # numbers of at least 0
 CLIPPING = ("clip_norm", "clip_value")  # numbers above 0, or None
-SHARED = (*DECAYING, "schedule", *CLIPPING, "accumulate")
+SHARED = (*DECAYING, "schedule", *CLIPPING, "accumulate", "average")
 ADDED = {
     "l1": 0.0,
     "weight_decay": 0.0,
@@ -41,6 +42,7 @@ ADDED = {
     "clip_norm": None,
     "clip_value": None,
     "accumulate": 1,
+    "average": None,
 }
 
 
@@ -51,6 +53,7 @@ class Common(Hinted):
     clip_norm: float | None = field(default=None, kw_only=True)
     clip_value: float | None = field(default=None, kw_only=True)
     accumulate: int = field(default=1, kw_only=True)
+    average: Average | None = field(default=None, kw_only=True)
 
 
 class Optimizer(Common):
@@ -74,6 +77,9 @@ class Optimizer(Common):
     ``accumulate``: how many batches a step takes, with the mean gradient of all their samples: one
     batch of so many times the size, in the memory of one. What is left at an epoch's end is a step
     of its own.
+
+    ``average``: kept of the weights and biases beside them, ``backprop.catalogue.averages``; the
+    steps are the same.
     """
 
     learning_rate: float
@@ -215,6 +221,11 @@ class Optimizer(Common):
             from backprop.catalogue.schedules import check_schedule
 
             shared["schedule"] = check_schedule(self.schedule)
+        shared["average"] = None
+        if self.average is not None:
+            from backprop.catalogue.averages import check_average
+
+            shared["average"] = check_average(self.average)
         for name, value in {**shared, **own}.items():
             object.__setattr__(self, name, value)
 
@@ -237,8 +248,10 @@ class Optimizer(Common):
     def description(self):
         """What JSON can hold of it."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        schedule = None if self.schedule is None else self.schedule.description
-        return {"name": type(self).__name__, **values, "schedule": schedule}
+        for name in ("schedule", "average"):
+            part = getattr(self, name)
+            values[name] = None if part is None else part.description
+        return {"name": type(self).__name__, **values}
 
     def clipped(self, gradients):
         """The gradients of all layers, each a sequence of arrays, as the step takes them."""
