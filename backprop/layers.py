@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from math import inf
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from backprop.catalogue import records
@@ -31,6 +32,10 @@ class Dense(records.Hinted):
         The share of the outputs that a training step sets to 0, in [0, 1); the others are divided
         by 1 - dropout, and predictions are made with all of them (Srivastava et al. 2014). Which
         ones follows from the network's seed, the number of the step and the place in the batch.
+    max_norm : float, optional
+        The largest L2 norm that the incoming weights of a unit, a column of W, may have, above 0:
+        after each step columns that exceed it are scaled down to it (Srivastava et al. 2014). The
+        bias is not among them.
 
     Raises
     ------
@@ -41,6 +46,7 @@ class Dense(records.Hinted):
     units: int
     activation: str | Activation = "identity"
     dropout: float = 0.0
+    max_norm: float | None = None
 
     keyword_aliases: ClassVar[dict[str, str]] = {
         "n_units": "units",
@@ -48,6 +54,9 @@ class Dense(records.Hinted):
         "n_outputs": "units",
         "out_features": "units",
         "function": "activation",
+        "maxnorm": "max_norm",
+        "kernel_constraint": "max_norm",
+        "max_value": "max_norm",
         "nonlinearity": "activation",
     }
 
@@ -56,6 +65,9 @@ class Dense(records.Hinted):
         found = records.find("activation", self.activation, ACTIVATIONS, ALIASES)
         object.__setattr__(self, "activation", found.label)
         object.__setattr__(self, "dropout", check_real("dropout", self.dropout, 0, below=1))
+        if self.max_norm is not None:
+            most = check_real("max_norm", self.max_norm, 0, above=True)
+            object.__setattr__(self, "max_norm", most)
 
     @property
     def function(self) -> Activation:
@@ -157,12 +169,13 @@ def check_layers(layers):
 
 
 def core_layers(n_inputs, specs):
-    """What the core is told of each layer: units, activation, limit of the initial weights."""
+    """What the core is told of each layer: as `Core` takes it."""
     n_in, found = n_inputs, []
     for spec in specs:
         scheme = INITIALIZERS[spec.function.initial_weights]
         limit = scheme.limit(n_in, spec.units)
-        found.append((spec.units, spec.function.row, limit, spec.dropout))
+        most = inf if spec.max_norm is None else spec.max_norm
+        found.append((spec.units, spec.function.row, limit, spec.dropout, most))
         n_in = spec.units
     return found
 

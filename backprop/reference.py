@@ -238,6 +238,7 @@ class Layer:
     bias: np.ndarray  # [n_out]
     activation: Activation
     dropout: float = 0.0
+    max_norm: float | None = None
 
     @property
     def units(self):
@@ -290,7 +291,7 @@ class Network:
         for i, dense in enumerate(layers):
             weights = initial_weights(self.seed, i, n_in, dense.units, dense.function, self.dtype)
             bias = np.zeros(dense.units, self.dtype)
-            self.layers.append(Layer(weights, bias, dense.function, dense.dropout))
+            self.layers.append(Layer(weights, bias, dense.function, dense.dropout, dense.max_norm))
             n_in = dense.units
         self._moments = {
             name: [(np.zeros_like(at.weights), np.zeros_like(at.bias)) for at in self.layers]
@@ -345,6 +346,8 @@ class Network:
                 own, g = [both[part] for both in moments], gradient[part]
                 sums = total if part == 0 else None  # weights decay, not biases
                 self.optimizer.update(w, g, own, self.steps, sums, rate)
+            if layer.max_norm is not None:
+                layer.weights[...] = limited_columns(layer.weights, layer.max_norm)
         if self.optimizer.average is not None and self.optimizer.average.first_epoch is None:
             self._average()
 

@@ -253,6 +253,26 @@ def test_means_of_epochs():
     assert_equal_parameters(net.averaged(), own[:2], own[2:])
 
 
+def test_largest_norms():
+    """PyTorch's renorm divides by the norm + 1e-7; the paper and Keras project, as here."""
+    optimizer, most, exceeded = bp.Adam(0.05), 0.6, 0
+    layers = [bp.Dense(7, "tanh", max_norm=most), bp.Dense(2)]
+    net = bp.Network(5, layers, "squared_error", optimizer, dtype="float64", seed=4)
+    weights, biases = parameters_of(net)
+    theirs = optim.Adam([*weights, *biases], lr=0.05)
+    for X, y in batches():
+        net.train_step(X, y)
+        theirs.zero_grad()
+        cost(weights, biases, X, y).backward()
+        theirs.step()
+        with torch.no_grad():
+            norms = torch.linalg.vector_norm(weights[0], dim=0)
+            exceeded += int((norms > most).sum())
+            weights[0] *= torch.clamp(most / norms, max=1)
+    assert exceeded > STEPS
+    assert_equal_parameters(net, weights, biases)
+
+
 def test_every_optimizer_has_a_pair():
     assert {type(ours) for ours, *_ in [*PAIRS, *DECAYED]} == {*OPTIMIZERS.values()}
 

@@ -11,6 +11,7 @@ cdef struct Layer:
     int index               # from 0
     double dropout          # share of its outputs that a training step drops
     double input_dropout    # of the network's inputs, in the first layer
+    double max_norm         # of a unit's weights after a step; INFINITY: any
     int64_t n_in
     int64_t n_out
     int64_t columns         # n_out, rounded up to whole vectors

@@ -16,7 +16,7 @@ class Core:
         cls,
         *,
         n_inputs: int,
-        layers: Sequence[tuple[int, _Row, float, float]],
+        layers: Sequence[tuple[int, _Row, float, float, float]],
         loss: _Row,
         dtype: np.dtype[np.generic],
         seed: int,

@@ -6,6 +6,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.ref cimport Py_DECREF, PyObject
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -75,8 +76,8 @@ cdef class Core:
     def __cinit__(self, *, int64_t n_inputs, layers, loss, dtype, uint64_t seed, int threads_asked,
                   int threads_available, bint with_blas, instruction_set, offset, scale,
                   double input_dropout=0):
-        """`layers`: (units, (activation's name, its values), limit of the initial weights, dropout) of each; loss: a
-        name and values."""
+        """`layers`: (units, (activation's name, its values), limit of the initial weights, dropout, max_norm) of each;
+        loss: a name and values."""
         self.dtype = np.dtype(dtype)
         self.kernels = find_kernels(instruction_set, self.dtype.itemsize)
         self.loss = find_loss(self.kernels, loss[0], loss[1])
@@ -93,13 +94,14 @@ cdef class Core:
             raise MemoryError
         cdef int i
         cdef int64_t n_in = n_inputs
-        for i, (units, activation, _, dropout) in enumerate(layers):
-            self.layers[i].index, self.layers[i].dropout = i, dropout
+        for i, (units, activation, _, dropout, max_norm) in enumerate(layers):
+            self.layers[i].index, self.layers[i].dropout, self.layers[i].max_norm = i, dropout, max_norm
+            self.settings.limits_norms |= max_norm < INFINITY
             self._describe(&self.layers[i], n_in, units, activation)
             n_in = units
         self.layers[0].input_dropout = input_dropout
         self.parameters = self._block()
-        for i, (_, _, limit, _) in enumerate(layers):
+        for i, (_, _, limit, _, _) in enumerate(layers):
             self.layers[i].parameters = self._place(self.parameters, i)
             self._draw_weights(&self.layers[i], stream(seed, FOR_WEIGHTS, i), limit)
 

@@ -12,7 +12,7 @@ from backprop._core.steps cimport (
     Kept, Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step,
     output_derivative, own_run, set_count,
 )
-from backprop._core.updates cimport average_parameters, update_kept
+from backprop._core.updates cimport follow_update, update_kept
 
 
 cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
@@ -139,5 +139,4 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     own_run(s, team, thread, &run)
     next_step(s, &run, 1)
     update_kept(s, &run, 1)
-    if s.training.averages_steps:
-        average_parameters(s, &run)
+    follow_update(s, &run)

@@ -36,6 +36,7 @@ cdef struct Training:           # how whole epochs are gone through
     double *sums                # room for the parts of the norm: see updates.pyx
     int64_t parts               # batches whose gradients make a step
     bint keeps_gradients        # for any of these; else each is spent as soon as it is worked out
+    bint limits_norms           # some layer's weights have a max_norm
     bint averages_steps         # the weights after each step are averaged
     bint averages_epochs        # those at the end of each epoch are, from this one on:
     int64_t first_averaged

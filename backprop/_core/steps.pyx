@@ -17,7 +17,7 @@ from backprop._core.kernels cimport (
     BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_optimizer, bp_raise, bp_targets, bp_team, round_up, seconds, shuffle,
     stream,
 )
-from backprop._core.updates cimport average_parameters, update_kept
+from backprop._core.updates cimport average_parameters, follow_update, update_kept
 
 # The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
 cdef enum:
@@ -192,9 +192,7 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     if run.fuse_update:
         next_step(s, run, inverse(weight))
         backward(s, run)
-        if s.training.averages_steps:
-            meet(run)
-            average_parameters(s, run)
+        follow_update(s, run)
     else:
         train_part(s, run, start, weight)
     run.must_finish = False
@@ -211,8 +209,7 @@ cdef void train_part(Steps *s, Run *run, int64_t start, double weight) noexcept 
     meet(run)
     next_step(s, run, inverse(run.part_weight))
     update_kept(s, run, inverse(run.part_weight))
-    if s.training.averages_steps:
-        average_parameters(s, run)
+    follow_update(s, run)
     run.part, run.part_weight = 0, 0
 
 

@@ -1,4 +1,4 @@
-"""The optimizer's step with gradients that are kept, what is done to these before it, and averages of what it leaves.
+"""The optimizer's step with gradients that are kept, what is done to these before it, and to weights after any step.
 
 (a) Clipping by the norm needs every gradient before the first weight changes, and a step of several batches needs
     their sum. Only then are gradients kept; else each tile's is spent at once, in the epilogue of its product.
@@ -11,7 +11,7 @@ from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int64_t
 
 from backprop._core.dense cimport Layer, Run, meet, share
-from backprop._core.kernels cimport BP_MOMENTS
+from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE
 from backprop._core.steps cimport Steps, Training
 
 cdef enum:
@@ -94,6 +94,18 @@ cdef void update_parameters(Steps *s, Run *run) noexcept nogil:
             moments[moment] = layer.moments[moment] + at if layer.moments[moment] != NULL else NULL
         run.kernels.update(&run.step, layer.gradient + at, layer.ldw, layer.parameters + at, moments, layer.ldw,
                            last - first, layer.n_in - first, layer.columns)
+
+
+cdef void limit_norms(Steps *s, Run *run) noexcept nogil:
+    """Scale down the weights of units whose norm is above their layer's; each thread some units."""
+    cdef const Layer *layer
+    cdef int64_t first, last
+    cdef int i
+    for i in range(s.n_layers):
+        layer = &s.layers[i]
+        if layer.max_norm < INFINITY:
+            share(layer.columns, BP_ROW_MULTIPLE, run, &first, &last)
+            run.kernels.limit_columns(layer.parameters, layer.ldw, layer.n_in, first, last, layer.max_norm)
 
 
 cdef void average_parameters(Steps *s, Run *run) noexcept nogil:

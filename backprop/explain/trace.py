@@ -58,6 +58,10 @@ class LayerTrace:
         What the optimizer's next step would add to the weights and the bias.
     moments, moments_after : dict
         As ``optimizer_state`` has them, before and after that step: {name: (weights, bias)}.
+    max_norm : float or None
+        The largest norm that the weights of a unit may have after a step.
+    norms : array (n_out,) or None
+        Where there is such: the norms that the step makes, before they are limited.
     """
 
     name: str
@@ -73,6 +77,8 @@ class LayerTrace:
     step: Gradient
     moments: dict[str, tuple[NDArray[Any], NDArray[Any]]]
     moments_after: dict[str, tuple[NDArray[Any], NDArray[Any]]]
+    max_norm: float | None = None
+    norms: NDArray[np.float64] | None = None
 
     @property
     def activation(self) -> str:
@@ -272,9 +278,9 @@ class Trace:
             "kind": optimizer.kind,
             "formula": ", ".join(formulas),
             "formulas": formulas,
-            "rules": [_rule_dict(rule) for rule in optimizer.rules],
-            "clip_rules": [_rule_dict(rule) for rule in optimizer.clip_rules],
-            "decay_rules": [_rule_dict(rule) for rule in optimizer.decay_rules],
+            "rules": [rule.to_dict() for rule in optimizer.rules],
+            "clip_rules": [rule.to_dict() for rule in optimizer.clip_rules],
+            "decay_rules": [rule.to_dict() for rule in optimizer.decay_rules],
             "hyper_parameters": optimizer.description,
             "settings": [_setting_dict(setting) for setting in update.settings(self)],
             "t": self.steps + 1,
@@ -419,11 +425,11 @@ def _trace(network, X, y, sample_weight, given):
     `given`: the parts of a Trace that are not worked out.
     """
     passage = network.copy().inspect(X, y, sample_weight)  # a copy, whose buffers are written
-    after = network.copy()
+    after, norms = network.copy(), update.norms_of_step(network, X, y, sample_weight)
     with suppress(FloatingPointError):  # numbers that are none are for the diagnostics to tell
         after.train_step(X, y, sample_weight)
     layers = [
-        _layer_trace(i, network, after, own, gradient)
+        _layer_trace(i, network, after, own, gradient, norms[i])
         for i, (own, gradient) in enumerate(zip(passage.layers, passage.gradients, strict=True))
     ]
     weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
@@ -449,7 +455,7 @@ def _trace(network, X, y, sample_weight, given):
     )
 
 
-def _layer_trace(i, network, after, passed, gradient):
+def _layer_trace(i, network, after, passed, gradient, norms):
     """Of layer i: `passed` is what the core kept of each sample."""
     layer, stepped = network.layers[i], after.layers[i]
     with np.errstate(invalid="ignore"):  # of an infinite weight
@@ -471,6 +477,8 @@ def _layer_trace(i, network, after, passed, gradient):
         step=step,
         moments=_moments(network, i),
         moments_after=_moments(after, i),
+        max_norm=layer.spec.max_norm,
+        norms=norms,
     )
 
 
@@ -522,6 +530,7 @@ def _layer_dict(layer, difference, unsettled, slopes):
         "dz": layer.dz,
         "dz_rms": slopes.size,
         "dz_ratio": slopes.ratio,
+        "limit": layer.norms is not None and update.limit_dict(layer),
         **{name: None if part is None else part._asdict() for name, part in parts.items()},
     }
 
@@ -551,10 +560,6 @@ def _loss_dict(loss):
         "note": loss.note,
         "long_way": loss.long_way,
     }
-
-
-def _rule_dict(rule):
-    return {"title": rule.title, "target": rule.target.tree(), "formula": rule.formula.tree()}
 
 
 def _setting_dict(setting):

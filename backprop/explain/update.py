@@ -7,11 +7,13 @@ does not keep, such as m̂ and the gradient with weight decay, is worked out her
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers import Rule, norm
 
 CLIPS = {
@@ -23,6 +25,10 @@ DECAYS = {
     "l1": "weight decay, l1",
     "weight_decay": "weight decay, apart from the gradient",
 }
+
+
+# Of a weight whose layer has a max_norm, after all else; norm_w is that of its unit's weights.
+LIMIT = Rule("w", Formula("w * min(1, c_max / norm_w)"), "As large as its unit’s norm allows")
 
 
 class Assignment(NamedTuple):
@@ -108,12 +114,43 @@ def assignments(weight):
     kept["w"] = weight.after
     found = []
     lines = rules(trace.optimizer, weight.source != "bias")
+    norms = trace.layers[weight.layer].norms
+    if norms is not None and weight.source != "bias":
+        lines = (*lines, LIMIT)
+        numbers |= limit_numbers(trace.layers[weight.layer], weight.unit)
     for i, rule in enumerate(lines):
         is_last = rule.symbol not in [later.symbol for later in lines[i + 1 :]]
         value = kept[rule.symbol] if is_last and rule.symbol in kept else _value(rule, numbers)
         found.append(Assignment(rule, dict(numbers), value))
         numbers[rule.symbol] = value
     return found
+
+
+def limit_numbers(layer, unit):
+    """{symbol: number} of what LIMIT reads of a unit beside w."""
+    return {"c_max": layer.max_norm, "norm_w": float(layer.norms[unit])}
+
+
+def limit_dict(layer):
+    """The same of all units, with the rule, ready for JSON."""
+    units = [limit_numbers(layer, unit) for unit in range(layer.n_out)]
+    return {"rule": LIMIT.to_dict(), "units": units}
+
+
+def norms_of_step(network, X, y, sample_weight):
+    """Of each unit's weights after a step that limits none: an array for each layer, or None."""
+    limited = [layer.spec.max_norm is not None for layer in network.layers]
+    if not any(limited):
+        return [None] * len(limited)
+    state = network.__getstate__()
+    arguments = state["arguments"]
+    arguments["layers"] = [replace(spec, max_norm=None) for spec in arguments["layers"]]
+    free = type(network).__new__(type(network))
+    free.__setstate__(state)
+    with suppress(FloatingPointError):  # as of the step itself
+        free.train_step(X, y, sample_weight)
+    norms = [np.sqrt(np.square(one.weights, dtype=np.float64).sum(axis=0)) for one in free.layers]
+    return [own if has else None for own, has in zip(norms, limited, strict=True)]
 
 
 def _value(rule, numbers):

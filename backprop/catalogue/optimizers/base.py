@@ -29,6 +29,14 @@ class Rule(NamedTuple):
         """The symbol as a formula, which writes it."""
         return Formula(self.symbol)
 
+    def to_dict(self) -> dict:
+        """What JSON can hold of it."""
+        return {
+            "title": self.title,
+            "target": self.target.tree(),
+            "formula": self.formula.tree(),
+        }
+
 
 # Fields of every optimizer, which the core knows by name. A file that is older than one of `ADDED`
 # does not have it, and its training did without.

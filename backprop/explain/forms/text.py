@@ -441,6 +441,12 @@ def _step_lines(trace):
         reads_sums = "sums" in rule.formula.symbols
         sums = "; Σs is the sum of the sample weights" if reads_sums else ""
         formulas[i] += f"   (weights only{sums})"
+    limits = [
+        f"then the weights of each unit of {layer.name} are scaled down to a norm of "
+        f"{number(layer.max_norm)}, where it is larger"
+        for layer in trace.layers
+        if layer.norms is not None
+    ]
     note = "There is no dropout in these networks."
     if not (optimizer.clip_rules or optimizer.decay_rules):
         note = "This network has no weight decay and no dropout: nothing else enters the gradient."
@@ -448,6 +454,7 @@ def _step_lines(trace):
         _headline(f"The next step of {optimizer.title}"),
         *formulas,
         f"  with {', '.join(settings)}",
+        *limits,
         f"C before {number(trace.cost)}, after {number(trace.cost_after_step)} "
         f"({_change(trace.cost_after_step - trace.cost)})",
         note,

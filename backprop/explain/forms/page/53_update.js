@@ -29,6 +29,7 @@ function valuesBefore(trace, parameter) {
     ...Object.fromEntries(moments.map(([symbol, layers]) => [symbol, parameterAt(layers[parameter.layer], parameter)])),
     g: parameterAt(own.gradient, parameter),
     w: parameterAt(own, parameter),
+    ...own.limit?.units[parameter.to],
   };
 }
 
@@ -41,7 +42,9 @@ function assignmentsOf(trace, parameter) {
   const found = [gradientAssignment(parameter, values, before[0])];
   values.g = found[0].result;
   const others = before[0]?.target.symbol === "g" ? before.slice(1) : before;
-  for (const rule of [...others, ...trace.optimizer.rules]) {
+  const { limit } = trace.layers[parameter.layer];
+  const after = limit && parameter.from !== BIAS ? [limit.rule] : [];
+  for (const rule of [...others, ...trace.optimizer.rules, ...after]) {
     const next = assignment(rule, values, put);
     values[next.name] = next.result;
     found.push(next);
