@@ -530,7 +530,7 @@ def _layer_dict(layer, difference, unsettled, slopes):
         "dz": layer.dz,
         "dz_rms": slopes.size,
         "dz_ratio": slopes.ratio,
-        "limit": layer.norms is not None and update.limit_dict(layer),
+        "limit": None if layer.norms is None else update.limit_dict(layer),
         **{name: None if part is None else part._asdict() for name, part in parts.items()},
     }
 
