@@ -13,7 +13,9 @@ from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
-    from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
+    from backprop.catalogue.averages import EMA, SWA
+    from backprop.catalogue.optimizers.adam import Adam, AdamW
+    from backprop.catalogue.optimizers.adam_variants import Adamax, AMSGrad, NAdam, RAdam
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
     from backprop.catalogue.optimizers.lbfgs import LBFGS
     from backprop.catalogue.optimizers.muon import Muon
@@ -41,6 +43,7 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
 
 _ESTIMATORS = "backprop.estimators"
 _OPTIMIZERS = "backprop.catalogue.optimizers"
+_AVERAGES = "backprop.catalogue.averages"
 _SCHEDULES = "backprop.catalogue.schedules"
 _HOME = {
     "Network": "backprop.network",
@@ -59,6 +62,8 @@ _HOME = {
     "Rprop": _OPTIMIZERS,
     "LBFGS": _OPTIMIZERS,
     "Muon": _OPTIMIZERS,
+    "EMA": _AVERAGES,
+    "SWA": _AVERAGES,
     "Constant": _SCHEDULES,
     "StepDecay": _SCHEDULES,
     "ExponentialDecay": _SCHEDULES,
@@ -78,8 +83,10 @@ _HOME = {
 
 # Without the estimators, so that `from backprop import *` does not need scikit-learn.
 __all__ = [
+    "EMA",
     "LBFGS",
     "SGD",
+    "SWA",
     "AMSGrad",
     "Adadelta",
     "Adagrad",

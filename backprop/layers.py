@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
+from math import inf
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from backprop.catalogue import records
@@ -63,6 +64,10 @@ class Dense(records.Hinted):
         Otherwise training leaves the weights and the bias as they are, decay included.
     learning_rate_factor : float, default 1.0
         What the optimizer's learning rate is multiplied by for this layer, at least 0.
+    max_norm : float, optional
+        The largest L2 norm that the incoming weights of a unit, a column of W, may have, above 0:
+        after each step columns that exceed it are scaled down to it (Srivastava et al. 2014). The
+        bias is not among them.
 
     Raises
     ------
@@ -80,6 +85,7 @@ class Dense(records.Hinted):
     use_bias: bool = True
     trainable: bool = True
     learning_rate_factor: float = 1.0
+    max_norm: float | None = None
 
     keyword_aliases: ClassVar[dict[str, str]] = {
         "n_units": "units",
@@ -87,6 +93,9 @@ class Dense(records.Hinted):
         "n_outputs": "units",
         "out_features": "units",
         "function": "activation",
+        "maxnorm": "max_norm",
+        "kernel_constraint": "max_norm",
+        "max_value": "max_norm",
         "nonlinearity": "activation",
         "normalization": "norm",
         "batch_norm": "norm",
@@ -127,6 +136,9 @@ class Dense(records.Hinted):
         object.__setattr__(self, "trainable", check_flag("trainable", self.trainable))
         factor = check_real("learning_rate_factor", self.learning_rate_factor, 0)
         object.__setattr__(self, "learning_rate_factor", factor)
+        if self.max_norm is not None:
+            most = check_real("max_norm", self.max_norm, 0, above=True)
+            object.__setattr__(self, "max_norm", most)
 
     def _find_norm(self):
         return records.find("norm", self.norm, NORMS, NORM_ALIASES)
@@ -356,6 +368,13 @@ class Gradient(Arrays):
     what the layer learns beside them."""
 
 
+def named_rows(spec, views):
+    """The core's views of a layer by name, what training gathers included."""
+    arrays = layer_arrays(spec, views)
+    rows = views[2][len(spec.learned) :]
+    return {**arrays.parameters, **dict(zip(spec.gathered, rows, strict=True))}
+
+
 def layer_arrays(spec, views, kind=Arrays):
     """The core's views of a layer, by name."""
     weights, bias, beside = views
@@ -407,6 +426,7 @@ def core_layers(n_inputs, specs):
                 "dropout": spec.dropout,
                 "noise": spec.noise,
                 "residual": spec.residual,
+                "max_norm": inf if spec.max_norm is None else spec.max_norm,
                 "norm": norm
                 and (norm.is_over_samples, norm.settings["epsilon"], norm.running_rate),
                 "beside": [*spec.learned.values(), *spec.gathered.values()],

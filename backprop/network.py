@@ -13,7 +13,14 @@ from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import Optimizer, find_optimizer
 from backprop.config import available_threads
 from backprop.history import History
-from backprop.layers import Arrays, Layer, check_layers, check_residual, core_layers
+from backprop.layers import (
+    Arrays,
+    Layer,
+    check_layers,
+    check_residual,
+    core_layers,
+    named_rows,
+)
 from backprop.progress import progress_bar
 from backprop.stepwise import Gradient, Stepwise
 from backprop.validation import (
@@ -256,6 +263,9 @@ class Network(Stepwise):
             settings=value.settings,
             schedule=value.schedule,
             matrices=value.matrices,
+            clips=value.clips,
+            parts=value.accumulate,
+            average=None if value.average is None else value.average.row,
         )
         self._optimizer = value
 
@@ -495,20 +505,46 @@ class Network(Stepwise):
     def copy(self, *, dtype: DTypeLike | None = None, n_threads: int | None = None) -> Network:
         """A network of its own with the same parameters, seed and counts.
 
-        With the same dtype it has the optimizer's moments too, and training goes on to the same
-        bits. By default dtype and n_threads are those of this one.
+        With the same dtype it has the optimizer's moments and averages too, and training goes on to
+        the same bits. By default dtype and n_threads are those of this one.
         """
         from backprop import storage
 
         state = storage.state(self)
         dtype = self.dtype if dtype is None else check_dtype(dtype)
         if dtype != self.dtype:
-            state["moments"] = None
+            state["moments"], state["averages"], state["n_averaged"] = None, None, 0
         state["arguments"]["dtype"] = str(dtype)
         if n_threads is not None:
             state["arguments"]["n_threads"] = n_threads
         twin = type(self).__new__(type(self))
         twin.__setstate__(state)
+        return twin
+
+    def averaged(self) -> Network:
+        """A copy whose weights and biases are the averages that the optimizer keeps.
+
+        It predicts with them; this network trains on as it would without. See
+        ``backprop.catalogue.averages``.
+
+        Raises
+        ------
+        RuntimeError
+            When the optimizer keeps no average, or there has been nothing to average yet.
+        """
+        if self.optimizer.average is None:
+            raise RuntimeError(
+                "averaged() needs an optimizer that keeps an average, such as "
+                "bp.Adam(average=bp.EMA())"
+            )
+        if self._core.n_averaged == 0:
+            raise RuntimeError(
+                f"there is no average yet: {self.optimizer.average!r} has met no weights"
+            )
+        twin = self.copy()
+        for layer, averages in zip(twin.layers, self._averages(), strict=True):
+            for name, array in {**layer.parameters, **layer.statistics}.items():
+                array[...] = averages[name]
         return twin
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -565,6 +601,13 @@ class Network(Stepwise):
 
         self.__init__(**state["arguments"])
         storage.set_state(self, state)
+
+    def _averages(self):
+        """[{name: view} of each layer] of the averages that the optimizer keeps; [] of none."""
+        if self.optimizer.average is None:
+            return []
+        both = zip(self._specs, self._core.average_views(), strict=True)
+        return [named_rows(spec, views) for spec, views in both]
 
     def _mixes_samples(self):
         """Whether a sample's outputs in training depend on the samples beside it."""

@@ -36,6 +36,7 @@ plain numpy too: `backprop/catalogue`. This module is what the fast network is t
 nothing else in the library imports it.
 """
 
+import copy
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -228,6 +229,42 @@ def sum_of_squares(weights):
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 
 
+def mean_gradient(parts):
+    """(the mean gradient of all samples, the sum of their weights), of parts of a batch.
+
+    Each part: (its gradients, one for each layer, and the sum of its sample weights). Where all
+    weigh nothing, so do their gradients, and the sum is infinite: nothing else enters them.
+    """
+    total = sum(weight for _, weight in parts)
+    if len(parts) == 1:
+        return parts[0][0], total if total > 0 else np.inf
+    mean = [own.copy() for own in parts[0][0]]
+    for part, (gradients, weight) in enumerate(parts):
+        share = weight / total if total > 0 else 0.0
+        for own, found in zip(mean, gradients, strict=True):
+            for name, array in own.parameters.items():
+                array[...] = (array if part else 0) + share * found.parameters[name]
+    return mean, total if total > 0 else np.inf
+
+
+# ---- Beside the optimizer's step -----------------------------------------------------------------
+
+
+def limited_columns(weights, most):
+    """Each unit's incoming weights, a column of W [n_in][n_out], scaled down to a norm of `most`.
+
+    Srivastava et al. 2014, section 5.1. The bias of a unit is not among them.
+    """
+    norms = np.sqrt(np.square(weights, dtype=np.float64).sum(axis=0))
+    factors = np.where(norms > most, most / np.maximum(norms, most), 1)
+    return weights * factors.astype(weights.dtype)
+
+
+def followed(average, weights, share):
+    """An average of weights after one more of them: a share of the way towards it."""
+    return average + average.dtype.type(share) * (weights - average)
+
+
 # ---- One layer, forward and backward ------------------------------------------------------------
 
 
@@ -347,6 +384,7 @@ class Layer:
     use_bias: bool = True
     trainable: bool = True
     learning_rate_factor: float = 1.0
+    max_norm: float | None = None
 
     @property
     def units(self):
@@ -382,9 +420,15 @@ def new_layer(spec, weights, dtype):
     gathered = {name: np.full(spec.units, start, dtype) for name, start in spec.gathered.items()}
     bias = np.zeros(spec.units, dtype)
     options = "dropout", "noise", "residual", "use_bias", "trainable", "learning_rate_factor"
+    options += ("max_norm",)
     how = {name: getattr(spec, name) for name in options}
     norm = spec.norm_function
     return Layer(weights, bias, spec.function, norm=norm, beside=beside, statistics=gathered, **how)
+
+
+def all_of(layer):
+    """{name: array} of what a layer learns and gathers."""
+    return {**layer.parameters, **layer.statistics}
 
 
 def zeros_like(layer):
@@ -445,6 +489,12 @@ class Network:
         }
         self._passed = None  # what the last `forward` has kept
         self._gradients = None  # of the last `backward`
+        self._part = 0  # of a step that takes several batches
+        self._averages = [
+            {name: np.zeros_like(array) for name, array in all_of(layer).items()}
+            for layer in self.layers
+        ]
+        self._n_averaged = 0
 
     # -- the chain rule, there and back --
 
@@ -466,14 +516,14 @@ class Network:
 
     def _dropped(self, purpose, layer, rate, shape):
         """The factors of dropout in the next step; 1 where nothing is dropped."""
-        state = stream(stream(self.seed, purpose, layer), self.steps, 0)
+        state = stream(stream(self.seed, purpose, layer), self.steps, self._part)
         return dropout_factors(state, rate, *shape, self.dtype)
 
     def _noise(self, layer, deviation, shape):
         """What the next step adds to a layer's outputs."""
         if deviation == 0:
             return 0
-        state = stream(stream(self.seed, NOISE, layer), self.steps, 0)
+        state = stream(stream(self.seed, NOISE, layer), self.steps, self._part)
         return (deviation * normal_noise(state, *shape)).astype(self.dtype)
 
     def _backward(self, passed, da):
@@ -485,28 +535,52 @@ class Network:
         return da * self._dropped(INPUT_DROPOUT, 0, self.input_dropout, da.shape), gradients
 
     def _update(self, gradients, total=1.0):
-        """The optimizer's step; `total`: the sum of the batch's sample weights.
-
-        With it, what norms gather takes a step towards the batch's statistics.
-        """
+        """The optimizer's step; `total`: the sum of the batch's sample weights."""
         rate = self.optimizer.rate_at(self.steps, self.epochs_trained, self.schedule_state)
         self.steps += 1
-        for i, (layer, gradient) in enumerate(zip(self.layers, gradients, strict=True)):
+        for i, (layer, gradient) in enumerate(
+            zip(self.layers, self._clipped(gradients), strict=True)
+        ):
             if not layer.trainable:
                 continue
             own_rate = rate * layer.learning_rate_factor
             moments = [per_layer[i].parameters for per_layer in self._moments.values()]
             is_hidden = i + 1 < len(self.layers)
             for name, w in layer.parameters.items():
-                own, g = [of_layer[name] for of_layer in moments], gradient.parameters[name]
+                own, g = [of_layer[name] for of_layer in moments], gradient[name]
                 sums = total if name == "weights" else None  # which alone decay
                 if name == "weights" and is_hidden and self.optimizer.matrices is not None:
                     self.optimizer.update_matrix(w, g, own[0], sums, own_rate)
                 else:
                     self.optimizer.update(w, g, own, self.steps, sums, own_rate)
-            if layer.statistics:
-                passed = self._passed[i]
-                layer.norm.follow(layer.statistics, passed.norm[-1], len(passed.z))
+            if layer.max_norm is not None:
+                layer.weights[...] = limited_columns(layer.weights, layer.max_norm)
+        if self.optimizer.average is not None and self.optimizer.average.first_epoch is None:
+            self._average()
+
+    def _clipped(self, gradients):
+        """{name: array} of each layer, clipped; a frozen layer's are no part of the norm."""
+        given = [
+            list(gradient.parameters.values()) if layer.trainable else []
+            for layer, gradient in zip(self.layers, gradients, strict=True)
+        ]
+        names = [list(gradient.parameters) for gradient in gradients]
+        clipped = self.optimizer.clipped(given)
+        return [dict(zip(*both, strict=False)) for both in zip(names, clipped, strict=True)]
+
+    def _follow(self, passed):
+        """What norms gather takes a step towards the batch's statistics."""
+        for layer, own in zip(self.layers, passed, strict=True):
+            if layer.statistics and layer.trainable:
+                layer.norm.follow(layer.statistics, own.norm[-1], len(own.z))
+
+    def _average(self):
+        """Move the averages towards the parameters as they are, and towards what is gathered."""
+        share = self.optimizer.average.share(self._n_averaged)
+        for average, layer in zip(self._averages, self.layers, strict=True):
+            for name, array in all_of(layer).items():
+                average[name][...] = followed(average[name], array, share)
+        self._n_averaged += 1
 
     def loss_and_gradients(self, X, y, sample_weight=None):
         """Cost of a batch, and its gradient with respect to every layer's parameters."""
@@ -518,13 +592,11 @@ class Network:
 
     def train_step(self, X, y, sample_weight=None):
         """One optimizer step on one batch; the cost before the step."""
-        return finite(self._step(X, y, sample_weight), X)
-
-    def _step(self, X, y, sample_weight):
         cost, gradients = self.loss_and_gradients(X, y, sample_weight)
         total = len(X) if sample_weight is None else np.sum(sample_weight, dtype=np.float64)
-        self._update(gradients, total if total > 0 else np.inf)
-        return cost
+        self._update(*mean_gradient([(gradients, total)]))
+        self._follow(self._passed)
+        return finite(cost, X)
 
     # -- training --
 
@@ -550,6 +622,10 @@ class Network:
             loss = self._epoch(X, y, sample_weight, batch_size, shuffle)
             history.loss.append(finite(loss, X))
             history.seconds.append(time.perf_counter() - started)
+            if self.optimizer.average is not None:
+                first = self.optimizer.average.first_epoch
+                if first is not None and self.epochs_trained >= first:
+                    self._average()
             self.epochs_trained += 1
             if validation_data is not None:
                 result = self.evaluate(*validation_data)
@@ -572,11 +648,18 @@ class Network:
         order = np.arange(n)
         if shuffled:
             order = shuffle(stream(self.seed, SHUFFLE, self.epochs_trained), n)
-        total = 0.0
+        total, parts = 0.0, []
         for first in range(0, n, batch_size):
             rows = order[first : first + batch_size]
-            cost = self._step(X[rows], y[rows], sample_weight[rows])
-            total += cost * sample_weight[rows].sum(dtype=np.float64)
+            self._part = len(parts)
+            cost, gradients = self.loss_and_gradients(X[rows], y[rows], sample_weight[rows])
+            parts.append((gradients, sample_weight[rows].sum(dtype=np.float64)))
+            self._follow(self._passed)
+            total += cost * parts[-1][1]
+            if len(parts) == self.optimizer.accumulate or first + batch_size >= n:
+                self._update(*mean_gradient(parts))
+                parts = []
+        self._part = 0
         weight = sample_weight.sum(dtype=np.float64)
         return float(total / weight) if weight > 0 else 0.0
 
@@ -606,6 +689,16 @@ class Network:
             return {"loss": cost, "pinball": cost_of_p / self.n_outputs}
         return {"loss": cost, "d2": d2(self._loss, a, y, sample_weight)}
 
+    def averaged(self):
+        """A copy whose parameters are the averages that the optimizer keeps."""
+        if self._n_averaged == 0:
+            raise RuntimeError("averaged: there is no average yet")
+        twin = copy.deepcopy(self)
+        for average, layer in zip(self._averages, twin.layers, strict=True):
+            for name, array in all_of(layer).items():
+                array[...] = average[name]
+        return twin
+
     # -- a loss of one's own --
 
     def forward(self, X):
@@ -629,6 +722,7 @@ class Network:
         if self._gradients is None:
             raise RuntimeError("update: call backward first")
         self._update(self._gradients)
+        self._follow(self._passed)
 
     def optimizer_state(self):
         """{name of a moment: [(for the weights, for the bias, …) of each layer]}."""

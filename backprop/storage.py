@@ -5,9 +5,10 @@ Decisions, and why:
 
 A. safetensors: it cannot run code when read, is memory-mapped, and every framework can read the
    weights.
-B. The file holds what continues a training bit for bit: parameters, the optimizer's moments, the
-   counts of steps and epochs (Adam's bias correction and the shuffles depend on them), the seed,
-   and input offset and scale as float64 tensors, since decimal text would have to be trusted.
+B. The file holds what continues a training bit for bit: parameters, the optimizer's moments and
+   averages, the counts of steps and epochs (Adam's bias correction and the shuffles depend on
+   them), the seed, and input offset and scale as float64 tensors, since decimal text would have to
+   be trusted.
 C. It is written beside its final name, flushed to the disk and renamed: a reader sees the old file
    or the new one.
 D. Before a network is built, the shapes that the description claims are compared with those of the
@@ -16,11 +17,10 @@ D. Before a network is built, the shapes that the description claims are compare
 
 Layout: ``layers.<i>.weights`` [in][out]; where a layer has them ``.bias`` [out], ``.scale``,
 ``.shift``, ``.mean`` and ``.variance`` of its norm, the parameter of its activation [out];
-``optimizer.<moment>.<i>.weights``, ``.bias`` and so on; ``input_offset`` [in], ``input_scale``
-[in].
-The metadata entry ``backprop`` is the JSON. There an activation or a loss is its name; or, with
-other values of its parameters than the defaults, {"name": …, <parameter>: …}. A loss of one's own
-is {"own": its name}; the function has to be given to `load`.
+``optimizer.<moment>.<i>.weights``, ``average.<i>.weights`` and so on; ``input_offset`` and
+``input_scale`` [in]. The metadata entry ``backprop`` is the JSON. There an activation or a loss is
+its name; or, with other values of its parameters than the defaults, {"name": …, <parameter>: …}. A
+loss of one's own is {"own": its name}; the function has to be given to `load`.
 """
 
 import json
@@ -36,7 +36,7 @@ from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import ADDED, OPTIMIZERS, OTHERS
 from backprop.catalogue.records import described
 from backprop.layers import described_layer
-from backprop.validation import MAX_SEED, check_integer, check_path
+from backprop.validation import MAX_COUNT, MAX_SEED, check_integer, check_path
 
 FORMAT_VERSION = 1
 _ENTRY = "backprop"
@@ -79,6 +79,7 @@ def save(network, path, preprocessing=None):
         "epochs_trained": network.epochs_trained,
         "steps": network.steps,
         "schedule_state": network.schedule_state,
+        "n_averaged": network._core.n_averaged,
         "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
     }
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in _tensors(network).items()}
@@ -107,6 +108,8 @@ def state(network):
             name: [_copies(arrays.parameters) for arrays in layers]
             for name, layers in network.optimizer_state().items()
         },
+        "averages": [_copies(arrays) for arrays in network._averages()],
+        "n_averaged": network._core.n_averaged,
         "steps": network.steps,
         "epochs_trained": network.epochs_trained,
         "schedule_state": network.schedule_state,
@@ -121,6 +124,10 @@ def set_state(network, state):
     for name, saved_moments in (state["moments"] or {}).items():
         for own, saved in zip(network.optimizer_state()[name], saved_moments, strict=True):
             _set_arrays(own.parameters, saved)
+    if state.get("averages"):
+        for own, saved in zip(network._averages(), state["averages"], strict=True):
+            _set_arrays(own, saved)
+    network._core.n_averaged = state.get("n_averaged", 0)
     network.steps = state["steps"]
     network.epochs_trained = state["epochs_trained"]
     network.schedule_state = state["schedule_state"]
@@ -236,6 +243,9 @@ def _tensors(network):
         for i, arrays in enumerate(layers):
             for name, array in arrays.parameters.items():
                 tensors[f"optimizer.{moment}.{i}.{name}"] = array
+    for i, arrays in enumerate(network._averages()):
+        for name, array in arrays.items():
+            tensors[f"average.{i}.{name}"] = array
     for name in ("input_offset", "input_scale"):
         if getattr(network, name) is not None:
             tensors[name] = getattr(network, name)
@@ -331,6 +341,8 @@ def _build(file, description, n_threads, loss):
     network.epochs_trained, network.steps = description["epochs_trained"], description["steps"]
     if "schedule_state" in description:  # older files have none
         network.schedule_state = description["schedule_state"]
+    n_averaged = description.get("n_averaged", 0)  # older files have none
+    network._core.n_averaged = check_integer("n_averaged", n_averaged, 0, MAX_COUNT)
     return network
 
 

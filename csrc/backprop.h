@@ -231,6 +231,15 @@ typedef struct {
     /* values += others, columns [first, last): whole vectors */
     void (*add)(void *values /* IN OUT [rows][ld] */, const void *others /* [rows][ld] */, int64_t ld, int64_t rows,
                 int64_t first, int64_t last);
+    /* gradients that are kept, in place: times the factor, then clipped to [-bound, bound]; columns: whole vectors */
+    void (*limit)(void *values /* IN OUT [rows][ld] */, int64_t ld, int64_t rows, int64_t columns, double factor,
+                  double bound);
+    /* averages of weights: towards the values by a share of the way; columns: whole vectors */
+    void (*follow)(const void *values /* [rows][ld] */, void *averages /* IN OUT [rows][ld] */, int64_t ld,
+                   int64_t rows, int64_t columns, double share);
+    /* in place: columns [first, last), whole vectors, whose L2 norm is above `most` are scaled down to it */
+    void (*limit_columns)(void *values /* IN OUT [rows][ld] */, int64_t ld, int64_t rows, int64_t first, int64_t last,
+                          double most);
     /* elementwise functions on their own, for the tests; count: any */
     void (*apply)(const bp_activation *activation, const void *in, void *out, void *slope, int64_t count);
     void (*evaluate)(int function, const void *in, void *out, int64_t count);

@@ -4,11 +4,14 @@ import inspect
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+import backprop as bp
 from backprop.catalogue.activations import ACTIVATIONS
+from backprop.catalogue.averages import AVERAGES
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.norms import NORMS, Norm
 from backprop.catalogue.optimizers import OPTIMIZERS, OTHERS
+from backprop.catalogue.optimizers.base import Common
 from backprop.catalogue.records import shown
 from backprop.catalogue.schedules import SCHEDULES
 
@@ -56,6 +59,11 @@ OPTIMIZERS_HEAD = """
 gradient, t the number of the step, counted from 1, and lr the learning rate. Weights, not biases,
 decay before: `g = g + lambda_ / sums * w` with `l2`, `g = g + lambda_1 / sums * sign(w)` with `l1`,
 `w = w - lr * delta * w` with `weight_decay`, where sums is the sum of the sample weights.
+Before all else gradients are clipped, where that is asked for (norm is that of all of them):
+CLIPPED
+
+Every optimizer takes as well, by keyword:
+COMMON
 
 | | a step | arguments | source |
 |---|---|---|---|
@@ -73,6 +81,15 @@ SCHEDULES_HEAD = """
 number of the step (or of the epoch, with `per="epoch"`), counted from 0.
 
 | | factor | arguments | when | source |
+|---|---|---|---|---|
+"""
+AVERAGES_HEAD = """
+## Averages
+
+`bp.Adam(1e-3, average=bp.EMA())`: kept beside the weights and biases w, for `net.averaged()`; n is
+how many it holds, and the first is taken as it is.
+
+| | next | arguments | when | source |
 |---|---|---|---|---|
 """
 INITIALIZERS_HEAD = """
@@ -102,16 +119,27 @@ def page():
             *map(loss_row, LOSSES.values()),
             ADVICE_HEAD,
             *(f'- `"{one.name}"`: {one.advice}\n' for one in LOSSES.values()),
-            OPTIMIZERS_HEAD,
+            optimizers_head(),
             *(optimizer_row(kind, given) for kind, given in optimizers),
             OTHERS_HEAD,
             *map(other_row, OTHERS.values()),
             SCHEDULES_HEAD,
             *map(schedule_row, SCHEDULES.values()),
+            AVERAGES_HEAD,
+            *map(average_row, AVERAGES.values()),
             INITIALIZERS_HEAD,
             *map(initializer_row, INITIALIZERS.values()),
         ]
     )
+
+
+def optimizers_head():
+    """With what all optimizers have in common, as the catalogue has it."""
+    clipping = bp.SGD(clip_value=1.0, clip_norm=1.0)
+    clips = [f"`{rule.symbol} = {rule.formula.expression}`" for rule in clipping.clip_rules]
+    clipped = f"{clips[0]} with `clip_value`,\n{clips[1]} with `clip_norm`."
+    common = ", ".join(f"`{one.name}={one.default}`" for one in fields(Common)) + "."
+    return OPTIMIZERS_HEAD.replace("CLIPPED", clipped).replace("COMMON", common)
 
 
 def activation_row(one):
@@ -154,10 +182,17 @@ def initializer_row(one):
     return row(f'`"{one.name}"`', one.formula, parameters(one), one.advice, one.source)
 
 
+def average_row(kind):
+    cells = f"`{kind.__name__}`", f"`{kind.formula}`", f"`{defaults(kind)}`", kind.advice
+    return row(*cells, source_of(kind))
+
+
 def defaults(kind):
     """Its arguments as they are called, with their defaults."""
     return ", ".join(
-        one.name if one.default is MISSING else f"{one.name}={one.default}" for one in fields(kind)
+        one.name if one.default is MISSING else f"{one.name}={one.default}"
+        for one in fields(kind)
+        if not one.kw_only
     )
 
 

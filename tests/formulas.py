@@ -15,6 +15,9 @@ OPTIMIZERS = [
         nesterov_l2=bp.SGD(0.1, 0.9, nesterov=True, l2=0.4),
         adam=bp.Adam(0.02),
         adam_l2=bp.Adam(0.02, l2=0.4),
+        clipped=bp.SGD(0.1, 0.9, clip_norm=0.3),
+        clipped_by_value=bp.Adam(0.02, clip_value=0.05),
+        clipped_twice=bp.SGD(0.1, clip_value=0.2, clip_norm=0.3, l2=0.4, weight_decay=0.1),
         epsilon_hat=bp.Adam(0.02, l2=0.4, epsilon=1e-3, epsilon_hat=True),
     ).values()
 ]

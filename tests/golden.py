@@ -84,6 +84,8 @@ OPTIMIZERS = {
     "rprop": bp.Rprop,
     "adamw": lambda: bp.AdamW(0.01),
     "sgd, every decay": lambda: bp.SGD(0.05, l2=0.1, l1=0.2, weight_decay=0.1),
+    "adam, clipped": lambda: bp.Adam(0.01, clip_norm=0.5),
+    "momentum, clipped, accumulated": lambda: bp.SGD(0.05, 0.9, clip_value=0.1, accumulate=2),
 }
 # what a layer may have beside its product: of the second layer, which has as many inputs as units
 OPERATIONS = {

@@ -318,6 +318,29 @@ def test_an_optimizer_of_which_only_the_record_is_there(open_page, l2):
     assert "how much is kept" in page.text()
 
 
+def test_a_clipped_gradient(open_page):
+    """The gradient and its first limit share a line."""
+    net = network((2, 3, 1), optimizer=bp.SGD(0.1, clip_value=0.01, clip_norm=0.005, l2=0.3))
+    trace = net.explain(*batch((2, 3, 1)))
+    page = open_page(trace)
+    page.open_tab("update")
+    for place in [(0, 1, 2), (1, "bias", 0)]:
+        page.choose(*place)
+        lines = trace.gradient(*place).update
+        assert page.values(".assignment .outcome") == pytest.approx(
+            [line.value for line in lines], rel=1e-12
+        )
+        first, second, *_ = (page.formulas(row)[0] for row in rows_of(page))
+        cost = f"(∂C)/(∂{linear(trace.gradient(*place).symbol)})"
+        assert first == f"g←max(−c_value,min(c_value,{cost}))"
+        assert second.startswith("g←g·min(1,(c_norm)/(norm+")
+    assert "the norm of all gradients" in page.text()
+
+
+def rows_of(page):
+    return [f".assignment:nth-child({i + 1})" for i in range(len(page.all(".assignment")))]
+
+
 def test_a_power_of_a_small_number(open_page):
     """In brackets: 2·10⁻⁷² is no square of 2·10⁻⁷."""
     trace = network((2, 2, 1), optimizer=bp.Adam(1e-5)).explain([[3e-5, -2e-6]], [0.5])

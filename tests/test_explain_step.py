@@ -30,10 +30,12 @@ def stepped(optimizer, weight):
     values = {**settings_of(trace), **before}
     is_bias = weight.source == "bias"
     lines = []
-    for rule in optimizer.rules if is_bias else (*optimizer.decay_rules, *optimizer.rules):
+    decays = () if is_bias else optimizer.decay_rules
+    for rule in (*optimizer.clip_rules, *decays, *optimizer.rules):
         values[rule.symbol] = float(rule.formula.evaluate(values))
         lines.append((rule.symbol, values[rule.symbol]))
-    g = np.array([weight.gradient])
+    layer = optimizer.clipped([layer.gradient for layer in trace.layers])[weight.layer]
+    g = np.array([layer[1][weight.unit] if is_bias else layer[0][weight.source, weight.unit]])
     sums = None if is_bias else trace.weight_sum
     optimizer.update(w, g, moments, trace.steps + 1, sums=sums)
     for symbol, array in zip((*signs, "w"), (*moments, w), strict=True):
@@ -45,7 +47,13 @@ def settings_of(trace):
     """{symbol: number} of all that the lines of a step may read beside gradient and moments."""
     optimizer = trace.optimizer
     decays = {symbol: getattr(optimizer, name) for name, symbol in optimizer.decay_symbols.items()}
-    return {**optimizer.numbers_at(trace.steps + 1), **decays, "sums": trace.weight_sum}
+    clips = optimizer.clip_numbers
+    if optimizer.clip_norm:
+        most = optimizer.clip_value or np.inf
+        clipped = [np.clip(g, -most, most) for layer in trace.layers for g in layer.gradient]
+        clips["norm"] = np.sqrt(sum((g**2).sum() for g in clipped))
+    numbers = optimizer.numbers_at(trace.steps + 1)
+    return {**numbers, **clips, **decays, "sums": trace.weight_sum}
 
 
 def in_text(values):
@@ -167,7 +175,7 @@ def test_the_step_in_to_dict(optimizer):
     assert found["decay"] == pytest.approx(optimizer.l2 / trace.weight_sum)
     settings = {setting["symbol"]["symbol"]: setting["value"] for setting in found["settings"]}
     assert settings.items() <= settings_of(trace).items()
-    rules = [*found["decay_rules"], *found["rules"]]
+    rules = [*found["clip_rules"], *found["decay_rules"], *found["rules"]]
     for i in range(2):
         before, lines = stepped(optimizer, trace.gradient(i, 0, 1))
         values = {**settings, **{name: before[name] for name in "wg"}}

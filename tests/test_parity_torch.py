@@ -103,8 +103,8 @@ def cost(weights, biases, X, y):
     return ((a - torch.tensor(y)) ** 2).sum() / 2 / len(X)
 
 
-def assert_equal_paths(ours, make_theirs, penalty=None, schedule=None):
-    """`penalty`: of the weights, what is added to the cost."""
+def assert_equal_paths(ours, make_theirs, penalty=None, schedule=None, clip=None):
+    """`penalty`: of the weights, what is added to the cost; `clip`: called before each step."""
     net = network(ours)
     weights, biases = parameters_of(net)
     theirs = make_theirs(weights, biases)
@@ -116,9 +116,15 @@ def assert_equal_paths(ours, make_theirs, penalty=None, schedule=None):
         if penalty is not None:
             total = total + penalty(weights) / len(X)
         total.backward()
+        if clip is not None:
+            clip([*weights, *biases])
         theirs.step()
         if after_step is not None:
             after_step.step()
+    assert_equal_parameters(net, weights, biases)
+
+
+def assert_equal_parameters(net, weights, biases):
     for layer, w, b in zip(net.layers, weights, biases, strict=True):
         np.testing.assert_allclose(layer.weights, w.detach().numpy(), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(layer.bias, b.detach().numpy(), rtol=1e-9, atol=1e-12)
@@ -156,6 +162,117 @@ def test_decay_of_weights(ours, theirs, settings):
         return sum(ours.l2 / 2 * (w**2).sum() + ours.l1 * w.abs().sum() for w in weights)
 
     assert_equal_paths(ours, make, penalty)
+
+
+def limit_norm(parameters):
+    torch.nn.utils.clip_grad_norm_(parameters, 0.3)
+
+
+def limit_value(parameters):
+    torch.nn.utils.clip_grad_value_(parameters, 0.05)
+
+
+def limit_both(parameters):
+    limit_value(parameters)
+    limit_norm(parameters)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "settings", "clip"),
+    [
+        (bp.SGD(0.1, clip_norm=0.3), optim.SGD, {}, limit_norm),
+        (bp.SGD(0.1, 0.9, clip_value=0.05), optim.SGD, {"momentum": 0.9}, limit_value),
+        (bp.Adam(0.01, clip_norm=0.3), optim.Adam, {}, limit_norm),
+        (
+            bp.Adam(0.01, clip_value=0.05, clip_norm=0.3),
+            optim.Adam,
+            {},
+            limit_both,
+        ),
+        (bp.Rprop(clip_value=0.05), optim.Rprop, {}, limit_value),
+    ],
+    ids=str,
+)
+def test_clipping(ours, theirs, settings, clip):
+    settings = {"lr": ours.learning_rate, **settings}
+    assert_equal_paths(ours, lambda w, b: theirs([*w, *b], **settings), clip=clip)
+
+
+def test_accumulated_gradients():
+    """Four batches a step, whose cost is a quarter of each; the last of an epoch has fewer."""
+    net, rows = network(bp.Adam(0.01, accumulate=4, clip_norm=0.3)), list(batches())
+    X, y = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    weights, biases = parameters_of(net)
+    theirs = optim.Adam([*weights, *biases], lr=0.01)
+    net.fit(X, y, epochs=1, batch_size=16, shuffle=False)
+    for start in range(0, STEPS, 4):
+        step = rows[start : start + 4]
+        theirs.zero_grad()
+        for batch in step:
+            (cost(weights, biases, *batch) / len(step)).backward()
+        limit_norm([*weights, *biases])
+        theirs.step()
+    assert net.steps == 13
+    assert_equal_parameters(net, weights, biases)
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.999])
+def test_moving_averages(decay):
+    net = network(bp.Adam(0.01, average=bp.EMA(decay)))
+    weights, biases = parameters_of(net)
+    holder = torch.nn.ParameterList([*weights, *biases])
+    step = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+    averaged = torch.optim.swa_utils.AveragedModel(holder, multi_avg_fn=step)
+    theirs = optim.Adam(holder.parameters(), lr=0.01)
+    for X, y in batches():
+        net.train_step(X, y)
+        theirs.zero_grad()
+        cost(list(holder)[:2], list(holder)[2:], X, y).backward()
+        theirs.step()
+        averaged.update_parameters(holder)
+    own = list(averaged.module)
+    assert_equal_parameters(net.averaged(), own[:2], own[2:])
+    assert_equal_parameters(net, list(holder)[:2], list(holder)[2:])
+
+
+def test_means_of_epochs():
+    """Ten epochs of five batches, of which those from the fourth on count."""
+    net, rows = network(bp.SGD(0.1, 0.9, average=bp.SWA(3))), list(batches())[:5]
+    X, y = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    weights, biases = parameters_of(net)
+    holder = torch.nn.ParameterList([*weights, *biases])
+    averaged = torch.optim.swa_utils.AveragedModel(holder)
+    theirs = optim.SGD(holder.parameters(), lr=0.1, momentum=0.9)
+    net.fit(X, y, epochs=10, batch_size=16, shuffle=False)
+    for epoch in range(10):
+        for batch in rows:
+            theirs.zero_grad()
+            cost(list(holder)[:2], list(holder)[2:], *batch).backward()
+            theirs.step()
+        if epoch >= 3:
+            averaged.update_parameters(holder)
+    own = list(averaged.module)
+    assert_equal_parameters(net.averaged(), own[:2], own[2:])
+
+
+def test_largest_norms():
+    """PyTorch's renorm divides by the norm + 1e-7; the paper and Keras project, as here."""
+    optimizer, most, exceeded = bp.Adam(0.05), 0.6, 0
+    layers = [bp.Dense(7, "tanh", max_norm=most), bp.Dense(2)]
+    net = bp.Network(5, layers, "squared_error", optimizer, dtype="float64", seed=4)
+    weights, biases = parameters_of(net)
+    theirs = optim.Adam([*weights, *biases], lr=0.05)
+    for X, y in batches():
+        net.train_step(X, y)
+        theirs.zero_grad()
+        cost(weights, biases, X, y).backward()
+        theirs.step()
+        with torch.no_grad():
+            norms = torch.linalg.vector_norm(weights[0], dim=0)
+            exceeded += int((norms > most).sum())
+            weights[0] *= torch.clamp(most / norms, max=1)
+    assert exceeded > STEPS
+    assert_equal_parameters(net, weights, biases)
 
 
 def test_every_optimizer_has_a_pair():

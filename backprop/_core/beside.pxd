@@ -6,3 +6,4 @@ from backprop._core.dense cimport Layer, Run
 
 cdef char *gradient_row(const Layer *layer, const Run *run, int64_t row) noexcept nogil
 cdef void step_rows(const Layer *layer, Run *run, int64_t row, int64_t count) noexcept nogil
+cdef void spend_rows(const Layer *layer, Run *run, int64_t row, int64_t count) noexcept nogil

@@ -28,6 +28,7 @@ cdef struct Layer:
     double dropout          # share of its outputs that a training step drops
     double input_dropout    # of the network's inputs, in the first layer
     double noise            # deviation of what a training step adds to its outputs
+    double max_norm         # of a unit's weights after a step; INFINITY: any
     bint residual           # its inputs are added to its outputs
     Norm norm
     bint keeps              # f'(z), or the z of an activation that learns
@@ -37,7 +38,8 @@ cdef struct Layer:
     char *parameters        # [rows][ldw]: the weights, the bias, then what the operations learn, what they gather
     char *moments[BP_MOMENTS]  # each [rows][ldw], or NULL
     char *gradient          # [rows][ldw], or NULL where the update is fused
-    char *beside_gradient   # [rows - n_in - 1][ldw]: of what the operations learn, where the update is fused
+    char *average           # [rows][ldw], of the parameters, or NULL where none is kept
+    char *beside_gradient   # [rows - n_in - 1][ldw]: of what the operations learn, of this batch
     char *a_in              # [n_in + 1][ld], the last row 1
     char *a_out             # [n_out + 1][ld]: the a_in of the next layer
     char *slope             # [n_out][ld], what it `keeps`, or NULL
@@ -91,8 +93,12 @@ cdef struct Run:
     int n_threads
     bint with_blas
     bint fuse_update
+    bint trains             # epochs: each batch makes a step, or a part of one
     bint parameters_are_far  # with the moments more than the caches hold
     bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
+    int64_t part            # of a step that takes several batches, counted from 0
+    double part_weight      # Σ of the sample weights of its parts so far
+    int64_t n_averaged      # weights that the averages hold
     uint64_t seed           # of the network
     bp_progress progress    # of the optimizer, counted by every thread alike
     int64_t drawn_at        # the count of steps by which forward draws, and backward draws again

@@ -128,7 +128,10 @@ cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
 
 
 cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
-    """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step."""
+    """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step.
+
+    Where a step takes several batches, those after the first add to what the first has left.
+    """
     cdef bp_multiply job
     cdef int i
     job.m, job.n, job.k = layer.trained_rows, layer.columns, run.count
@@ -137,7 +140,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
         job.b, job.ldb = layer.dz, run.ld
     else:
         job.b, job.ldb = layer.dz_transposed, layer.ldw
-    job.c, job.ldc, job.resume = layer.gradient, layer.ldw, False
+    job.c, job.ldc, job.resume = layer.gradient, layer.ldw, run.part > 0
     job.epilogue = BP_UPDATE if run.fuse_update and not layer.is_orthogonal else BP_STORE
     job.step = step_of(layer, run)
     job.decayed = layer.n_in

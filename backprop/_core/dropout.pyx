@@ -1,9 +1,9 @@
 """Dropout: an operation on a layer's outputs, or on the network's inputs, in training only.
 
 Inverted (Srivastava et al. 2014): what is kept is divided by the share that is, so that inference does nothing. The
-factor of an element is drawn by (seed, step, layer, row, column): it is not stored, and its bits depend on no thread.
-Since f'(z) is multiplied by it too, where it is kept for the way back, backward has nothing to do for outputs; but
-where z is kept, for an activation that learns, it multiplies da.
+factor of an element is drawn by (seed, step, part of the step, layer, row, column): it is not stored, and its bits
+depend on no thread. Since f'(z) is multiplied by it too, where it is kept for the way back, backward has nothing to do
+for outputs; but where z is kept, for an activation that learns, it multiplies da.
 """
 from libc.stdint cimport int64_t, uint64_t
 
@@ -74,7 +74,7 @@ cdef void input_factors(const Layer *layer, Run *run, char *ones) noexcept nogil
 
 
 cdef void drop(Run *run, int purpose, int layer, double rate, char *values, char *slope, int64_t rows) noexcept nogil:
-    cdef uint64_t state = stream(stream(run.seed, purpose, layer), <uint64_t>run.drawn_at, 0)
+    cdef uint64_t state = stream(stream(run.seed, purpose, layer), <uint64_t>run.drawn_at, <uint64_t>run.part)
     cdef int64_t first, last
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
     run.kernels.drop(state, rate, values, slope, run.ld, rows, first, last)

@@ -173,6 +173,12 @@ cdef extern from "backprop.h" nogil:
                                  int64_t columns, const void *parameters, void *d_parameters) noexcept nogil
         void (*add)(void *values, const void *others, int64_t ld, int64_t rows, int64_t first,
                     int64_t last) noexcept nogil
+        void (*limit)(void *values, int64_t ld, int64_t rows, int64_t columns, double factor,
+                      double bound) noexcept nogil
+        void (*follow)(const void *values, void *averages, int64_t ld, int64_t rows, int64_t columns,
+                       double share) noexcept nogil
+        void (*limit_columns)(void *values, int64_t ld, int64_t rows, int64_t first, int64_t last,
+                              double most) noexcept nogil
         void (*apply)(const bp_activation *activation, const void *values, void *out, void *slope,
                       int64_t count) noexcept nogil
         void (*evaluate)(int function, const void *values, void *out, int64_t count) noexcept nogil

@@ -5,7 +5,7 @@ what is kept, and the layer's way back is a chain of its own.
 """
 from libc.stdint cimport int64_t
 
-from backprop._core.beside cimport gradient_row, step_rows
+from backprop._core.beside cimport gradient_row, spend_rows, step_rows
 from backprop._core.dense cimport Layer, Operation, Run, meet, row_of, share, spend
 
 
@@ -44,8 +44,7 @@ cdef void learned_backward(const Layer *layer, Run *run) noexcept nogil:
         gradient_row(layer, run, row) + first * run.itemsize)
     spend(run, 4 * (last - first) * run.columns)
     meet(run)
-    if run.fuse_update:
-        step_learned(layer, run)
+    spend_rows(layer, run, row, 1)
 
 
 cdef void step_learned(const Layer *layer, Run *run) noexcept nogil:

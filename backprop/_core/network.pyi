@@ -37,6 +37,7 @@ class Core:
     steps: int
     epochs_trained: int
     schedule_state: Any
+    n_averaged: int
     def configure_optimizer(
         self,
         name: str,
@@ -44,14 +45,18 @@ class Core:
         learning_rate: float,
         decays: tuple[float, float, float],
         settings: Sequence[float],
+        clips: tuple[float, float],
+        parts: int = 1,
         schedule: object = None,
         matrices: tuple[float, float] | None = None,
+        average: tuple[str, float, int | None] | None = None,
     ) -> None: ...
     def configure_layer(
         self, i: int, *, has_bias: bool, frozen: bool, rate_factor: float
     ) -> None: ...
     def views(self, which: Literal["parameters", "gradient"]) -> list[_Views]: ...
     def moment_views(self, which: int) -> list[_Views]: ...
+    def average_views(self) -> list[_Views]: ...
     def plan_threads(self, batch: int) -> int: ...
     def fit(
         self,

@@ -6,6 +6,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.ref cimport Py_DECREF, PyObject
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -23,6 +24,7 @@ from backprop._core.runs cimport differentiate, differentiate_from_output, infer
 from backprop._core.steps cimport (
     Kept, Rows, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs,
 )
+from backprop._core.updates cimport configure, n_parts
 
 from backprop._core.blas import load as load_blas
 
@@ -57,6 +59,7 @@ cdef class Core:
     cdef Muon muon              # its room is None with other optimizers
     cdef object schedule                    # of its learning rate, or None
     cdef public object schedule_state       # what it was told of epochs, or None
+    cdef Training settings                  # what else the optimizer is asked for, for every run
     cdef public int64_t steps               # that it has done
     cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
     cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
@@ -69,8 +72,11 @@ cdef class Core:
     cdef readonly uint64_t seed
     cdef public int64_t epochs_trained
     cdef readonly object dtype
-    cdef object parameters, gradient, input_gradient, offset, scale, muon_room
+    cdef object parameters, gradient, sums, input_gradient, offset, scale, muon_room
     cdef list moments
+    cdef object average         # of the parameters, or None
+    cdef object average_name    # of what it is, or None
+    cdef public int64_t n_averaged  # parameters that it holds
     cdef int64_t forward_rows   # of the batch that backward may follow; 0: none
     cdef int gradients_are      # 0: not those of a `backward`; READY; SPENT by `update`
 
@@ -117,6 +123,8 @@ cdef class Core:
         layer.ldw = row_stride(layer.n_out, self.kernels.itemsize)
         layer.trained_rows, layer.rows, layer.rate_factor = n_in + 1, n_in + 1 + len(given["beside"]), 1
         layer.dropout, layer.noise, layer.residual = given["dropout"], given["noise"], given["residual"]
+        layer.max_norm = given["max_norm"]
+        self.settings.limits_norms |= layer.max_norm < INFINITY
         layer.activation = find_activation(self.kernels, given["activation"][0], given["activation"][1])
         self._describe_norm(layer, given["norm"])
         self._describe_derivative(layer)
@@ -159,15 +167,22 @@ cdef class Core:
             start += self.layers[i].rows * self.layers[i].ldw
         return address(block) + start * <int64_t>self.kernels.itemsize
 
-    def configure_optimizer(self, name, *, double learning_rate, decays, settings, schedule=None, matrices=None):
+    def configure_optimizer(self, name, *, double learning_rate, decays, settings, clips,
+                            int64_t parts=1, schedule=None, matrices=None, average=None):
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0.
 
         `decays`: l2, l1 and weight_decay. `schedule`: None, or what has `rates`, see catalogue/schedules.py.
         `matrices`: None, or what Muon's steps have of their own, the momentum and the share of the rate of all else.
+        `clips`: the most that the norm of all gradients, and each of them, may be. `parts`: batches of a step.
+        `average`: None, or the row of one, see catalogue/averages.py; another kind than before starts anew.
         """
         cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, decays, settings)
         cdef int i, moment
         self._check_idle()
+        average_name = None if average is None else average[0]
+        block = self.average
+        if average_name != self.average_name:
+            block = None if average is None else self._block()
         if (name, matrices is None) != self.optimizer_name:
             count = self.kernels.optimizers[found.code].trait
             self.moments = [self._block() for _ in range(count)]  # without memory for it nothing has changed yet
@@ -175,7 +190,11 @@ cdef class Core:
             for i in range(self.n_layers):
                 for moment in range(BP_MOMENTS):
                     self.layers[i].moments[moment] = self._place(self.moments[moment], i) if moment < count else NULL
-            self._plans_follow()
+        if block is not self.average:
+            self.average, self.average_name, self.n_averaged = block, average_name, 0
+            for i in range(self.n_layers):
+                self.layers[i].average = self._place(block, i) if block is not None else NULL
+        self._plans_follow()
         if (matrices is None) != (self.muon_room is None):
             self.training_plan = self.spare_plan = None  # of whose operations Muon's steps are some
             self.forward_rows = self.gradients_are = 0
@@ -186,6 +205,7 @@ cdef class Core:
         if schedule != self.schedule:
             self.schedule_state = None if schedule is None else schedule.begin()
         self.optimizer, self.optimizer_name, self.schedule = found, (name, matrices is None), schedule
+        configure(&self.settings, clips, parts, average)
 
     def configure_layer(self, int i, *, bint has_bias, bint frozen, double rate_factor):
         """How layer i is trained, from now on; `has_bias` is said once, before anything is planned."""
@@ -220,6 +240,10 @@ cdef class Core:
     def moment_views(self, int which):
         """The same of one of the optimizer's moments, counted from 0."""
         return self._views(self.moments[which])
+
+    def average_views(self):
+        """The same of their average, where one is kept."""
+        return self._views(self.average)
 
     def _views(self, block):
         found, start = [], 0
@@ -284,8 +308,10 @@ cdef class Core:
         s.run.muon = self.muon
         if plan.weighted:
             plan.fill_sample_weights()
+        s.training = self.settings
         s.training.optimizer, s.training.steps, s.training.seed = self.optimizer, self.steps, self.seed
-        s.training.first_step = self.steps
+        s.training.first_step, s.training.n_averaged = self.steps, self.n_averaged
+        s.training.sums = <double *>address(self.sums) if self.sums is not None else NULL
         if self.offset is not None:
             s.rows.offset = <const double *>address(self.offset)
             s.rows.scale = <const double *>address(self.scale)
@@ -325,6 +351,8 @@ cdef class Core:
         self._start(&interrupt, True)
         try:
             self.forward_rows = self.gradients_are = 0
+            if self.settings.keeps_gradients:
+                self._keep_gradients()
             plan = self._training(min(batch_size, len(x)))
             self._prepare(&s, &interrupt, plan, batch_size)
             if shuffled:
@@ -334,21 +362,23 @@ cdef class Core:
             s.rows.order = <int64_t *>address(order) if order is not None else NULL
             training = &s.training
             training.shuffled = shuffled
-            rates = self._rates(n_epochs, -(-int(s.rows.count) // batch_size))
+            n_batches = -(-int(s.rows.count) // batch_size)
+            rates = self._rates(n_epochs, -(-n_batches // int(self.settings.parts)))
             training.rates = <const double *>address(rates) if rates is not None else NULL
             training.first_epoch, training.n_epochs = self.epochs_trained, n_epochs
             training.epoch_losses, training.epoch_seconds = <double *>address(costs), <double *>address(times)
+            training.averages_epochs &= counted
             training.penalty = &penalised if penalty is not None else NULL
             s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
-            s.run.fuse_update = True
+            s.run.fuse_update = not training.keeps_gradients
             _own_steps = self._own_steps(&s)  # which holds their memory
             first_trained = stop_at_frozen(&s)
-            if self.optimizer.code == self.kernels.beside and not self.with_blas:
+            if self.optimizer.code == self.kernels.beside and s.run.fuse_update and not self.with_blas:
                 set_lookahead(&s, x, y)
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
             with nogil:
                 run_team(train_epochs, &s, s.run.n_threads)
-            self.steps = training.steps
+            self.steps, self.n_averaged = training.steps, training.n_averaged
             n_done = training.epochs_done + (s.outcome.diverged and not s.outcome.stopped)
             losses += costs[:n_done].tolist()
             durations += times[:n_done].tolist()
@@ -430,6 +460,7 @@ cdef class Core:
         cdef int i
         if self.gradient is None:
             self.gradient = self._block()
+            self.sums = np.zeros(n_parts(self.layers, self.n_layers))
             for i in range(self.n_layers):
                 self.layers[i].gradient = self._place(self.gradient, i)
             self._plans_follow()
@@ -567,6 +598,7 @@ cdef class Core:
             with nogil:
                 run_team(update, &s, s.run.n_threads)
             self.steps += 1
+            self.n_averaged = s.training.n_averaged
             self.gradients_are = SPENT
         finally:
             self._finish(&interrupt)

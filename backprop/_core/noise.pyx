@@ -1,7 +1,6 @@
 """Gaussian noise on a layer's outputs, in training only.
 
-A number of the standard normal distribution, times the layer's `noise`, drawn by (seed, step, layer, row, column) as
-dropout's factors are. Its slope is 1: backward has nothing to do.
+A number of the standard normal distribution, times the layer's `noise`, drawn as dropout's factors are. Its slope is 1: backward has nothing to do.
 """
 from libc.stdint cimport int64_t, uint64_t
 
@@ -22,7 +21,8 @@ cdef Operation add_noise(int layer) noexcept:
 
 
 cdef void noise_forward(const Layer *layer, Run *run) noexcept nogil:
-    cdef uint64_t state = stream(stream(run.seed, FOR_NOISE, layer.index), <uint64_t>run.drawn_at, 0)
+    cdef uint64_t state = stream(stream(run.seed, FOR_NOISE, layer.index), <uint64_t>run.drawn_at,
+                                 <uint64_t>run.part)
     cdef int64_t first, last
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
     run.kernels.add_noise(state, layer.noise, layer.a_out, run.ld, layer.n_out, first, last)

@@ -12,7 +12,7 @@ y = scale n + shift, and n is z less its mean, divided by its deviation: over th
 """
 from libc.stdint cimport int64_t
 
-from backprop._core.beside cimport gradient_row, step_rows
+from backprop._core.beside cimport gradient_row, spend_rows, step_rows
 from backprop._core.dense cimport Layer, Operation, Run, meet, row_of, share, spend
 from backprop._core.kernels cimport BP_ROW_MULTIPLE
 
@@ -128,16 +128,23 @@ cdef void scale_gradients(const Layer *layer, Run *run, int64_t first, int64_t l
 
 
 cdef void end_backward(const Layer *layer, Run *run) noexcept nogil:
-    """The step follows once every thread has read scale and written dz."""
+    """Scale and shift may change once every thread has read scale and written dz."""
     meet(run)
-    if run.fuse_update:
-        step_norm(layer, run)
+    spend_rows(layer, run, layer.n_in + 1, 2)
+    if run.trains:
+        follow_batch(layer, run)
 
 
 cdef void step_norm(const Layer *layer, Run *run) noexcept nogil:
-    """The optimizer's step of scale and shift, and a step of what is gathered over the batches."""
-    cdef int64_t first, last, start
+    """With gradients that are kept."""
     step_rows(layer, run, layer.n_in + 1, 2)
+    if not run.trains:  # else its backward has done so
+        follow_batch(layer, run)
+
+
+cdef void follow_batch(const Layer *layer, Run *run) noexcept nogil:
+    """A step of the means and variances that predictions take towards those of this batch."""
+    cdef int64_t first, last, start
     if not layer.norm.is_over_samples or layer.frozen or run.count == 0:  # 0: gradients came from elsewhere
         return
     share(layer.columns, BP_ROW_MULTIPLE, run, &first, &last)

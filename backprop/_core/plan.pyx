@@ -136,13 +136,14 @@ cdef class Plan:
         self.weighted = False
 
     cdef void follow(self, const Layer *layers) noexcept:
-        """Take over what may change after the plan is made: where moments and gradients lie, what is trained and how.
-        """
+        """Take over what may change after the plan is made: where moments, gradients and averages lie, what is trained
+        and how."""
         cdef int i
         for i in range(self.n_layers):
             memcpy(self.layers[i].moments, layers[i].moments, sizeof(self.layers[i].moments))
             self.layers[i].gradient = layers[i].gradient
             self.layers[i].frozen, self.layers[i].rate_factor = layers[i].frozen, layers[i].rate_factor
+            self.layers[i].average = layers[i].average
 
 
 cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers, int64_t capacity, int n_threads,

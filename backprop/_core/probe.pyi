@@ -27,6 +27,7 @@ class Product:
         step: _Step | None = None,
         moments: Sequence[_Array] = (),
         parameters_are_far: bool = False,
+        resumes: bool = False,
         instruction_set: str | None = None,
     ) -> None: ...
     def units(self) -> int: ...
@@ -135,6 +136,15 @@ def is_finite(
     values: _Array, first: int, last: int, instruction_set: str | None = None
 ) -> bool: ...
 def sum_of_squares(values: _Array, instruction_set: str | None = None) -> float: ...
+def limit(
+    values: _Array, factor: float, bound: float = ..., instruction_set: str | None = None
+) -> None: ...
+def follow(
+    values: _Array, averages: _Array, share: float, instruction_set: str | None = None
+) -> None: ...
+def limit_columns(
+    values: _Array, first: int, last: int, most: float, instruction_set: str | None = None
+) -> None: ...
 def uniform(
     dtype: DTypeLike,
     state: int,

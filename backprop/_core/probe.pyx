@@ -95,7 +95,8 @@ cdef class Product:
     cdef object arrays
 
     def __init__(self, a, b, c, *, bint a_is_k_major=False, epilogue="store", activation="identity", parameters=(),
-                 kept=None, step=None, moments=(), bint parameters_are_far=False, instruction_set=None):
+                 kept=None, step=None, moments=(), bint parameters_are_far=False, bint resumes=False,
+                 instruction_set=None):
         self.kernels = kernels_for(a.dtype, instruction_set)
         itemsize = a.dtype.itemsize
         if any(x is not None and x.strides != c.strides for x in (kept, *moments)):
@@ -122,6 +123,7 @@ cdef class Product:
         self.job.weights = address(c)
         point(self.job.moments, moments)
         self.job.parameters_are_far = parameters_are_far
+        self.job.resume = resumes
 
     def units(self):
         return self.kernels.multiply_units(&self.job)
@@ -316,6 +318,24 @@ def sum_of_squares(values, instruction_set=None):
     """Of a matrix whose rows may lie apart; the fixed tree in float64."""
     ld, (rows, columns) = values.strides[0] // values.itemsize, values.shape
     return kernels_for(values.dtype, instruction_set).sum_of_squares(address(values), ld, rows, columns)
+
+
+def limit(values, double factor, double bound=np.inf, instruction_set=None):
+    """Of a matrix in place, whose rows may lie apart: times the factor, then clipped; columns a multiple of 16."""
+    ld, (rows, columns) = values.strides[0] // values.itemsize, values.shape
+    kernels_for(values.dtype, instruction_set).limit(address(values), ld, rows, columns, factor, bound)
+
+
+def follow(values, averages, double share, instruction_set=None):
+    """The averages, in place, towards the values by a share of the way; columns a multiple of 16."""
+    rows, columns = values.shape
+    kernels_for(values.dtype, instruction_set).follow(address(values), address(averages), columns, rows, columns, share)
+
+
+def limit_columns(values, int64_t first, int64_t last, double most, instruction_set=None):
+    """Of a matrix in place, whose rows may lie apart: no norm of columns [first, last) above `most`."""
+    ld = values.strides[0] // values.itemsize
+    kernels_for(values.dtype, instruction_set).limit_columns(address(values), ld, len(values), first, last, most)
 
 
 def uniform(dtype, uint64_t state, double limit, int64_t rows, int64_t columns, instruction_set=None):

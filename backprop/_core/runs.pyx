@@ -12,6 +12,7 @@ from backprop._core.steps cimport (
     Kept, Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step,
     output_derivative, own_run, set_count,
 )
+from backprop._core.updates cimport follow_update, update_kept
 
 
 cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
@@ -186,9 +187,8 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     """The optimizer's step with the gradients that were kept."""
     cdef Steps *s = <Steps *>argument
     cdef Run run
-    cdef int i
     own_run(s, team, thread, &run)
     run.must_finish = True
     next_step(s, &run, 1)
-    for i in range(s.n_operations):
-        s.chain[i].step(&s.layers[s.chain[i].layer], &run)
+    update_kept(s, &run, 1)
+    follow_update(s, &run)

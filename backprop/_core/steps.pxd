@@ -32,6 +32,17 @@ cdef struct Training:           # how whole epochs are gone through
     int64_t n_epochs
     double *epoch_losses        # [n_epochs]
     double *epoch_seconds       # [n_epochs]
+    double clip_norm            # of all gradients; INFINITY: none, as of the next
+    double clip_value           # of each gradient
+    double *sums                # room for the parts of the norm: see updates.pyx
+    int64_t parts               # batches whose gradients make a step
+    bint keeps_gradients        # for any of these; else each is spent as soon as it is worked out
+    bint limits_norms           # some layer's weights have a max_norm
+    bint averages_steps         # the weights after each step are averaged
+    bint averages_epochs        # those at the end of each epoch are, from this one on:
+    int64_t first_averaged
+    double average_rest         # the share of each after the first; 0: that of a mean
+    int64_t n_averaged
     const double *penalty       # NULL, or λ: the epoch's loss is then the batches' mean cost, see add_cost
     int64_t epochs_done
 

@@ -17,6 +17,7 @@ from backprop._core.kernels cimport (
     BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_optimizer, bp_progress, bp_raise, bp_targets, bp_team, round_up,
     seconds, shuffle, stream,
 )
+from backprop._core.updates cimport average_parameters, follow_update, update_kept
 
 from backprop._core.own_loss cimport ask_own_loss
 
@@ -204,7 +205,7 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     meet(run)
     forward(s, run)
     weight = batch_weight(s, run)
-    loss(s, run, start, 1 / weight if weight > 0 else 0)
+    loss(s, run, start, inverse(weight) if run.fuse_update else 1)
     meet(run)
     if run.thread == 0:
         add_cost(s, run, weight)
@@ -212,10 +213,33 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     if s.outcome.stopped or s.outcome.diverged:  # before anything was updated
         return
     run.must_finish = True  # lest some weights take their step and others not
-    next_step(s, run, 1 / weight if weight > 0 else 0)
-    backward(s, run)
+    if run.fuse_update:
+        next_step(s, run, inverse(weight))
+        backward(s, run)
+        follow_update(s, run)
+    else:
+        train_part(s, run, start, weight)
     run.must_finish = False
     end_step(s, run)
+
+
+cdef void train_part(Steps *s, Run *run, int64_t start, double weight) noexcept nogil:
+    """Add the gradients of the batch's summed losses to those that are kept; where they are a step's, take it."""
+    run.part_weight += weight
+    backward(s, run)
+    run.part += 1
+    if run.part < s.training.parts and start + s.rows.batch_size < s.rows.count:
+        return
+    meet(run)
+    next_step(s, run, inverse(run.part_weight))
+    update_kept(s, run, inverse(run.part_weight))
+    follow_update(s, run)
+    run.part, run.part_weight = 0, 0
+
+
+cdef inline double inverse(double weight) noexcept nogil:
+    """0 where no sample weighs: its gradients are 0 too."""
+    return 1 / weight if weight > 0 else 0
 
 
 cdef void end_step(Steps *s, Run *run) noexcept nogil:
@@ -270,6 +294,8 @@ cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run.interrupt = s.interrupt
     run.seed, run.progress.t, run.progress.powers_of = s.training.seed, s.training.steps, 0
     run.drawn_at = s.training.steps
+    run.part, run.part_weight = 0, 0
+    run.n_averaged = s.training.n_averaged
     run.until_poll = POLL_WORK  # what is shorter need not look for Ctrl-C at all
 
 
@@ -280,6 +306,7 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
     cdef int64_t epoch, start
     cdef double began = seconds()
     own_run(s, team, thread, &run)
+    run.trains = True
     for epoch in range(s.training.n_epochs):
         if thread == 0:
             s.outcome.total_loss = s.outcome.total_weight = 0
@@ -300,6 +327,8 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
         meet(&run)
         if s.outcome.ended:
             return
+        if s.training.averages_epochs and s.training.first_epoch + epoch >= s.training.first_averaged:
+            average_parameters(s, &run)
 
 
 cdef void end_epoch(Steps *s, int64_t epoch, double *began) noexcept nogil:

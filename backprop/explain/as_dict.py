@@ -59,8 +59,9 @@ def _optimizer_dict(trace):
         "kind": optimizer.kind,
         "formula": ", ".join(formulas),
         "formulas": formulas,
-        "rules": [_rule_dict(rule) for rule in optimizer.rules],
-        "decay_rules": [_rule_dict(rule) for rule in optimizer.decay_rules],
+        "rules": [rule.to_dict() for rule in optimizer.rules],
+        "clip_rules": [rule.to_dict() for rule in optimizer.clip_rules],
+        "decay_rules": [rule.to_dict() for rule in optimizer.decay_rules],
         "hyper_parameters": optimizer.description,
         "settings": [_setting_dict(setting) for setting in update.settings(trace)],
         "t": trace.steps + 1,
@@ -100,6 +101,7 @@ def _layer_dict(layer, difference, unsettled, slopes):
         "factors": _factor_dicts(layer.factors),
         "dz_rms": slopes.size,
         "dz_ratio": slopes.ratio,
+        "limit": None if layer.norms is None else update.limit_dict(layer),
         **{name: None if part is None else part._asdict() for name, part in parts.items()},
     }
 
@@ -140,10 +142,6 @@ def _loss_dict(loss):
         "note": loss.note,
         "long_way": loss.long_way,
     }
-
-
-def _rule_dict(rule):
-    return {"title": rule.title, "target": rule.target.tree(), "formula": rule.formula.tree()}
 
 
 def _setting_dict(setting):

@@ -75,6 +75,10 @@ class LayerTrace:
         The share of its outputs that a step drops.
     mask : array (n, n_out) or None
         What the next step multiplies a with, 0 or 1 / (1 - dropout); None where nothing is dropped.
+    max_norm : float or None
+        The largest norm that the weights of a unit may have after a step.
+    norms : array (n_out,) or None
+        Where there is such: the norms that the step makes, before they are limited.
     """
 
     name: str
@@ -92,6 +96,8 @@ class LayerTrace:
     moments_after: dict[str, tuple[NDArray[Any], NDArray[Any]]]
     dropout: float = 0.0
     mask: NDArray[Any] | None = None
+    max_norm: float | None = None
+    norms: NDArray[np.float64] | None = None
 
     @property
     def activation(self) -> str:
@@ -126,7 +132,7 @@ class LayerTrace:
         return "a" if self.mask is None else "out"
 
 
-def layer_trace(i, network, after, passed, gradient):
+def layer_trace(i, network, after, passed, gradient, norms):
     """Of layer i: `passed` is what the core kept of each sample, `after` the network a step on."""
     layer, stepped = network.layers[i], after.layers[i]
     with np.errstate(invalid="ignore"):  # of an infinite weight
@@ -150,6 +156,8 @@ def layer_trace(i, network, after, passed, gradient):
         moments_after=_moments(after, i),
         dropout=layer.spec.dropout,
         mask=passed.get("mask"),
+        max_norm=layer.spec.max_norm,
+        norms=norms,
     )
 
 

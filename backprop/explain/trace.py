@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backprop.explain import as_dict, diagnostics, paths, trial
+from backprop.explain import as_dict, diagnostics, paths, trial, update
 from backprop.explain.layer import LayerTrace, dropout_factor, layer_trace
 from backprop.layers import Gradient
 from backprop.tabular.tables import count
@@ -325,11 +325,12 @@ def _trace(network, X, y, sample_weight, given):
     """
     before, after = network.copy(), network.copy()  # whose buffers are written
     passage = before.inspect(X, y, sample_weight)
+    norms = update.norms_of_step(network, X, y, sample_weight)
     with suppress(FloatingPointError):  # numbers that are none are for the diagnostics to tell
         after.train_step(X, y, sample_weight)
     after.steps = before.steps  # so that it drops what that step has
     layers = [
-        layer_trace(i, network, after, own, gradient)
+        layer_trace(i, network, after, own, gradient, norms[i])
         for i, (own, gradient) in enumerate(zip(passage.layers, passage.gradients, strict=True))
     ]
     weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)

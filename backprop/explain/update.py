@@ -7,12 +7,23 @@ does not keep, such as m̂ and the gradient with weight decay, is worked out her
 
 from __future__ import annotations
 
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import fields, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from backprop.catalogue.optimizers import Rule
+from backprop.catalogue.formula import Formula
+from backprop.catalogue.optimizers import Rule, norm
+
+CLIPS = {
+    "clip_value": "the most that a gradient may be",
+    "clip_norm": "the most that the norm of all gradients may be",
+}
+
+
+# Of a weight whose layer has a max_norm, after all else; norm_w is that of its unit's weights.
+LIMIT = Rule("w", Formula("w * min(1, c_max / norm_w)"), "As large as its unit’s norm allows")
 
 
 class Assignment(NamedTuple):
@@ -42,7 +53,8 @@ class Setting(NamedTuple):
 
 def rules(optimizer, decayed):
     """The lines of a step in their order; `decayed`: of a weight to which weight decay applies."""
-    return (*optimizer.decay_rules, *optimizer.rules) if decayed else optimizer.rules
+    decays = optimizer.decay_rules if decayed else ()
+    return (*optimizer.clip_rules, *decays, *optimizer.rules)
 
 
 def formulas(optimizer):
@@ -65,13 +77,21 @@ def settings(trace):
     found += [Setting(symbol, value, "") for symbol, value in numbers.items()]
     if any("t" in rule.formula.symbols for rule in optimizer.rules):
         found.append(Setting("t", step, "this step’s number, from 1"))
-    for name, symbol in optimizer.decay_symbols.items():
-        if symbol in read:
-            meaning = optimizer.decay_meanings[name]
-            found.append(Setting(symbol, getattr(optimizer, name), meaning))
+    own = {**optimizer.clip_symbols, **optimizer.decay_symbols}
+    for name, meaning in {**CLIPS, **optimizer.decay_meanings}.items():
+        if own[name] in read:
+            found.append(Setting(own[name], getattr(optimizer, name), meaning))
+    if "norm" in read:
+        found.append(Setting("norm", gradient_norm(trace), "the norm of all gradients"))
     if "sums" in read:
         found.append(Setting("sums", trace.weight_sum, "the sum of the samples’ weights"))
     return found
+
+
+def gradient_norm(trace):
+    """Of all gradients of the batch, as clipping by the norm meets them."""
+    by_value_alone = replace(trace.optimizer, clip_norm=None)
+    return norm(by_value_alone.clipped([layer.gradient for layer in trace.layers]))
 
 
 def assignments(weight):
@@ -89,12 +109,43 @@ def assignments(weight):
     kept["w"] = weight.after
     found = []
     lines = rules(trace.optimizer, weight.source != "bias")
+    norms = trace.layers[weight.layer].norms
+    if norms is not None and weight.source != "bias":
+        lines = (*lines, LIMIT)
+        numbers |= limit_numbers(trace.layers[weight.layer], weight.unit)
     for i, rule in enumerate(lines):
         is_last = rule.symbol not in [later.symbol for later in lines[i + 1 :]]
         value = kept[rule.symbol] if is_last and rule.symbol in kept else _value(rule, numbers)
         found.append(Assignment(rule, dict(numbers), value))
         numbers[rule.symbol] = value
     return found
+
+
+def limit_numbers(layer, unit):
+    """{symbol: number} of what LIMIT reads of a unit beside w."""
+    return {"c_max": layer.max_norm, "norm_w": float(layer.norms[unit])}
+
+
+def limit_dict(layer):
+    """The same of all units, with the rule, ready for JSON."""
+    units = [limit_numbers(layer, unit) for unit in range(layer.n_out)]
+    return {"rule": LIMIT.to_dict(), "units": units}
+
+
+def norms_of_step(network, X, y, sample_weight):
+    """Of each unit's weights after a step that limits none: an array for each layer, or None."""
+    limited = [layer.spec.max_norm is not None for layer in network.layers]
+    if not any(limited):
+        return [None] * len(limited)
+    state = network.__getstate__()
+    arguments = state["arguments"]
+    arguments["layers"] = [replace(spec, max_norm=None) for spec in arguments["layers"]]
+    free = type(network).__new__(type(network))
+    free.__setstate__(state)
+    with suppress(FloatingPointError):  # as of the step itself
+        free.train_step(X, y, sample_weight)
+    norms = [np.sqrt(np.square(one.weights, dtype=np.float64).sum(axis=0)) for one in free.layers]
+    return [own if has else None for own, has in zip(norms, limited, strict=True)]
 
 
 def _value(rule, numbers):

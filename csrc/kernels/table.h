@@ -29,6 +29,7 @@ typedef int32_t integer;
 #include "kernels/noise.h"
 #include "kernels/normalise.h"
 #include "kernels/learned.h"
+#include "kernels/limits.h"
 
 /* Functions that are no activations, for the tests; log1p_exp: log(1 + exp(-|x|)). */
 #define FUNCTIONS(ROW) ROW(EXP, exp) ROW(LOG, log) ROW(LOG1P_EXP, log1p_exp) ROW(ERF, erf)
@@ -127,6 +128,9 @@ const bp_kernels BP_STUB = {
     .activate_learned = activate_learned,
     .learned_backward = learned_backward,
     .add = add,
+    .limit = limit,
+    .follow = follow,
+    .limit_columns = limit_columns,
     .apply = apply,
     .evaluate = evaluate,
     .peak_probe = peak_probe,

@@ -25,7 +25,7 @@ CSRC = HERE.parent.parent / "csrc"
 # As in setup.py.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fno-math-errno"]
 (INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS) = range(9)
-(LINK, SUM, UNIFORM, SUM_OF_SQUARES, IS_FINITE) = range(9, 14)
+(LINK, SUM, UNIFORM, SUM_OF_SQUARES, IS_FINITE, LIMIT, FOLLOW, LIMIT_COLUMNS) = range(9, 17)
 EPILOGUES = ("store", "activate", "derivative", "update")
 VALUES, SETTINGS, MOMENTS = 4, 8, 3  # BP_VALUES, BP_SETTINGS and BP_MOMENTS of backprop.h
 LOSS_VALUES = 17  # BP_LOSS_VALUES
@@ -188,6 +188,17 @@ class Kernels:
         self.driver.ask(UNIFORM, dtype, (signed, rows, columns), (limit,), (out,))
         return out
 
+    def limit(self, values, factor, bound=np.inf):
+        shape = (values.strides[0] // values.itemsize, *values.shape)
+        self.driver.ask(LIMIT, values.dtype, shape, (factor, bound), (values,))
+
+    def follow(self, values, averages, share):
+        self.driver.ask(FOLLOW, values.dtype, values.shape, (share,), (values, averages))
+
+    def limit_columns(self, values, first, last, most):
+        shape = (values.strides[0] // values.itemsize, len(values), first, last)
+        self.driver.ask(LIMIT_COLUMNS, values.dtype, shape, (most,), (values,))
+
 
 class Product:
     """probe.Product by a driver."""
@@ -207,6 +218,7 @@ class Product:
         step=None,
         moments=(),
         parameters_are_far=False,
+        resumes=False,
     ):
         self.driver, self.dtype = driver, a.dtype
         panel_bytes = driver.ask(INFO, a.dtype)[0] >> 24
@@ -217,10 +229,11 @@ class Product:
         lda, ldb, ldc = (x.strides[0] // x.itemsize for x in (a, b, c))
         self.integers = (*c.shape, len(b), lda, a_is_k_major, ldb, ldc)
         self.integers += (EPILOGUES.index(epilogue), t, parameters_are_far)
+        self.resumes = resumes
         self.reals = (*filled(parameters, VALUES, 0.0), *reals_of(optimizer))
 
     def ask(self, kernel, first, last):
-        integers = (*self.integers, first, last)
+        integers = (*self.integers, first, last, self.resumes)
         return self.driver.ask(kernel, self.dtype, integers, self.reals, self.arrays)[0]
 
     def units(self):
@@ -231,7 +244,16 @@ class Product:
 
 
 NAMES = ("Product", "tile_shape", "function", "activate", "update", "gather", "transpose", "loss")
-NAMES += ("link", "total", "sum_of_squares", "is_finite", "uniform")
+NAMES += (
+    "link",
+    "total",
+    "sum_of_squares",
+    "is_finite",
+    "uniform",
+    "limit",
+    "follow",
+    "limit_columns",
+)
 
 
 def dispatching(name, kernels_of_neon):

@@ -143,6 +143,22 @@ def test_multiply_keeps_the_chain_across_cache_blocks(isa, fused, k_major, m, n,
     c.assert_untouched_outside()
 
 
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 16, 2), (13, 48, 33), LONG])
+@pytest.mark.parametrize("k_major", [True, False])
+def test_multiply_resumes_the_chain_that_it_finds(dtype, isa, k_major, m, n, k):
+    """Two products, each of half of k, make the bits of the whole."""
+    whole, expected = multiply(m, n, k, dtype, isa, k_major)
+    whole.run()
+    a, b = operands(m, n, k, dtype)
+    c = Block(m, n, dtype)
+    for part, resumes in ((slice(0, k // 2), False), (slice(k // 2, k), True)):
+        left = left_operand(a[:, part], k_major)
+        how = {"a_is_k_major": k_major, "resumes": resumes, "instruction_set": isa}
+        probe.Product(left, padded(b[part]), c.view, **how).run()
+    np.testing.assert_array_equal(c.view, expected.view)
+    c.assert_untouched_outside()
+
+
 @pytest.mark.parametrize(("m", "n", "k"), [(67, 112, 2100), HIGH])
 @pytest.mark.parametrize("k_major", [True, False])
 def test_multiply_gives_the_same_bits_for_any_split_into_units(dtype, isa, k_major, m, n, k):

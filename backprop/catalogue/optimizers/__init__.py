@@ -10,7 +10,7 @@ from functools import cache as _cache
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from backprop.catalogue.optimizers.base import ADDED, SHARED, Optimizer, Rule
+from backprop.catalogue.optimizers.base import ADDED, SHARED, Optimizer, Rule, norm
 from backprop.validation import name_hint
 
 if _TYPE_CHECKING:  # for type checkers, which do not see what __getattr__ finds
@@ -47,6 +47,7 @@ __all__ = [
     "Rprop",
     "Rule",
     "find_optimizer",
+    "norm",
 ]
 
 _FAMILIES = ("sgd", "adam", "adam_variants", "adaptive", "signs")  # the modules, usual ones first

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
+from math import inf
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import numpy as np
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.records import Hinted
-from backprop.validation import check_real
+from backprop.validation import MAX_COUNT, check_integer, check_real
 
 if TYPE_CHECKING:
+    from backprop.catalogue.averages import Average
     from backprop.catalogue.schedules import Schedule
 
 
@@ -25,14 +29,42 @@ class Rule(NamedTuple):
         """The symbol as a formula, which writes it."""
         return Formula(self.symbol)
 
+    def to_dict(self) -> dict:
+        """What JSON can hold of it."""
+        return {
+            "title": self.title,
+            "target": self.target.tree(),
+            "formula": self.formula.tree(),
+        }
+
 
 # Fields of every optimizer, which the core knows by name. A file that is older than one of `ADDED`
 # does not have it, and its training did without.
-SHARED = ("learning_rate", "l2", "l1", "weight_decay", "schedule")
-ADDED = {"l1": 0.0, "weight_decay": 0.0, "schedule": None}
+DECAYING = ("learning_rate", "l2", "l1", "weight_decay")  # numbers of at least 0
+CLIPPING = ("clip_norm", "clip_value")  # numbers above 0, or None
+SHARED = (*DECAYING, "schedule", *CLIPPING, "accumulate", "average")
+ADDED = {
+    "l1": 0.0,
+    "weight_decay": 0.0,
+    "schedule": None,
+    "clip_norm": None,
+    "clip_value": None,
+    "accumulate": 1,
+    "average": None,
+}
 
 
-class Optimizer(Hinted):
+@dataclass(frozen=True, repr=False)
+class Common(Hinted):
+    """The fields that every optimizer inherits, by keyword only."""
+
+    clip_norm: float | None = field(default=None, kw_only=True)
+    clip_value: float | None = field(default=None, kw_only=True)
+    accumulate: int = field(default=1, kw_only=True)
+    average: Average | None = field(default=None, kw_only=True)
+
+
+class Optimizer(Common):
     """What all optimizers share: a step is a list of rules, applied to every parameter alike.
 
     ``rules`` assign, in their order, to the symbols of ``moments`` and at last to ``w``; they read
@@ -44,6 +76,18 @@ class Optimizer(Hinted):
     gradient; that of |W| is taken as 0 at 0. ``weight_decay``, δ, is apart from the gradient
     (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019): w ← w − lr δ w
     before the step.
+
+    ``clip_value`` clips each number of the gradient to [-c, c]; ``clip_norm`` then multiplies all
+    gradients, of weights and biases, by min(1, c / (‖g‖ + 1e-6)), where ‖g‖ is the norm of them all
+    (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML
+    2013; the 1e-6 as PyTorch has it). Decay comes after both.
+
+    ``accumulate``: how many batches a step takes, with the mean gradient of all their samples: one
+    batch of so many times the size, in the memory of one. What is left at an epoch's end is a step
+    of its own.
+
+    ``average``: kept of the weights and biases beside them, ``backprop.catalogue.averages``; the
+    steps are the same.
     """
 
     learning_rate: float
@@ -67,6 +111,7 @@ class Optimizer(Hinted):
         "weight_decay": "weight decay, apart from the gradient",
     }
     meanings: ClassVar[dict[str, str]] = {}  # {field: in a few words, where its name is not enough}
+    clip_symbols: ClassVar[dict[str, str]] = {"clip_value": "c_value", "clip_norm": "c_norm"}
     divisors: ClassVar[tuple[str, ...]] = ()  # fields that keep a division from being one by 0
     suggested: ClassVar[dict[str, float]] = {}  # what `backprop train` sets beyond the defaults
     variants: ClassVar[tuple[dict[str, float], ...]] = ()  # settings that make other rules
@@ -86,13 +131,23 @@ class Optimizer(Hinted):
         "beta2": "beta_2",
         "b2": "beta_2",
         "eps": "epsilon",
+        "clipnorm": "clip_norm",
+        "global_clipnorm": "clip_norm",
+        "max_grad_norm": "clip_norm",
+        "max_norm": "clip_norm",
+        "grad_clip": "clip_norm",
+        "gradient_clip_val": "clip_norm",
+        "clipvalue": "clip_value",
+        "gradient_accumulation_steps": "accumulate",
+        "accumulate_grad_batches": "accumulate",
+        "accumulation_steps": "accumulate",
     }
 
     def __repr__(self) -> str:
         """As it is called; fields in `ADDED` only where they are not what they were without it."""
         shown = [
             f"{name}={value!r}"
-            for name, value in ((one.name, getattr(self, one.name)) for one in fields(self))
+            for name, value in ((one.name, getattr(self, one.name)) for one in in_order(self))
             if name not in ADDED or value != ADDED[name]
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -123,6 +178,30 @@ class Optimizer(Hinted):
         return self.l2, self.l1, self.weight_decay
 
     @property
+    def clips(self) -> tuple[float, float]:
+        """What the core is given of clipping: norm and value, infinite where there is none."""
+        return tuple(inf if c is None else c for c in (self.clip_norm, self.clip_value))
+
+    @property
+    def clip_numbers(self) -> dict[str, float]:
+        """{symbol: number} of what the clip rules read beside the gradient and ``norm``."""
+        given = {symbol: getattr(self, name) for name, symbol in self.clip_symbols.items()}
+        return {symbol: number for symbol, number in given.items() if number is not None}
+
+    @property
+    def clip_rules(self) -> tuple[Rule, ...]:
+        """Of every gradient, before all other rules; ``norm`` is that of all gradients."""
+        lines = []
+        if self.clip_value is not None:
+            text = "max(-c_value, min(c_value, g))"
+            lines.append(Rule("g", Formula(text), "The gradient, clipped by value"))
+        if self.clip_norm is not None:
+            text = "g * min(1, c_norm / (norm + 1e-06))"
+            title = "The gradient, clipped by the norm of all of them"
+            lines.append(Rule("g", Formula(text), title))
+        return tuple(lines)
+
+    @property
     def decay_rules(self) -> tuple[Rule, ...]:
         """Of weights, not of biases, before the rules."""
         lines = []
@@ -148,12 +227,21 @@ class Optimizer(Hinted):
 
         `own`: of the class itself, checked; the fields in `SHARED` are checked here.
         """
-        shared = {name: check_real(name, getattr(self, name), 0) for name in SHARED[:-1]}
+        shared = {name: check_real(name, getattr(self, name), 0) for name in DECAYING}
+        for name in CLIPPING:
+            value = getattr(self, name)
+            shared[name] = None if value is None else check_real(name, value, 0, above=True)
+        shared["accumulate"] = check_integer("accumulate", self.accumulate, 1, MAX_COUNT)
         shared["schedule"] = None
         if self.schedule is not None:  # else nothing need be imported of schedules
             from backprop.catalogue.schedules import check_schedule
 
             shared["schedule"] = check_schedule(self.schedule)
+        shared["average"] = None
+        if self.average is not None:
+            from backprop.catalogue.averages import check_average
+
+            shared["average"] = check_average(self.average)
         for name, value in {**shared, **own}.items():
             object.__setattr__(self, name, value)
 
@@ -179,8 +267,20 @@ class Optimizer(Hinted):
     def description(self):
         """What JSON can hold of it."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        schedule = None if self.schedule is None else self.schedule.description
-        return {"name": type(self).__name__, **values, "schedule": schedule}
+        for name in ("schedule", "average"):
+            part = getattr(self, name)
+            values[name] = None if part is None else part.description
+        return {"name": type(self).__name__, **values}
+
+    def clipped(self, gradients):
+        """The gradients of all layers, each a sequence of arrays, as the step takes them."""
+        for rule in self.clip_rules:
+            numbers = {**self.clip_numbers, "norm": norm(gradients)}
+            gradients = [
+                [rule.formula.evaluate({**numbers, "g": g}).astype(g.dtype) for g in layer]
+                for layer in gradients
+            ]
+        return gradients
 
     def update(self, w, g, moments, t, sums=None, rate=None) -> None:
         """One step in place, in numpy: w and its moments, arrays in the order of ``moments``.
@@ -201,3 +301,14 @@ class Optimizer(Hinted):
             values[rule.symbol] = rule.formula.evaluate(values)
         for symbol, array in {**held, "w": w}.items():
             array[...] = values[symbol]
+
+
+def in_order(optimizer) -> list:
+    """The fields as they are called: what is given by keyword only comes last."""
+    return sorted(fields(optimizer), key=lambda one: one.kw_only)
+
+
+def norm(gradients) -> float:
+    """The square root of the sum of all squares, of layers that are sequences of arrays each."""
+    squares = (np.square(g, dtype=np.float64).sum() for layer in gradients for g in layer)
+    return float(np.sqrt(sum(squares)))

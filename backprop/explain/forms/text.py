@@ -477,14 +477,21 @@ def _step_lines(trace):
         for setting in update.settings(trace)
     ]
     formulas = update.formulas(optimizer)
-    for i, rule in enumerate(optimizer.decay_rules):
+    for i, rule in enumerate(optimizer.decay_rules, len(optimizer.clip_rules)):
         reads_sums = "sums" in rule.formula.symbols
         sums = "; Σs is the sum of the sample weights" if reads_sums else ""
         formulas[i] += f"   (weights only{sums})"
+    limits = [
+        f"then the weights of each unit of {layer.name} are scaled down to a norm of "
+        f"{number(layer.max_norm)}, where it is larger"
+        for layer in trace.layers
+        if layer.norms is not None
+    ]
     return [
         _headline(f"The next step of {optimizer.title}"),
         *formulas,
         f"  with {', '.join(settings)}",
+        *limits,
         f"C before {number(trace.cost)}, after {number(trace.cost_after_step)} "
         f"({_change(trace.cost_after_step - trace.cost)})",
         *_step_notes(trace),

@@ -24,7 +24,10 @@ enum {
     SUM,
     UNIFORM,
     SUM_OF_SQUARES,
-    IS_FINITE
+    IS_FINITE,
+    LIMIT,
+    FOLLOW,
+    LIMIT_COLUMNS
 };
 enum { MOST = 24, GUARD = 0xA5, GUARD_BYTES = 256 };
 
@@ -119,7 +122,7 @@ static bp_step step_of(const bp_kernels *k, const request *q, int n, const doubl
     return step;
 }
 
-/* integers: m n k lda a_is_k_major ldb ldc epilogue t parameters_are_far first last; reals: the activation's values,
+/* integers: m n k lda a_is_k_major ldb ldc epilogue t parameters_are_far first last resumes; reals: the activation's values,
  * the optimizer's; arrays: names of activation and optimizer, a b c kept panel moments */
 static int64_t multiply(const bp_kernels *k, const request *q)
 {
@@ -136,6 +139,7 @@ static int64_t multiply(const bp_kernels *k, const request *q)
         .ldb = q->i[5],
         .c = q->array[4],
         .ldc = q->i[6],
+        .resumes = (int)q->i[12],
         .epilogue = (bp_epilogue)q->i[7],
         .activation = &activation,
         .derivative = k->activations[activation.code].trait ? k->kept_slope : activation.code,
@@ -222,6 +226,9 @@ static int64_t run(const bp_kernels *k, const request *q, double *real)
     case SUM_OF_SQUARES: *real = k->sum_of_squares(x[0], i[0], i[1], i[2]); break;
     case IS_FINITE: *real = k->is_finite(x[0], i[0], i[1], i[2], i[3]); break;
     case UNIFORM: k->uniform((uint64_t)i[0], q->r[0], x[0], i[1], i[2], i[2]); break;
+    case LIMIT: k->limit(x[0], i[0], i[1], i[2], q->r[0], q->r[1]); break;
+    case FOLLOW: k->follow(x[0], x[1], i[1], i[0], i[1], q->r[0]); break;
+    case LIMIT_COLUMNS: k->limit_columns(x[0], i[0], i[1], i[2], i[3], q->r[0]); break;
     default: stop("no such kernel");
     }
     return 0;

@@ -34,6 +34,10 @@ function realNumber(value) {
   return typeof value === "string" ? { nan: NaN, inf: Infinity, "-inf": -Infinity }[value] : value;
 }
 
+function realNumbers(named) {
+  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, realNumber(value)]));
+}
+
 function unpackParameters(part) {
   return part && { weights: new Matrix(part.weights), bias: new Matrix(part.bias) };
 }
@@ -54,6 +58,7 @@ function unpackLayer(raw) {
   layer.gradient = unpackParameters(raw.gradient);
   layer.difference = unpackParameters(raw.finite_difference);
   layer.step = unpackParameters(raw.step);
+  layer.limit = raw.limit && { ...raw.limit, units: raw.limit.units.map(realNumbers) };
   return layer;
 }
 

@@ -10,14 +10,14 @@ function assignment({ title, target, formula: tree }, values, put) {
   };
 }
 
-/** The gradient by the chain rule; where the first decay is added to it, in one line with that. */
-function gradientAssignment(parameter, values, decay) {
+/** The gradient by the chain rule; where the first rule changes it, in one line with that. */
+function gradientAssignment(parameter, values, first) {
   const gradient = partial(mi("C"), parameterSymbol(parameter));
-  if (decay?.target.symbol !== "g") {
+  if (first?.target.symbol !== "g") {
     return { name: "g", title: "The gradient", target: mi("g"), symbols: gradient, numbers: null, result: values.g };
   }
   const put = (symbol) => (symbol.symbol === "g" ? gradient : symbolElement(symbol));
-  return { ...assignment(decay, values, put), target: mi("g") };
+  return { ...assignment(first, values, put), target: mi("g") };
 }
 
 /** What the letters stand for before the step: {symbol: number}. */
@@ -29,6 +29,7 @@ function valuesBefore(trace, parameter) {
     ...Object.fromEntries(moments.map(([symbol, layers]) => [symbol, parameterAt(layers[parameter.layer], parameter)])),
     g: parameterAt(own.gradient, parameter),
     w: parameterAt(own, parameter),
+    ...own.limit?.units[parameter.to],
   };
 }
 
@@ -37,10 +38,13 @@ function assignmentsOf(trace, parameter) {
   const values = valuesBefore(trace, parameter);
   const put = (symbol) => (symbol.symbol === "w" ? mi(parameter.from === BIAS ? "b" : "w") : symbolElement(symbol));
   const decays = parameter.from === BIAS ? [] : trace.optimizer.decay_rules; // for weights alone
-  const found = [gradientAssignment(parameter, values, decays[0])];
+  const before = [...trace.optimizer.clip_rules, ...decays];
+  const found = [gradientAssignment(parameter, values, before[0])];
   values.g = found[0].result;
-  const others = decays[0]?.target.symbol === "g" ? decays.slice(1) : decays;
-  for (const rule of [...others, ...trace.optimizer.rules]) {
+  const others = before[0]?.target.symbol === "g" ? before.slice(1) : before;
+  const { limit } = trace.layers[parameter.layer];
+  const after = limit && parameter.from !== BIAS ? [limit.rule] : [];
+  for (const rule of [...others, ...trace.optimizer.rules, ...after]) {
     const next = assignment(rule, values, put);
     values[next.name] = next.result;
     found.push(next);
