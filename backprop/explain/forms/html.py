@@ -143,7 +143,8 @@ def estimated_size(trace):
     """About how many bytes a page has: its arrays in base64, four letters for three bytes."""
     n = trace.x.size + trace.y.size + trace.output.size
     for layer in trace.layers:
-        per_sample = (layer.z, layer.a, layer.derivative, layer.da, layer.dz)
+        factors = (factor.values for factor in layer.factors)
+        per_sample = (layer.z, layer.a, layer.da, layer.dz, *factors)
         copies = 3 + len(layer.moments)  # the weights, their gradient and their step
         n += sum(array.size for array in per_sample) + copies * layer.weights.size
     return n * np.dtype(trace.dtype).itemsize * 4 / 3
