@@ -98,6 +98,11 @@ def fits(loss, n_outputs):
     return n_outputs >= loss.least_outputs and not misfit
 
 
+def outputs_of(loss):
+    """The least number of outputs above one that an entry goes with."""
+    return next(n for n in range(2, 9) if fits(loss, n))
+
+
 # of classes for which 0.01 is no rate
 RATES = {bp.RMSprop: 0.003, bp.Adagrad: 0.1, bp.Adadelta: 20.0}
 

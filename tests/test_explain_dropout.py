@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from explained import batch, parameters
+from networks import outputs_of, targets
 from test_explain_page import check_chain, linear
 
 import backprop as bp
@@ -41,9 +42,7 @@ def network(where="everywhere", kind=bp.Network, sizes=SIZES, **options):
 
 def batch_for(loss, sizes=SIZES, n=5):
     X, y = batch(sizes, n)
-    if loss.target.is_categorical:
-        y = np.arange(n) % sizes[-1] if loss.target.is_class else (y > 0).astype(float)
-    return X, np.abs(y), np.linspace(0.5, 2, n)
+    return X, targets(loss.name, np.abs(y)), np.linspace(0.5, 2, n)
 
 
 def weights_of(trace):
@@ -53,13 +52,14 @@ def weights_of(trace):
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=lambda loss: loss.name)
 def test_paths_make_the_gradient_of_core_reference_and_trial(where, loss):
-    net = network(where, loss=loss.name)
-    X, y, weight = batch_for(loss)
+    sizes = (*SIZES[:-1], outputs_of(loss))
+    net = network(where, sizes=sizes, loss=loss.name)
+    X, y, weight = batch_for(loss, sizes)
     trace = net.explain(X, y, sample_weight=weight)
-    cost, expected = network(where, reference.Network, loss=loss.name), None
-    for own, layer in zip(cost.layers, net.layers, strict=True):
+    slow = network(where, reference.Network, sizes, loss=loss.name)
+    for own, layer in zip(slow.layers, net.layers, strict=True):
         own.weights[...], own.bias[...] = layer.weights, layer.bias
-    cost, expected = cost.loss_and_gradients(X, y, weight)
+    cost, expected = slow.loss_and_gradients(X, y, weight)
     assert trace.cost == pytest.approx(cost, rel=1e-12)
     assert trace.losses @ trace.shares == pytest.approx(cost, rel=1e-12)
     sizes = []

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from explained import batch, network
+from networks import outputs_of, targets
 
 import backprop as bp
 from backprop.catalogue.losses import LOSSES
@@ -18,14 +19,6 @@ MARKS = {
     "■": "input",
     "◇": "sum of the paths beyond",
 }
-
-
-def targets(loss, n_outputs, n=4):
-    rng = np.random.default_rng(3)
-    if loss.target.is_class:
-        return np.arange(n) % n_outputs
-    numbers = np.abs(rng.normal(size=(n, n_outputs)))
-    return (numbers > 0.7).astype(float) if loss.target.is_categorical else numbers
 
 
 def check_answer(page, weight):
@@ -49,10 +42,11 @@ def check_answer(page, weight):
 @pytest.mark.parametrize("hidden", [(), (3,), (4, 3)], ids=str)
 def test_the_answer_of_every_loss(open_page, loss, hidden):
     """Of a loss on logits it says where the derivative of what the loss contains is."""
-    n_outputs = max(2, loss.least_outputs)
+    n_outputs = outputs_of(loss)
     net = network((3, *hidden, n_outputs), "tanh", "identity", loss=loss.name)
     X = np.random.default_rng(2).normal(size=(4, 3))
-    trace = net.explain(X, targets(loss, n_outputs))
+    y = targets(loss.name, np.random.default_rng(3).normal(size=(4, n_outputs)))
+    trace = net.explain(X, y)
     page = open_page(trace, weight=(0, 2, 0), sample=1)
     words = check_answer(page, trace.gradient(0, 2, 0, sample=1))
     contained = {"elementwise": "sigmoid", "matrix": "softmax"}.get(loss.long_way)
