@@ -32,7 +32,8 @@ identity with f' = 1, and the difference is taken in the loss, where nothing is 
 With the squared error and a sigmoid nothing cancels: dz = (a - y) a (1 - a) / n.
 
 f and f', each L and its derivative, and the rules of an optimizer's step stand in the catalogue, in
-plain numpy too: `backprop/catalogue`. This module is what the fast network is tested against;
+plain numpy too: `backprop/catalogue`. Random numbers are drawn in `reference_random.py`; arrays
+become batches in `reference_data.py`. This module is what the fast network is tested against;
 nothing else in the library imports it.
 """
 
@@ -48,166 +49,21 @@ from backprop.catalogue.activations import Activation
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.norms import Norm
 from backprop.catalogue.optimizers import find_optimizer
-from backprop.catalogue.targets import ANY, MEANS, NUMBERS, ONE_NUMBER
+from backprop.catalogue.targets import MEANS, NUMBERS, ONE_NUMBER
 from backprop.history import History
 from backprop.layers import Arrays, Gradient
-
-# ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
-
-MASK = 2**64 - 1
-GOLDEN = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio, made odd
-WEIGHTS = 1  # purpose of a stream: initial weights, one stream for each layer
-SHUFFLE = 2  # purpose of a stream: order of the samples, one stream for each epoch
-DROPOUT = 3  # purpose of a stream: what is dropped, one stream for each layer and step
-INPUT_DROPOUT = 4
-NOISE = 5  # purpose of a stream: gaussian noise, one stream for each layer and step
-
-
-def mix64(z):
-    """Scramble the 64 bits of a Python int, or of each element of a uint64 array."""
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-    return z ^ (z >> 31)
-
-
-def stream(seed, purpose, index):
-    """State of one of the independent streams of random numbers that belong to a seed."""
-    state = mix64(seed & MASK)
-    state = mix64((state + purpose) & MASK)
-    return mix64((state + index) & MASK)
-
-
-def random_words(state, count):
-    """First `count` outputs of a stream, uint64."""
-    return mix64(np.uint64(state) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(GOLDEN))
-
-
-def uniform(state, count):
-    """First `count` outputs of a stream as float64 in [0, 1), multiples of 2^-53."""
-    return (random_words(state, count) >> np.uint64(11)) * 2.0**-53
-
-
-def shuffle(state, count):
-    """A permutation of 0 .. count - 1, int64 (Fisher and Yates)."""
-    order = list(range(count))
-    words = random_words(state, max(count - 1, 0)).tolist()
-    for i, word in zip(range(count - 1, 0, -1), words, strict=True):
-        j = (word * (i + 1)) >> 64  # uniform on 0 .. i: the high half of a 128-bit product
-        order[i], order[j] = order[j], order[i]
-    return np.array(order, dtype=np.int64)
-
-
-def mix32(x):
-    """Scramble each uint32 of an array (Wellons 2018)."""
-    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
-    return x ^ (x >> np.uint32(16))
-
-
-def dropout_factors(state, rate, n, units, dtype):
-    """[n][units]: 0 with probability `rate`, else 1 / (1 - rate); each drawn by its own place."""
-    if rate == 0:
-        return np.ones((n, units), dtype)
-    keys = random_words(state, units)
-    low, high = keys.astype(np.uint32), (keys >> np.uint64(32)).astype(np.uint32)
-    words = mix32(mix32(np.arange(n, dtype=np.uint32)[:, None] ^ low) + high)
-    return np.where(words < np.uint32(int(rate * 2**32)), 0, 1 / (1 - rate)).astype(dtype)
-
-
-def normal_noise(state, n, units):
-    """[n][units] numbers of the standard normal distribution, float64 (Box and Muller 1958)."""
-    keys = random_words(state, units)
-    low, high = keys.astype(np.uint32), (keys >> np.uint64(32)).astype(np.uint32)
-    places = np.arange(n, dtype=np.uint32)[:, None]
-    words = mix32(mix32(places ^ low) + high), mix32(mix32(places ^ high) + low)
-    one, other = (((word >> np.uint32(9)) + 0.5) * 2.0**-23 for word in words)
-    return np.sqrt(-2 * np.log(one)) * np.sin(2 * np.pi * other)
-
-
-# ---- Initial weights ----------------------------------------------------------------------------
-
-
-def initial_weights(seed, layer, n_in, n_out, scheme, dtype):
-    """[n_in][n_out], as the layer's scheme has them, or an array of one's own."""
-    drawn = scheme.drawn(n_in, n_out)
-    if isinstance(drawn, np.ndarray):
-        return drawn.astype(dtype)
-    distribution, scale = drawn
-    state = stream(seed, WEIGHTS, layer)
-    return (DISTRIBUTIONS[distribution](state, n_in, n_out) * scale).astype(dtype)
-
-
-def uniforms(state, n_in, n_out):
-    """Uniform on ±1."""
-    return (2 * uniform(state, n_in * n_out) - 1).reshape(n_in, n_out)
-
-
-def normals(state, n_in, n_out):
-    """Of mean 0 and variance 1: a radius and a direction make two of them (Box and Muller 1958)."""
-    count = n_in * n_out
-    words = random_words(state, count + count % 2) >> np.uint64(12)
-    u = (words + 0.5) * 2.0**-52  # inside (0, 1)
-    radius, turn = np.sqrt(-2 * log_of(u[0::2])), 4 * u[1::2]
-    quarter = turn.astype(int)
-    sine, cosine = sine_and_cosine((turn - quarter) * 1.57079632679489661923)
-    x = radius * np.where(quarter % 2, -sine, cosine)
-    y = radius * np.where(quarter % 2, cosine, sine)
-    pairs = np.where(quarter >= 2, [-x, -y], [x, y])
-    return pairs.T.reshape(-1)[:count].reshape(n_in, n_out)
-
-
-def log_of(x):
-    """log x by a series, since numpy's last bit is that of the machine's C library."""
-    m, e = np.frexp(x)
-    low = m < 0.70710678118654752440
-    m, e = np.where(low, 2 * m, m), np.where(low, e - 1, e)
-    s = (m - 1) / (m + 1)
-    total = np.full_like(s, 1 / 23)
-    for i in range(11, 0, -1):
-        total = total * (s * s) + 1 / (2 * i - 1)
-    return e * 0.69314718055994530942 + 2 * s * total
-
-
-def sine_and_cosine(x):
-    """Of x in [0, π/2], by their series."""
-    sine, cosine = np.ones_like(x), np.ones_like(x)
-    for i in range(12, 0, -1):
-        sine = sine * -(x * x) / (2 * i * (2 * i + 1)) + 1
-        cosine = cosine * -(x * x) / ((2 * i - 1) * 2 * i) + 1
-    return sine * x, cosine
-
-
-def orthogonal(state, n_in, n_out):
-    """Orthonormal columns, or rows where these are fewer: Gram-Schmidt, twice, of normal ones."""
-    rows = normals(state, min(n_in, n_out), max(n_in, n_out))
-    for i, row in enumerate(rows):
-        for other in [*rows[:i], *rows[:i]]:
-            row -= dot(row, other) * other
-        row /= np.sqrt(dot(row, row))
-    return rows if n_in < n_out else rows.T
-
-
-def dot(a, b):
-    """Eight sums, element i in sum i mod 8, then a tree."""
-    s = np.zeros(8)
-    products = np.append(a * b, np.zeros(-len(a) % 8))
-    for eight in products.reshape(-1, 8):
-        s += eight
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
-
-
-def constant(state, n_in, n_out):
-    """Ones, which the scale multiplies."""
-    return np.ones((n_in, n_out))
-
-
-DISTRIBUTIONS = {
-    "uniform": uniforms,
-    "normal": normals,
-    "orthogonal": orthogonal,
-    "constant": constant,
-}
-
+from backprop.reference_data import accuracy, d2, finite, gather, r2, targets
+from backprop.reference_random import (
+    DROPOUT,
+    INPUT_DROPOUT,
+    NOISE,
+    SHUFFLE,
+    dropout_factors,
+    initial_weights,
+    normal_noise,
+    shuffle,
+    stream,
+)
 
 # ---- The cost of a batch -----------------------------------------------------------------------
 
@@ -323,46 +179,6 @@ def norm_forward(layer, z, training):
     scale, shift = layer.beside["scale"], layer.beside["shift"]
     z, n, deviation = layer.norm.forward(z, scale, shift, statistics)
     return z, (n, deviation, statistics)
-
-
-# ---- From the user's arrays to a batch ----------------------------------------------------------
-
-
-def gather(X, rows=slice(None), offset=None, scale=None, dtype="float32"):
-    """(x - offset) * scale for some rows of X, as a new array; worked out in float64."""
-    x = np.asarray(X)[rows]
-    if offset is not None:
-        x = x - np.asarray(offset, dtype=np.float64)
-    if scale is not None:
-        x = x * np.asarray(scale, dtype=np.float64)
-    return x.astype(dtype)
-
-
-def one_hot(labels, n_classes, dtype="float32"):
-    """[n] class numbers to [n][n_classes] rows with a single 1."""
-    labels = np.asarray(labels)
-    classes = np.arange(n_classes)
-    if not np.isin(labels, classes).all():
-        raise ValueError(f"y: class labels must be integers from 0 to {n_classes - 1}")
-    return (labels[:, None] == classes).astype(dtype)
-
-
-def targets(y, loss, n_outputs, dtype):
-    """y as a new [n][n_outputs] array of the network's dtype; or what a loss of one's own takes."""
-    y = np.asarray(y)
-    if loss.target is ANY:
-        return y
-    if y.ndim == 1 and loss.target.is_class:
-        return one_hot(y, n_outputs, dtype)
-    if y.ndim == 1:
-        y = y[:, None]
-    if loss.target is MEANS and 2 * y.shape[1] == n_outputs:
-        y = np.hstack([y, y])
-    if loss.target is ONE_NUMBER and y.shape[1:] == (1,):
-        y = np.broadcast_to(y, (len(y), n_outputs))
-    if y.ndim != 2 or y.shape[1] != n_outputs:
-        raise ValueError(f"y: the shape is {y.shape}, expected (n, {n_outputs})")
-    return y.astype(dtype)
 
 
 # ---- The network --------------------------------------------------------------------------------
@@ -747,46 +563,3 @@ class Network:
         if not len(X) == len(y) == len(weight):
             raise ValueError(f"X, y, sample_weight: {len(X)}, {len(y)}, {len(weight)} rows")
         return y, weight.astype(self.dtype)
-
-
-def finite(loss, X):
-    """The loss; or an error that names the first value of X to blame, where there is one."""
-    if np.isfinite(loss):
-        return loss
-    bad = np.argwhere(~np.isfinite(X))
-    place = f": X[{bad[0][0]}, {bad[0][1]}] is {X[tuple(bad[0])]}" if len(bad) else ""
-    raise FloatingPointError(f"the loss became {loss}{place}")
-
-
-def accuracy(loss, a, y, sample_weight):
-    """Share of the samples whose class, or whose every yes or no, is right."""
-    if loss.target.is_class:
-        right = a.argmax(axis=1) == y.argmax(axis=1)
-    else:
-        right = ((a > 0) == (y > 0.5)).all(axis=1)
-    return float(np.average(right, weights=sample_weight.astype(np.float64)))
-
-
-def r2(a, y, sample_weight):
-    """1 - residual / total sum of squares, the mean over the outputs whose y varies, else nan."""
-    weight, y = sample_weight.astype(np.float64), y.astype(np.float64)
-    varies = np.ptp(y[weight > 0], axis=0) > 0
-    if not varies.any():
-        return float("nan")
-    residual = weight @ (y - a) ** 2
-    spread = weight @ (y - np.average(y, axis=0, weights=weight)) ** 2
-    return float(np.mean(1 - residual[varies] / spread[varies]))
-
-
-def d2(loss, a, y, sample_weight):
-    """1 - deviance / that of the mean, as `r2` is put together; a and the loss are of log p."""
-    weight, y = sample_weight.astype(np.float64), y.astype(np.float64)
-    varies = np.ptp(y[weight > 0], axis=0) > 0
-    mean = np.broadcast_to(np.average(y, axis=0, weights=weight), y.shape)
-    found = []
-    for k in np.flatnonzero(varies):
-        column = slice(k, k + 1)
-        logs = a, np.log(mean), np.log(np.maximum(y, np.finfo(np.float64).tiny))
-        of_a, of_mean, least = (weight @ loss.value(at[:, column], y[:, column]) for at in logs)
-        found.append(1 - (of_a - least) / (of_mean - least))
-    return float(np.mean(found)) if found else float("nan")

@@ -8,7 +8,7 @@ import pytest
 from networks import ACTIVATIONS, LOSSES, every_optimizer, last_activation, tamed, targets
 
 import backprop as bp
-from backprop import reference
+from backprop import reference, reference_random
 from backprop.catalogue.losses import LOSSES as CATALOGUE
 from backprop.catalogue.targets import YES_OR_NO
 
@@ -173,7 +173,7 @@ def test_the_order_of_many_rows_is_the_references():
     """So many that they are shuffled in portions, between which the core looks for Ctrl-C."""
     n = 250_001
     X, y = data("squared_error", n, 1, 1)
-    order = reference.shuffle(reference.stream(5, reference.SHUFFLE, 0), n)
+    order = reference_random.shuffle(reference_random.stream(5, reference_random.SHUFFLE, 0), n)
     shuffled, in_order = (bp.Network(1, [bp.Dense(1)], seed=5) for _ in range(2))
     shuffled.fit(X, y, epochs=1, batch_size=5000)
     in_order.fit(X[order], y[order], epochs=1, batch_size=5000, shuffle=False)

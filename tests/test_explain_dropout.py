@@ -10,7 +10,7 @@ from networks import outputs_of, targets
 from test_explain_page import check_chain, linear
 
 import backprop as bp
-from backprop import reference
+from backprop import reference, reference_random
 from backprop.catalogue.losses import LOSSES
 from backprop.explain.forms.text import number
 
@@ -88,14 +88,16 @@ def test_the_masks_are_those_of_the_next_step(dtype, n):
     trace = net.explain(X, y)
 
     def drawn(purpose, layer, rate, units):
-        state = reference.stream(reference.stream(net.seed, purpose, layer), net.steps, 0)
-        return reference.dropout_factors(state, rate, n, units, dtype)
+        state = reference_random.stream(
+            reference_random.stream(net.seed, purpose, layer), net.steps, 0
+        )
+        return reference_random.dropout_factors(state, rate, n, units, dtype)
 
-    on_inputs = drawn(reference.INPUT_DROPOUT, 0, net.input_dropout, 3)
+    on_inputs = drawn(reference_random.INPUT_DROPOUT, 0, net.input_dropout, 3)
     np.testing.assert_array_equal(trace.input_mask, on_inputs)
     np.testing.assert_array_equal(trace.x, X.astype(dtype))
     for i, layer in enumerate(trace.layers):
-        own = drawn(reference.DROPOUT, i, layer.dropout, layer.n_out)
+        own = drawn(reference_random.DROPOUT, i, layer.dropout, layer.n_out)
         np.testing.assert_array_equal(layer.mask, own)
         np.testing.assert_allclose(layer.dz, layer.da * layer.mask * layer.derivative, rtol=1e-6)
         z = trace.read_by(i) @ layer.weights + layer.bias

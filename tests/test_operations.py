@@ -15,7 +15,7 @@ import pytest
 from networks import ACTIVATIONS, last_activation
 
 import backprop as bp
-from backprop import reference
+from backprop import reference, reference_random
 from backprop._core import kernels
 from backprop.catalogue.norms import NORMS
 
@@ -380,9 +380,11 @@ def test_what_inspect_keeps_makes_the_gradients(operation, activation):
             )
             y = kept["n"] * layer.parameters["scale"] + layer.parameters["shift"]
             np.testing.assert_allclose(kept["y"], y, atol=1e-14)
-        noise = reference.stream(reference.stream(3, reference.NOISE, 0), 0, 0)
+        noise = reference_random.stream(reference_random.stream(3, reference_random.NOISE, 0), 0, 0)
         if layer is net.layers[0]:
-            out = kept["a"] + layer.spec.noise * reference.normal_noise(noise, *kept["a"].shape)
+            out = kept["a"] + layer.spec.noise * reference_random.normal_noise(
+                noise, *kept["a"].shape
+            )
             out = out * kept.get("mask", 1)
             x = out + x if layer.spec.residual else out
         else:

@@ -10,6 +10,8 @@ from networks import CATALOGUED as LOSSES
 from networks import every_optimizer, last_activation, soft_targets, tamed
 
 from backprop import reference as ref
+from backprop import reference_data
+from backprop import reference_random as draws
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.optimizers import SGD, Adam
 from backprop.layers import Dense
@@ -79,21 +81,21 @@ def test_splitmix_gives_the_published_numbers():
         4593380528125082431,
         16408922859458223821,
     ]
-    assert ref.random_words(1234567, 5).tolist() == expected
+    assert draws.random_words(1234567, 5).tolist() == expected
 
 
 def test_mix64_of_an_array_is_mix64_of_each_element():
     words = [0, 1, 2**63, 2**64 - 1, 0x0123456789ABCDEF]
-    assert ref.mix64(np.array(words, np.uint64)).tolist() == [ref.mix64(word) for word in words]
+    assert draws.mix64(np.array(words, np.uint64)).tolist() == [draws.mix64(word) for word in words]
 
 
 def test_streams_differ():
-    states = {ref.stream(*at) for at in itertools.product([0, 1, 2**64 - 1], [1, 2], range(5))}
+    states = {draws.stream(*at) for at in itertools.product([0, 1, 2**64 - 1], [1, 2], range(5))}
     assert len(states) == 30
 
 
 def test_uniform_lies_in_the_unit_interval_evenly():
-    u = ref.uniform(ref.stream(3, 1, 0), 100_000)
+    u = draws.uniform(draws.stream(3, 1, 0), 100_000)
     assert 0 <= u.min() < 1e-3
     assert 1 - 1e-3 < u.max() < 1
     assert np.abs(np.histogram(u, 10, (0, 1))[0] - 10_000).max() < 500  # 5 standard deviations
@@ -101,7 +103,7 @@ def test_uniform_lies_in_the_unit_interval_evenly():
 
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 1000])
 def test_shuffle_is_a_permutation(n):
-    order = ref.shuffle(ref.stream(0, 2, 0), n)
+    order = draws.shuffle(draws.stream(0, 2, 0), n)
     assert order.dtype == np.int64
     assert np.array_equal(np.sort(order), np.arange(n))
 
@@ -109,28 +111,28 @@ def test_shuffle_is_a_permutation(n):
 def test_shuffle_favours_no_permutation():
     counts = dict.fromkeys(itertools.permutations(range(4)), 0)
     for epoch in range(4800):
-        counts[tuple(ref.shuffle(ref.stream(0, 2, epoch), 4).tolist())] += 1
+        counts[tuple(draws.shuffle(draws.stream(0, 2, epoch), 4).tolist())] += 1
     chi_square = sum((count - 200) ** 2 / 200 for count in counts.values())
     assert chi_square < 49.7  # 23 degrees of freedom: exceeded once in a thousand
 
 
 def test_shuffle_scales_a_word_by_its_high_half():
     for epoch in range(20):
-        state = ref.stream(1, 2, epoch)
-        (word,) = ref.random_words(state, 1).tolist()
+        state = draws.stream(1, 2, epoch)
+        (word,) = draws.random_words(state, 1).tolist()
         expected = [1, 0] if word < 2**63 else [0, 1]
-        assert ref.shuffle(state, 2).tolist() == expected
+        assert draws.shuffle(state, 2).tolist() == expected
 
 
 @pytest.mark.parametrize(("activation", "limit"), [("relu", (6 / 30) ** 0.5), ("tanh", 0.1**0.5)])
 def test_initial_weights_fill_their_range(activation, limit):
     scheme = Dense(30, activation).initial_weights
-    w = ref.initial_weights(7, 0, 30, 30, scheme, "float64")
+    w = draws.initial_weights(7, 0, 30, 30, scheme, "float64")
     assert 0.98 * limit < np.abs(w).max() < limit
     assert abs(w.mean()) < 0.05 * limit
-    first = (2 * ref.uniform(ref.stream(7, 1, 0), 31)[30] - 1) * limit
+    first = (2 * draws.uniform(draws.stream(7, 1, 0), 31)[30] - 1) * limit
     assert w[1, 0] == pytest.approx(first, rel=1e-15)  # row by row
-    narrow = ref.initial_weights(7, 0, 30, 30, scheme, "float32")
+    narrow = draws.initial_weights(7, 0, 30, 30, scheme, "float32")
     assert np.array_equal(narrow, w.astype("float32"))
 
 
@@ -342,7 +344,7 @@ def test_fit_is_a_loop_of_train_steps_over_shuffled_batches():
     one, other = network("softmax_cross_entropy"), network("softmax_cross_entropy")
     history = one.fit(X, y, epochs=2, batch_size=10, sample_weight=weight)
     for epoch in range(2):
-        order = ref.shuffle(ref.stream(11, 2, epoch), 23)
+        order = draws.shuffle(draws.stream(11, 2, epoch), 23)
         total = 0
         for rows in (order[:10], order[10:20], order[20:]):
             total += other.train_step(X[rows], y[rows], weight[rows]) * weight[rows].sum()
@@ -526,17 +528,17 @@ def test_scores_by_hand():
     y = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
     weight = np.array([1.0, 2.0, 1.0])
     classes, yes_or_no = LOSSES["softmax_cross_entropy"], LOSSES["sigmoid_cross_entropy"]
-    assert ref.accuracy(classes, a, y, weight) == 0.5
-    assert ref.accuracy(yes_or_no, a, y, weight) == 0.5
+    assert reference_data.accuracy(classes, a, y, weight) == 0.5
+    assert reference_data.accuracy(yes_or_no, a, y, weight) == 0.5
     one_right_of_two = np.array([[1.0, 1.0]]), np.array([[1.0, 0.0]]), np.ones(1)
-    assert ref.accuracy(yes_or_no, *one_right_of_two) == 0
+    assert reference_data.accuracy(yes_or_no, *one_right_of_two) == 0
     y = np.array([[1.0], [2.0], [4.0]])
     a = np.array([[1.0], [3.0], [4.0]])
     # weighted mean 9/4; residual 2; spread 25/16 + 2/16 + 49/16
-    assert ref.r2(a, y, weight) == pytest.approx(1 - 2 / (76 / 16))
-    assert np.isnan(ref.r2(a, np.ones((3, 1)), weight))
+    assert reference_data.r2(a, y, weight) == pytest.approx(1 - 2 / (76 / 16))
+    assert np.isnan(reference_data.r2(a, np.ones((3, 1)), weight))
     two = np.hstack([a, a]), np.hstack([y, np.ones((3, 1))])  # the second never varies
-    assert ref.r2(*two, weight) == pytest.approx(1 - 2 / (76 / 16))
+    assert reference_data.r2(*two, weight) == pytest.approx(1 - 2 / (76 / 16))
 
 
 # ---- what is refused ----

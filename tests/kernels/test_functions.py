@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from catalogued import ACTIVATIONS, LOSSES, random, targets_for, wider
 
-from backprop import reference
+from backprop import reference, reference_data
 from backprop._core import kernels, probe
 from backprop.catalogue import losses
 
@@ -298,7 +298,7 @@ def test_loss_and_its_derivative(dtype, isa, loss, n_out):
 def test_labels_are_one_hot_rows(dtype, isa, loss):
     labels = np.arange(48) % 7
     a = random((7, 48), dtype)
-    one_hot = np.ascontiguousarray(reference.one_hot(labels, 7, dtype).T)
+    one_hot = np.ascontiguousarray(reference_data.one_hot(labels, 7, dtype).T)
     weights = np.ones(48, dtype)
     by_label = loss_of(loss, a, labels.astype(dtype), weights, 1.0, isa)
     by_row = loss_of(loss, a, one_hot, weights, 1.0, isa)

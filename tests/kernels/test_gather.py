@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from backprop import reference
+from backprop import reference_data, reference_random
 from backprop._core import probe
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
@@ -76,7 +76,7 @@ def test_gather_offset_and_scale(dtype, isa, code):
     offset = np.random.default_rng(1).normal(size=19) * size / 3
     scale = np.random.default_rng(2).uniform(0.5, 2, 19) / size
     found = probe.gather(values, dtype, 32, offset=offset, scale=scale, instruction_set=isa)
-    exact = reference.gather(values, offset=offset, scale=scale, dtype="float64").T
+    exact = reference_data.gather(values, offset=offset, scale=scale, dtype="float64").T
     largest = ((size + np.abs(offset)) * scale)[
         :, None
     ]  # both are rounded before they are subtracted
@@ -117,7 +117,7 @@ def test_gather_shapes_and_chosen_rows(dtype, isa, shape):
 def test_gather_of_many_rows_in_any_order(dtype, isa, layout):
     """Enough of them for whole blocks, for rows that are fetched ahead, and for a rest of both."""
     source = LAYOUTS[layout](random((311, 75), "float32"))
-    rows = reference.shuffle(1, 311)
+    rows = reference_random.shuffle(1, 311)
     found = probe.gather(source, dtype, 320, rows=rows, instruction_set=isa)
     np.testing.assert_array_equal(found[:, :311], source[rows].T.astype(dtype))
     assert (found[:, 311:] == -77).all()
@@ -174,10 +174,10 @@ def test_the_same_bits_on_every_instruction_set(dtype, assert_same_bits):
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_initial_weights(dtype, isa, shape, activation):
     limit = np.sqrt(6 / shape[0]) if activation == "relu" else np.sqrt(6 / sum(shape))
-    state = probe.random_stream(7, reference.WEIGHTS, 2)
+    state = probe.random_stream(7, reference_random.WEIGHTS, 2)
     found = probe.uniform(dtype, state, limit, *shape, instruction_set=isa)
     scheme = INITIALIZERS[ACTIVATIONS[activation].initial_weights]
-    expected = reference.initial_weights(7, 2, *shape, scheme, dtype)
+    expected = reference_random.initial_weights(7, 2, *shape, scheme, dtype)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -185,10 +185,10 @@ def test_initial_weights(dtype, isa, shape, activation):
 def test_streams_and_shuffles(seed):
     for purpose, index in itertools.product((1, 2), (0, 1, 2**40)):
         state = probe.random_stream(seed, purpose, index)
-        assert state == reference.stream(seed, purpose, index)
+        assert state == reference_random.stream(seed, purpose, index)
         for count in (0, 1, 2, 3, 1000):
             found = probe.permutation(state, count)
-            np.testing.assert_array_equal(found, reference.shuffle(state, count))
+            np.testing.assert_array_equal(found, reference_random.shuffle(state, count))
             np.testing.assert_array_equal(np.sort(found), np.arange(count))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backprop import reference
+from backprop import reference_random
 from backprop._core import kernels, probe
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.norms import NORMS
@@ -130,9 +130,9 @@ def test_activations_that_learn(dtype, isa, name, units, samples):
 
 def test_noise_is_that_of_the_reference(dtype, isa):
     values = numbers(5, 33, dtype)
-    state = reference.stream(3, reference.NOISE, 1)
+    state = reference_random.stream(3, reference_random.NOISE, 1)
     found = probe.add_noise(state, 0.5, values, isa)[:, :33].T
-    expected = values[:, :33].T + 0.5 * reference.normal_noise(state, 33, 5)
+    expected = values[:, :33].T + 0.5 * reference_random.normal_noise(state, 33, 5)
     np.testing.assert_allclose(found, expected, rtol=0, atol=40 * np.finfo(dtype).eps)
 
 

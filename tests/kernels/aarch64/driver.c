@@ -139,7 +139,7 @@ static int64_t multiply(const bp_kernels *k, const request *q)
         .ldb = q->i[5],
         .c = q->array[4],
         .ldc = q->i[6],
-        .resumes = (int)q->i[12],
+        .resume = (int)q->i[12],
         .epilogue = (bp_epilogue)q->i[7],
         .activation = &activation,
         .derivative = k->activations[activation.code].trait ? k->kept_slope : activation.code,
