@@ -7,8 +7,8 @@ The file holds x_train, y_train, x_test and y_test, images as uint8. The network
 drops half, and a fifth of the pixels. Rates follow a cosine down to 0. The pixels are not shifted,
 no image is added, and the test images are looked at at the end.
 
-Measured on two cores: 1.59 % test error after 30 epochs and 2.6 minutes (``--epochs 30``). The
-paper reports 1.06 %, after more training than this.
+Measured on two cores, seed 0: 1.17 % test error after 100 epochs and 9.8 minutes, 1.59 % after 30
+epochs and 2.6 minutes (``--epochs 30``). The paper's table has 1.06 %.
 
 Nitish Srivastava, Geoffrey Hinton, Alex Krizhevsky, Ilya Sutskever and Ruslan Salakhutdinov,
 "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014.
