@@ -4,13 +4,14 @@ import math
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def run_main(name, *arguments):
-    return runpy.run_path(str(EXAMPLES / name))["main"](*arguments)
+def run_main(name, *arguments, **named):
+    return runpy.run_path(str(EXAMPLES / name))["main"](*arguments, **named)
 
 
 def test_nine_gradients_agree_three_ways(capsys):
@@ -34,6 +35,16 @@ def test_straight_line_equals_polyfit(capsys):
     *_, last, polyfit = capsys.readouterr().out.splitlines()
     assert last.split()[:3] == ["1000", f"{slope:.8f}", f"{intercept:.8f}"]
     assert polyfit.split() == ["np.polyfit", f"{exact[0]:.8f}", f"{exact[1]:.8f}"]
+
+
+def test_dropout_with_max_norm_learns_images(capsys, tmp_path, digits):
+    """The published network, smaller, on a few hundred digits in the place of MNIST's."""
+    X, y = (255 * digits[0]).astype("uint8").reshape(-1, 8, 8), digits[1]
+    path = tmp_path / "digits.npz"
+    np.savez(path, x_train=X[:500], y_train=y[:500], x_test=X[500:], y_test=y[500:])
+    error = run_main("mnist_dropout.py", path, epochs=150, units=128)
+    assert error <= 0.3  # of ten classes
+    assert f"test error {100 * error:.2f} % after 150 epochs" in capsys.readouterr().out
 
 
 @pytest.fixture
