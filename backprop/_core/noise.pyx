@@ -1,6 +1,7 @@
 """Gaussian noise on a layer's outputs, in training only.
 
-A number of the standard normal distribution, times the layer's `noise`, drawn as dropout's factors are. Its slope is 1: backward has nothing to do.
+A number of the standard normal distribution, times the layer's `noise`, drawn as dropout's factors are. Its slope is 1:
+backward has nothing to do.
 """
 from libc.stdint cimport int64_t, uint64_t
 
