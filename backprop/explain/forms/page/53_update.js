@@ -43,8 +43,8 @@ function assignmentsOf(trace, parameter) {
   values.g = found[0].result;
   const others = before[0]?.target.symbol === "g" ? before.slice(1) : before;
   const { limit } = trace.layers[parameter.layer];
-  const after = limit && parameter.from !== BIAS ? [limit.rule] : [];
-  for (const rule of [...others, ...trace.optimizer.rules, ...after]) {
+  const limits = limit && parameter.from !== BIAS ? [limit.rule] : [];
+  for (const rule of [...others, ...trace.optimizer.rules, ...limits]) {
     const next = assignment(rule, values, put);
     values[next.name] = next.result;
     found.push(next);
