@@ -1,6 +1,6 @@
 """Training by an optimizer that minimises the cost of all rows at once, such as L-BFGS.
 
-It moves through one vector of float64: the weights and biases that are trained, layer by layer.
+It moves through one vector of float64: the parameters that are trained, layer by layer.
 Where a fit is interrupted, the network is as the last whole iteration left it.
 """
 
@@ -45,22 +45,19 @@ def fit(network, data, n_iterations, history, after_epoch):
 
 
 class Place:
-    """The parameters that are trained, as one vector; `is_weight` says which of them decay."""
+    """The parameters that are trained, as one vector; `is_weight` says which of them decay.
+
+    ``parts``: (layer, name) of each of its parts.
+    """
 
     def __init__(self, network):
-        trained = [i for i, layer in enumerate(network.layers) if layer.trainable]
-        self.views, of_weights = [], []
-        self.parts = []  # (layer, 0 for its weights or 1 for its bias) of each view
-        for i in trained:
-            layer = network.layers[i]
-            for part, view in enumerate((layer.weights, layer.bias)):
-                if part == 0 or layer.spec.use_bias:
-                    self.views.append(view)
-                    self.parts.append((i, part))
-                    of_weights.append(np.full(view.size, part == 0))
-        if not self.views:
+        trained = [(i, layer) for i, layer in enumerate(network.layers) if layer.trainable]
+        if not trained:
             raise ValueError("every layer is frozen: expected one that is trainable")
-        self.is_weight = np.concatenate(of_weights)
+        self.parts = [(i, name) for i, layer in trained for name in layer.parameters]
+        self.views = [network.layers[i].parameters[name] for i, name in self.parts]
+        sizes = [view.size for view in self.views]
+        self.is_weight = np.repeat([name == "weights" for _, name in self.parts], sizes)
 
     def read(self):
         """A copy."""
@@ -74,12 +71,12 @@ class Place:
             start += view.size
 
     def weights_of(self, x):
-        """With 0 where a bias is."""
+        """With 0 where something else is."""
         return np.where(self.is_weight, x, 0)
 
     def gather(self, gradients):
         """What of the layers' gradients is of these parameters."""
-        found = [gradients[layer][part].ravel() for layer, part in self.parts]
+        found = [gradients[layer].parameters[name].ravel() for layer, name in self.parts]
         return np.concatenate(found).astype(np.float64)
 
 
@@ -113,6 +110,22 @@ def _check(network):
     if network.drops:
         raise ValueError(f"{title} and dropout: expected a cost that stays the same, so dropout=0")
     for i, layer in enumerate(network.layers):
+        spec = layer.spec
+        if spec.noise > 0:
+            raise ValueError(
+                f"{title} and layers[{i}].noise={spec.noise:g}: expected a cost that stays the "
+                "same, so noise=0"
+            )
+        if spec.gathered:
+            raise ValueError(
+                f"{title} and layers[{i}].norm={spec.norm!r}: expected a norm that gathers nothing "
+                "from step to step, such as norm='layer'"
+            )
+        if spec.max_norm is not None:
+            raise ValueError(
+                f"{title} and layers[{i}].max_norm={spec.max_norm:g}: expected None, for there are "
+                "no steps after which weights could be scaled down"
+            )
         if layer.learning_rate_factor != 1:
             raise ValueError(
                 f"layers[{i}].learning_rate_factor is {layer.learning_rate_factor:g}: expected 1 "

@@ -210,6 +210,26 @@ def test_another_optimizer_goes_on():
     assert len(net.fit(X, Y, epochs=2).loss) == 2
 
 
+def test_what_norms_and_activations_learn_is_minimised_too():
+    net = bp.Network(
+        4,
+        [bp.Dense(7, "prelu", norm="layer", use_bias=False), bp.Dense(2)],
+        "squared_error",
+        bp.LBFGS(tolerance=1e-9),
+        dtype="float64",
+        seed=2,
+    )
+    before = {name: array.copy() for name, array in net.layers[0].parameters.items()}
+    assert list(before) == ["weights", "scale", "shift", "negative_slope"]
+    history = net.fit(X, Y, epochs=200)
+    for name, array in net.layers[0].parameters.items():
+        assert (array != before[name]).any(), name
+    _, gradients = net.loss_and_gradients(X, Y)
+    largest = max(np.abs(g).max() for own in gradients for g in own.parameters.values())
+    assert largest < 1e-2 * history.loss[0]
+    assert history.loss[-1] < 0.5 * history.loss[0]
+
+
 # ---- what is refused ----
 
 
@@ -229,6 +249,12 @@ def test_another_optimizer_goes_on():
             ValueError,
             r"layers\[0\]\.learning_rate_factor is 2",
         ),
+        (lambda: network(first={"noise": 0.1}).fit(X, Y), ValueError, r"layers\[0\]\.noise=0\.1"),
+        (lambda: network(first={"norm": "batch"}).fit(X, Y), ValueError, "norm='batch'"),
+        (lambda: network(first={"max_norm": 2}).fit(X, Y), ValueError, "max_norm=2"),
+        (lambda: bp.LBFGS(clip_norm=1.0), ValueError, r"clip_norm=1\.0"),
+        (lambda: bp.LBFGS(accumulate=2), ValueError, "accumulate=2"),
+        (lambda: bp.LBFGS(average=bp.EMA()), ValueError, "average=EMA"),
         (lambda: network(kind=reference.Network), ValueError, "the reference has steps only"),
     ],
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
-from backprop.catalogue.optimizers.base import Optimizer
+from backprop.catalogue.optimizers.base import Common, Optimizer
 from backprop.validation import check_integer, check_real
 
 if TYPE_CHECKING:
@@ -82,6 +82,12 @@ class LBFGS(Optimizer):
         }
         for name, value in own.items():
             object.__setattr__(self, name, value)
+        for one in fields(Common):
+            if getattr(self, one.name) != one.default:
+                raise ValueError(
+                    f"LBFGS({one.name}={getattr(self, one.name)!r}): expected {one.default!r}, for "
+                    "it minimises the cost of all rows and makes no steps of batches"
+                )
 
     @property
     def description(self):
