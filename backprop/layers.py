@@ -61,7 +61,8 @@ class Dense(records.Hinted):
     use_bias : bool, default True
         Without, a = f(x W): b is 0, and no parameter.
     trainable : bool, default True
-        Otherwise training leaves the weights and the bias as they are, decay included.
+        Otherwise training leaves all that the layer has as it is: weights and bias, what a norm
+        or an activation learns, and the statistics that a norm has gathered.
     learning_rate_factor : float, default 1.0
         What the optimizer's learning rate is multiplied by for this layer, at least 0.
     max_norm : float, optional
@@ -236,8 +237,7 @@ class Layer:
     ) -> None:
         self._spec, self._configure = spec, configure
         self._arrays = layer_arrays(spec, views)
-        rows = views[2][len(spec.learned) :]
-        self._statistics = dict(zip(spec.gathered, rows, strict=True))
+        self._statistics = gathered_rows(spec, views)
         if not spec.use_bias:
             self.bias.flags.writeable = False
         configure(**spec.training)
@@ -305,7 +305,7 @@ class Layer:
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights and the bias; can be assigned to."""
+        """Whether training changes what the layer has; can be assigned to."""
         return self._spec.trainable
 
     @trainable.setter
@@ -368,11 +368,14 @@ class Gradient(Arrays):
     what the layer learns beside them."""
 
 
-def named_rows(spec, views):
-    """The core's views of a layer by name, what training gathers included."""
-    arrays = layer_arrays(spec, views)
-    rows = views[2][len(spec.learned) :]
-    return {**arrays.parameters, **dict(zip(spec.gathered, rows, strict=True))}
+def gathered_rows(spec, views):
+    """{name: view} of what training gathers, which lies behind what the layer learns."""
+    return dict(zip(spec.gathered, views[2][len(spec.learned) :], strict=True))
+
+
+def all_arrays(layer):
+    """{name: array} of all that training changes in a layer."""
+    return {**layer.parameters, **layer.statistics}
 
 
 def layer_arrays(spec, views, kind=Arrays):

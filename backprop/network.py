@@ -16,10 +16,12 @@ from backprop.history import History
 from backprop.layers import (
     Arrays,
     Layer,
+    all_arrays,
     check_layers,
     check_residual,
     core_layers,
-    named_rows,
+    gathered_rows,
+    layer_arrays,
 )
 from backprop.progress import progress_bar
 from backprop.stepwise import Gradient, Stepwise
@@ -543,7 +545,7 @@ class Network(Stepwise):
             )
         twin = self.copy()
         for layer, averages in zip(twin.layers, self._averages(), strict=True):
-            for name, array in {**layer.parameters, **layer.statistics}.items():
+            for name, array in all_arrays(layer).items():
                 array[...] = averages[name]
         return twin
 
@@ -607,7 +609,10 @@ class Network(Stepwise):
         if self.optimizer.average is None:
             return []
         both = zip(self._specs, self._core.average_views(), strict=True)
-        return [named_rows(spec, views) for spec, views in both]
+        return [
+            {**layer_arrays(spec, views).parameters, **gathered_rows(spec, views)}
+            for spec, views in both
+        ]
 
     def _mixes_samples(self):
         """Whether a sample's outputs in training depend on the samples beside it."""

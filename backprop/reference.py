@@ -51,7 +51,7 @@ from backprop.catalogue.norms import Norm
 from backprop.catalogue.optimizers import find_optimizer
 from backprop.catalogue.targets import MEANS, NUMBERS, ONE_NUMBER
 from backprop.history import History
-from backprop.layers import Arrays, Gradient
+from backprop.layers import Arrays, Gradient, all_arrays
 from backprop.reference_data import accuracy, d2, finite, gather, r2, targets
 from backprop.reference_random import (
     DROPOUT,
@@ -242,11 +242,6 @@ def new_layer(spec, weights, dtype):
     return Layer(weights, bias, spec.function, norm=norm, beside=beside, statistics=gathered, **how)
 
 
-def all_of(layer):
-    """{name: array} of what a layer learns and gathers."""
-    return {**layer.parameters, **layer.statistics}
-
-
 def zeros_like(layer):
     """A 0 for each parameter of a layer."""
     zeros = {name: np.zeros_like(array) for name, array in layer.beside.items()}
@@ -307,7 +302,7 @@ class Network:
         self._gradients = None  # of the last `backward`
         self._part = 0  # of a step that takes several batches
         self._averages = [
-            {name: np.zeros_like(array) for name, array in all_of(layer).items()}
+            {name: np.zeros_like(array) for name, array in all_arrays(layer).items()}
             for layer in self.layers
         ]
         self._n_averaged = 0
@@ -394,7 +389,7 @@ class Network:
         """Move the averages towards the parameters as they are, and towards what is gathered."""
         share = self.optimizer.average.share(self._n_averaged)
         for average, layer in zip(self._averages, self.layers, strict=True):
-            for name, array in all_of(layer).items():
+            for name, array in all_arrays(layer).items():
                 average[name][...] = followed(average[name], array, share)
         self._n_averaged += 1
 
@@ -511,7 +506,7 @@ class Network:
             raise RuntimeError("averaged: there is no average yet")
         twin = copy.deepcopy(self)
         for average, layer in zip(self._averages, twin.layers, strict=True):
-            for name, array in all_of(layer).items():
+            for name, array in all_arrays(layer).items():
                 array[...] = average[name]
         return twin
 

@@ -35,7 +35,7 @@ import numpy as np
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import ADDED, OPTIMIZERS, OTHERS
 from backprop.catalogue.records import described
-from backprop.layers import described_layer
+from backprop.layers import all_arrays, described_layer
 from backprop.validation import MAX_COUNT, MAX_SEED, check_integer, check_path
 
 FORMAT_VERSION = 1
@@ -103,7 +103,7 @@ def state(network):
             "input_scale": network.input_scale,
             "input_dropout": network.input_dropout,
         },
-        "parameters": [_copies({**at.parameters, **at.statistics}) for at in network.layers],
+        "parameters": [_copies(all_arrays(layer)) for layer in network.layers],
         "moments": {
             name: [_copies(arrays.parameters) for arrays in layers]
             for name, layers in network.optimizer_state().items()
@@ -120,7 +120,7 @@ def state(network):
 def set_state(network, state):
     """Give a new network, made with the same arguments, the rest of what `state` kept."""
     for layer, saved in zip(network.layers, state["parameters"], strict=True):
-        _set_arrays({**layer.parameters, **layer.statistics}, saved)
+        _set_arrays(all_arrays(layer), saved)
     for name, saved_moments in (state["moments"] or {}).items():
         for own, saved in zip(network.optimizer_state()[name], saved_moments, strict=True):
             _set_arrays(own.parameters, saved)
@@ -130,7 +130,8 @@ def set_state(network, state):
     network._core.n_averaged = state.get("n_averaged", 0)
     network.steps = state["steps"]
     network.epochs_trained = state["epochs_trained"]
-    network.schedule_state = state["schedule_state"]
+    if "schedule_state" in state:  # older pickles have none
+        network.schedule_state = state["schedule_state"]
     network.preprocessing = state["preprocessing"]
 
 
@@ -237,7 +238,7 @@ def _tensors(network):
     """All arrays of a network by name; views, so that writing into them sets the network."""
     tensors = {}
     for i, layer in enumerate(network.layers):
-        for name, array in {**layer.parameters, **layer.statistics}.items():
+        for name, array in all_arrays(layer).items():
             tensors[f"layers.{i}.{name}"] = array
     for moment, layers in network.optimizer_state().items():
         for i, arrays in enumerate(layers):
