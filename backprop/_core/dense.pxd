@@ -69,14 +69,12 @@ cdef struct Interrupt:
     PyObject *progress      # NULL, or called with rows_done at every look
 
 
-# What Muon's steps need beside a gradient: see muon.pyx.
+# What Muon's steps need beside a gradient: see muon.pyx. Shared by the team, and not written while it runs.
 cdef struct Muon:
     int sgd                 # codes of the rows that make its assignments
     int nesterov
     double momentum
     double rest_factor      # of the rate, for what makes another step
-    double rate             # of this step
-    double l2               # of this step: λ over the sum of the sample weights
     double weight_decay
     char *room              # shared by the threads; or NULL: no layer makes such steps
 
@@ -108,7 +106,9 @@ cdef struct Run:
     char *scratch           # of this thread
     int64_t until_poll      # multiply-adds until thread 0 looks at the clock
     Interrupt *interrupt
-    Muon muon
+    const Muon *muon
+    double muon_rate        # of this step
+    double muon_l2          # of this step: λ over the sum of the sample weights
 
 
 # One operation of the chain that a network is, done by all threads, each its share.

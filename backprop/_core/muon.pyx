@@ -86,7 +86,7 @@ cdef char *take(char *base, int64_t n_bytes, int64_t *used) noexcept nogil:
 cdef void orthogonal_step(const Layer *layer, Run *run) noexcept nogil:
     """Of the weights, and the usual one of the bias, from the gradient that is kept."""
     cdef Room room
-    cdef double rate = run.muon.rate * layer.rate_factor
+    cdef double rate = run.muon_rate * layer.rate_factor
     cdef double stretched = rate * sqrt(max(1.0, <double>layer.n_out / <double>layer.n_in))
     lay_out(layer, run.itemsize, run.muon.room, &room)
     if layer.trained_rows > layer.n_in and run.thread == run.n_threads - 1:
@@ -121,8 +121,8 @@ cdef void follow_momentum(const Layer *layer, Run *run, char *u) noexcept nogil:
     cdef int i
     share(layer.n_in, 1, run, &first, &last)
     at = first * layer.ldw * run.itemsize
-    if run.muon.l2 != 0:
-        descend(run, layer.gradient, layer.parameters, layer.ldw, layer.n_in, layer.columns, -run.muon.l2, 0)
+    if run.muon_l2 != 0:
+        descend(run, layer.gradient, layer.parameters, layer.ldw, layer.n_in, layer.columns, -run.muon_l2, 0)
     for i in range(BP_MOMENTS):
         moments[i] = NULL
     moments[0] = layer.moments[0] + at

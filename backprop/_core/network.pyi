@@ -48,7 +48,7 @@ class Core:
         clips: tuple[float, float],
         parts: int = 1,
         schedule: object = None,
-        matrices: tuple[float, float] | None = None,
+        matrices: tuple[float, float, float] | None = None,
         average: tuple[str, float, int | None] | None = None,
     ) -> None: ...
     def configure_layer(

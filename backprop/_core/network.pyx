@@ -56,7 +56,7 @@ cdef class Core:
     cdef object own_loss                    # None, or a function: see own_loss.pyx
     cdef bp_optimizer optimizer
     cdef object optimizer_name              # and whether it has no matrices; None: none yet
-    cdef Muon muon              # its room is None with other optimizers
+    cdef Muon muon                          # muon_room is None with other optimizers
     cdef object schedule                    # of its learning rate, or None
     cdef public object schedule_state       # what it was told of epochs, or None
     cdef Training settings                  # what else the optimizer is asked for, for every run
@@ -172,7 +172,7 @@ cdef class Core:
         """Set the hyper-parameters; another kind of optimizer starts with moments of its own, at 0.
 
         `decays`: l2, l1 and weight_decay. `schedule`: None, or what has `rates`, see catalogue/schedules.py.
-        `matrices`: None, or what Muon's steps have of their own, the momentum and the share of the rate of all else.
+        `matrices`: None, or of Muon the momentum, the share of the rate of all else, and weight_decay.
         `clips`: the most that the norm of all gradients, and each of them, may be. `parts`: batches of a step.
         `average`: None, or the row of one, see catalogue/averages.py; another kind than before starts anew.
         """
@@ -200,7 +200,7 @@ cdef class Core:
             self.forward_rows = self.gradients_are = 0
             self.muon_room = room_for_matrices(&self.muon, self.kernels, self.layers, self.n_layers, matrices)
         if matrices is not None:
-            self.muon.momentum, self.muon.rest_factor = matrices
+            self.muon.momentum, self.muon.rest_factor, self.muon.weight_decay = matrices
             self._keep_gradients()
         if schedule != self.schedule:
             self.schedule_state = None if schedule is None else schedule.begin()
@@ -305,7 +305,7 @@ cdef class Core:
         s.layers, s.n_layers, s.loss = plan.layers, plan.n_layers, self.loss
         s.chain, s.n_operations = plan.chain, plan.n_operations
         s.run, s.buffers = plan.run, plan.buffers
-        s.run.muon = self.muon
+        s.run.muon = &self.muon
         if plan.weighted:
             plan.fill_sample_weights()
         s.training = self.settings

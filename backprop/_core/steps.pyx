@@ -276,7 +276,7 @@ cdef void begin_own_steps(Steps *s, Run *run, const bp_optimizer *usual, double 
     cdef bp_progress before = run.progress
     cdef double factor = run.muon.rest_factor
     cdef int i
-    run.muon.rate, run.muon.l2, run.muon.weight_decay = usual.learning_rate, usual.l2 * scale, usual.weight_decay
+    run.muon_rate, run.muon_l2 = usual.learning_rate, usual.l2 * scale
     for i in range(s.n_layers):
         run.progress = before
         optimizer.learning_rate = usual.learning_rate * factor * s.layers[i].rate_factor

@@ -102,8 +102,8 @@ class Muon(Optimizer):
 
     @property
     def matrices(self):
-        """The momentum of whole matrices, and the rate of all else as a share of theirs."""
-        return self.momentum, self.adam_learning_rate / self.learning_rate
+        """Momentum of whole matrices, the rate of all else as a share of theirs, weight decay."""
+        return self.momentum, self.adam_learning_rate / self.learning_rate, self.weight_decay
 
     def update(self, w, g, moments, t, sums=None, rate=None) -> None:
         """Adam's step, at its own share of the rate."""
