@@ -31,6 +31,7 @@ cdef struct Layer:
     double max_norm         # of a unit's weights after a step; INFINITY: any
     bint residual           # its inputs are added to its outputs
     Norm norm
+    bint learns             # its activation has a parameter that each unit trains
     bint keeps              # f'(z), or the z of an activation that learns
     bint is_apart           # operations of its own take da to dz, not the product of the layer after it
     int own_derivative      # f': the code of the activation, or that of a slope that is kept

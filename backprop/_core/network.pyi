@@ -6,8 +6,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-TYPES: str
-
 _Array = NDArray[np.generic]
 _Views = tuple[_Array, _Array, _Array]  # weights, bias, what is beside them
 _Row = tuple[str, Sequence[float]]  # an entry's name, and the values of its parameters

@@ -11,18 +11,20 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from backprop._core.arrays cimport set_lookahead, take_arrays
 from backprop._core.dense cimport Interrupt, Layer, Muon
+from backprop._core.describe cimport describe
 from backprop._core.initial cimport set_weights
+from backprop._core.inspection cimport inspect, keep_layer
 from backprop._core.kernels cimport (
-    BP_FROM_A, BP_LEARNED, BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_activation, bp_kernels,
-    bp_lookahead, bp_loss, bp_optimizer, bp_source, bp_step, find_activation, find_kernels, find_loss, find_optimizer,
+    BP_MOMENTS, BP_ROW_MULTIPLE, bp_kernels, bp_loss, bp_optimizer, bp_step, find_kernels, find_loss, find_optimizer,
     round_up, run_team, seconds, stream,
 )
 from backprop._core.own_loss cimport make_own_loss
-from backprop._core.plan cimport Plan, address, make_plan, room_for_matrices, room_for_steps, row_stride, zeros
-from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
+from backprop._core.plan cimport Plan, address, make_plan, room_for_matrices, room_for_steps, zeros
+from backprop._core.runs cimport differentiate, differentiate_from_output, infer, update
 from backprop._core.steps cimport (
-    Kept, Rows, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs,
+    Kept, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs,
 )
 from backprop._core.updates cimport configure, n_parts
 
@@ -41,7 +43,6 @@ cdef enum:
 # Floating-point operations of a step for each thread, from which on another one pays: a fifth of a millisecond. Less
 # would do on an idle machine; on a busy one every barrier may wait for a thread that is not running.
 cdef double WORK_PER_THREAD = 2e7
-TYPES = BP_TYPES.decode()  # numpy's letters of what gather converts
 # Activations that inference keeps at a time: what a second-level cache holds.
 cdef int64_t INFERENCE_BYTES = 512 * 1024
 
@@ -107,7 +108,8 @@ cdef class Core:
         cdef int64_t n_in = n_inputs
         for i, given in enumerate(layers):
             self.layers[i].index = i
-            self._describe(&self.layers[i], n_in, given)
+            describe(self.kernels, &self.layers[i], n_in, given)
+            self.settings.limits_norms |= self.layers[i].max_norm < INFINITY
             n_in = given["units"]
         self.layers[0].input_dropout = input_dropout
         self.parameters = self._block()
@@ -116,38 +118,6 @@ cdef class Core:
         for i, ((weights, _, beside), given) in enumerate(zip(self.views("parameters"), layers)):
             set_weights(self.kernels, &self.layers[i], weights, stream(seed, FOR_WEIGHTS, i), given["weights"])
             beside[...] = np.reshape(given["beside"], (-1, 1))
-
-    cdef _describe(self, Layer *layer, int64_t n_in, given):
-        layer.n_in, layer.n_out = n_in, given["units"]
-        layer.columns = round_up(layer.n_out, self.kernels.lanes)
-        layer.ldw = row_stride(layer.n_out, self.kernels.itemsize)
-        layer.trained_rows, layer.rows, layer.rate_factor = n_in + 1, n_in + 1 + len(given["beside"]), 1
-        layer.dropout, layer.noise, layer.residual = given["dropout"], given["noise"], given["residual"]
-        layer.max_norm = given["max_norm"]
-        self.settings.limits_norms |= layer.max_norm < INFINITY
-        layer.activation = find_activation(self.kernels, given["activation"][0], given["activation"][1])
-        self._describe_norm(layer, given["norm"])
-        self._describe_derivative(layer)
-
-    cdef _describe_norm(self, Layer *layer, norm):
-        """Who applies f: the product, the norm where there is one, or an operation of its own where f learns."""
-        cdef bp_activation nothing = layer.activation
-        cdef bint learns = self.kernels.activations[layer.activation.code].trait == BP_LEARNED
-        nothing.code = self.kernels.identity
-        layer.norm.activation = nothing if learns else layer.activation
-        layer.after_product = nothing if norm is not None or learns else layer.activation
-        if norm is not None:
-            layer.norm.is_there = True
-            layer.norm.is_over_samples, layer.norm.epsilon, layer.norm.running_rate = norm
-
-    cdef void _describe_derivative(self, Layer *layer) noexcept:
-        """What f' is worked out from, and who multiplies by it: the next layer's product, unless this one is apart."""
-        cdef int trait = self.kernels.activations[layer.activation.code].trait
-        layer.keeps = trait != BP_FROM_A or layer.dropout > 0 or layer.noise > 0 or layer.residual
-        layer.own_derivative = self.kernels.kept_slope if layer.keeps else layer.activation.code
-        layer.is_apart = layer.residual or trait == BP_LEARNED
-        layer.derivative = self.kernels.identity if layer.is_apart else layer.own_derivative
-        layer.derivative_before = self.kernels.identity
 
     def __dealloc__(self):
         free(self.layers)
@@ -512,7 +482,7 @@ cdef class Core:
             s.inspection.x, s.inspection.losses = address(kept_x), address(kept_losses)
             s.inspection.mask = address(kept_mask) if kept_mask is not None else NULL
             for i in range(self.n_layers):
-                found.append(self._keep_layer(&s.inspection.layers[i], &s.layers[i], n_rows))
+                found.append(keep_layer(&s.inspection.layers[i], &s.layers[i], n_rows, self.dtype))
             _bare = self._bare(&s, 0, learned=True)  # which holds their memory
             for i in range(self.n_layers):
                 s.layers[i].derivative = s.layers[i].derivative_before = self.kernels.identity
@@ -523,19 +493,6 @@ cdef class Core:
         finally:
             self._finish(&interrupt)
         return kept_x, kept_mask, kept_losses, found
-
-    cdef _keep_layer(self, Kept *kept, const Layer *layer, n_rows):
-        """Arrays for what `inspect` keeps of a layer."""
-        names = ["z", "a", "derivative", "da", "dz"]
-        names += ["mask"] * (layer.dropout > 0) + ["n", "y", "dy"] * layer.norm.is_there
-        arrays = {name: np.empty((n_rows, layer.n_out), self.dtype) for name in names}
-        kept.activation = layer.norm.activation if layer.norm.is_there else layer.after_product
-        kept.z, kept.a, kept.slope = address(arrays["z"]), address(arrays["a"]), address(arrays["derivative"])
-        kept.da, kept.dz = address(arrays["da"]), address(arrays["dz"])
-        kept.mask = address(arrays["mask"]) if layer.dropout > 0 else NULL
-        if layer.norm.is_there:
-            kept.n, kept.y, kept.dy = address(arrays["n"]), address(arrays["y"]), address(arrays["dy"])
-        return arrays
 
     def forward(self, x, out):
         """One batch through the training plan, whose activations then wait for `backward`."""
@@ -639,42 +596,3 @@ cdef raise_seen(Interrupt *interrupt):
         Py_DECREF(raised)
         interrupt.raised = NULL
         raise raised
-
-
-cdef take_arrays(Steps *s, Plan plan, x, y, sample_weights):
-    """x (n, n_in); y None, labels (n,) of integers, or targets (n, n_out); sample_weights None or (n,)."""
-    cdef Rows *rows = &s.rows
-    rows.x = source_of(x)
-    rows.count = len(x)
-    if y is not None:
-        rows.has_targets = True
-        rows.y_is_labels = y.ndim == 1
-        rows.y = source_of(y)
-    if sample_weights is not None:
-        rows.weighted = plan.weighted = True
-        rows.weights = source_of(sample_weights)
-
-
-cdef set_lookahead(Steps *s, cnp.ndarray x, cnp.ndarray y):
-    """Let products fetch the next batch, where its rows lie far apart, each of them in one piece."""
-    cdef bp_lookahead *lookahead = &s.run.lookahead
-    cdef Rows *rows = &s.rows
-    if rows.order == NULL or rows.x.column_stride != x.itemsize or x.nbytes <= BP_NEAR_BYTES:
-        return
-    lookahead.samples, lookahead.targets, lookahead.order = rows.x.data, rows.y.data, rows.order
-    lookahead.sample_stride, lookahead.target_stride = rows.x.row_stride, rows.y.row_stride
-    lookahead.sample_bytes = s.layers[0].n_in * rows.x.column_stride
-    rows.x.n_rows = rows.y.n_rows = 0  # so that gather does not do so too
-
-
-cdef bp_source source_of(cnp.ndarray array) except *:
-    """TypeError for a type that gather does not convert: it would take the bytes for numbers."""
-    cdef bp_source source
-    if array.dtype.char not in TYPES:
-        raise TypeError(f"an array has dtype {array.dtype}: expected numbers")
-    source.data = <const char *>cnp.PyArray_DATA(array)
-    source.n_rows = len(array)
-    source.row_stride = cnp.PyArray_STRIDES(array)[0]
-    source.column_stride = cnp.PyArray_STRIDES(array)[1] if cnp.PyArray_NDIM(array) == 2 else 0
-    source.type = ord(array.dtype.char)
-    return source

@@ -32,7 +32,6 @@ cdef class Plan:
     cdef int64_t lay_out(self, char *base)
     cdef void lay_out_derivatives(self, char *base, int64_t *used) noexcept
     cdef void lay_out_kept(self, Layer *layer, char *base, int64_t *used) noexcept
-    cdef bint learns(self, const Layer *layer) noexcept
     cdef void lay_out_buffers(self, char *base, int64_t *used) noexcept
     cdef void fill_constants(self) noexcept
     cdef void fill_sample_weights(self) noexcept

@@ -26,7 +26,7 @@ from backprop._core.muon cimport orthogonalize, room_bytes
 from backprop._core.noise cimport add_noise
 from backprop._core.normalise cimport normalise
 from backprop._core.residual cimport add_inputs, apart
-from backprop._core.kernels cimport BP_ALIGNMENT, BP_LEARNED, BP_ROW_MULTIPLE, bp_kernels, bp_step, find_row, round_up
+from backprop._core.kernels cimport BP_ALIGNMENT, BP_ROW_MULTIPLE, bp_kernels, bp_step, find_row, round_up
 
 cnp.import_array()
 
@@ -77,7 +77,7 @@ cdef class Plan:
         cdef int64_t ld_bytes = self.run.ld * self.run.itemsize, row_bytes = layer.ldw * self.run.itemsize
         if layer.keeps:
             layer.slope = take(base, layer.n_out * ld_bytes, used)
-        if layer.keeps and not layer.norm.is_there and not self.learns(layer):
+        if layer.keeps and not layer.norm.is_there and not layer.learns:
             layer.product_slope = layer.slope
         layer.beside_gradient = take(base, (layer.rows - layer.n_in - 1) * row_bytes, used)
         if layer.norm.is_there:
@@ -85,10 +85,6 @@ cdef class Plan:
             layer.inverse_deviations = take(base, ld_bytes, used)
             layer.batch_mean = take(base, row_bytes, used)
             layer.batch_variance = take(base, row_bytes, used)
-
-    cdef bint learns(self, const Layer *layer) noexcept:
-        """Whether the layer's activation has parameters that train."""
-        return self.run.kernels.activations[layer.activation.code].trait == BP_LEARNED
 
     cdef void lay_out_buffers(self, char *base, int64_t *used) noexcept:
         """What belongs to no layer."""
@@ -190,21 +186,20 @@ cdef void link_operations(Plan plan) noexcept:
 cdef void link_layer(Plan plan, int i) noexcept:
     """The product; what stands between it and f, and f where it learns; what is done to the outputs."""
     cdef const Layer *layer = &plan.layers[i]
-    cdef bint learns = plan.learns(layer)
     if plan.training and layer.is_orthogonal:
         append(plan, orthogonalize(i))  # on the way back it comes behind the gradient
     append(plan, dense(i), PRODUCT)
     if layer.norm.is_there:
         append(plan, normalise(layer, plan.training), NORM)
-    if learns:
+    if layer.learns:
         append(plan, activate_learned(i))
     plan.chain[plan.n_operations - 1].applies_f = True
-    if plan.training and layer.is_apart and not learns:
+    if plan.training and layer.is_apart and not layer.learns:
         append(plan, apart(i))
     if plan.training and layer.noise > 0:
         append(plan, add_noise(i))
     if plan.training and layer.dropout > 0:
-        append(plan, drop_outputs(i, not learns))
+        append(plan, drop_outputs(i, not layer.learns))
     if layer.residual:
         append(plan, add_inputs(i))
     plan.chain[plan.n_operations - 1].ends_layer = True

@@ -1,0 +1,9 @@
+"""The user's arrays, as a run is given them."""
+cimport numpy as cnp
+
+from backprop._core.plan cimport Plan
+from backprop._core.steps cimport Steps
+
+
+cdef take_arrays(Steps *s, Plan plan, x, y, sample_weights)
+cdef set_lookahead(Steps *s, cnp.ndarray x, cnp.ndarray y)

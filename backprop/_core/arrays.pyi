@@ -1,0 +1,3 @@
+"""The user's arrays, as a run is given them."""
+
+TYPES: str

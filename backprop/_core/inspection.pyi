@@ -1,0 +1,1 @@
+"""All that passes through a network on one batch, kept; nothing here is for Python."""
