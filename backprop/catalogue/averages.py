@@ -6,11 +6,11 @@ a ← a + share(n) (w − a). The first share is 1: the average begins at w.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from backprop.catalogue.records import Hinted
-from backprop.validation import MAX_COUNT, check_integer, check_real, name_hint
+from backprop.catalogue.records import Hinted, described_kind, optional_kind
+from backprop.validation import MAX_COUNT, check_integer, check_real
 
 
 class Average(Hinted):
@@ -114,21 +114,9 @@ AVERAGES = {kind.__name__: kind for kind in (EMA, SWA)}
 
 def check_average(value):
     """An average or None; or its description."""
-    if isinstance(value, dict):
-        return described_average(value)
-    if value is not None and not isinstance(value, Average):
-        names = ", ".join(AVERAGES)
-        raise TypeError(f"average={value!r}: expected None or an average, one of {names}")
-    return value
+    return optional_kind("average", value, Average, AVERAGES, described_average)
 
 
 def described_average(description):
     """The average of which this is the `description`; every number has to be there."""
-    values = dict(description)
-    name = values.pop("name", None)
-    if name not in AVERAGES:
-        raise ValueError(f"the average {name!r} is unknown{name_hint(name, AVERAGES)}")
-    missing = [one.name for one in fields(AVERAGES[name]) if one.name not in values]
-    if missing:
-        raise ValueError(f"the average lacks {missing[0]!r}")
-    return AVERAGES[name](**values)
+    return described_kind("average", description, AVERAGES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -148,6 +148,34 @@ def described(argument, description, table):
         return find(argument, description, table)
     settings = dict(description)
     return find(argument, settings.pop("name"), table)(**settings)
+
+
+def optional_kind(argument, value, base, kinds, described):
+    """An instance of `base`, or None; or what `described` makes of its description.
+
+    `kinds`: {name: class} of what is expected.
+    """
+    if isinstance(value, dict):
+        return described(value)
+    if value is not None and not isinstance(value, base):
+        article = "an" if argument[0] in "aeiou" else "a"
+        names = ", ".join(kinds)
+        raise TypeError(
+            f"{argument}={value!r}: expected None or {article} {argument}, one of {names}"
+        )
+    return value
+
+
+def described_kind(what, description, kinds):
+    """The instance of one of `kinds` that this describes: its name, and every one of its fields."""
+    values = dict(description)
+    name = values.pop("name", None)
+    if name not in kinds:
+        raise ValueError(f"the {what} {name!r} is unknown{name_hint(name, kinds)}")
+    missing = [one.name for one in fields(kinds[name]) if one.name not in values]
+    if missing:
+        raise ValueError(f"the {what} lacks {missing[0]!r}")
+    return kinds[name](**values)
 
 
 def table_of(*entries):

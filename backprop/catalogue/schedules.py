@@ -11,19 +11,18 @@ the machine's C library, and may differ from one machine to another.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from backprop.catalogue.records import Hinted
+from backprop.catalogue.records import Hinted, described_kind, optional_kind
 from backprop.validation import (
     MAX_COUNT,
     check_flag,
     check_integer,
     check_name,
     check_real,
-    name_hint,
 )
 
 PER = ("step", "epoch")
@@ -584,23 +583,12 @@ SCHEDULES = {
 
 def check_schedule(value):
     """A schedule or None; or its description."""
-    if isinstance(value, dict):
-        return described_schedule(value)
-    if value is not None and not isinstance(value, Schedule):
-        names = ", ".join(SCHEDULES)
-        raise TypeError(f"schedule={value!r}: expected None or a schedule, one of {names}")
-    return value
+    return optional_kind("schedule", value, Schedule, SCHEDULES, described_schedule)
 
 
 def described_schedule(description):
     """The schedule of which this is the `description`; every number has to be there."""
     values = dict(description)
-    name = values.pop("name", None)
-    if name not in SCHEDULES:
-        raise ValueError(f"the schedule {name!r} is unknown{name_hint(name, SCHEDULES)}")
-    missing = [one.name for one in fields(SCHEDULES[name]) if one.name not in values]
-    if missing:
-        raise ValueError(f"the schedule lacks {missing[0]!r}")
     if values.get("then") is not None:
         values["then"] = described_schedule(values["then"])
-    return SCHEDULES[name](**values)
+    return described_kind("schedule", values, SCHEDULES)
