@@ -13,15 +13,13 @@ from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import Optimizer, find_optimizer
 from backprop.config import available_threads
 from backprop.history import History
+from backprop.keeping import Keeping
 from backprop.layers import (
     Arrays,
     Layer,
-    all_arrays,
     check_layers,
     check_residual,
     core_layers,
-    gathered_rows,
-    layer_arrays,
 )
 from backprop.progress import progress_bar
 from backprop.stepwise import Gradient, Stepwise
@@ -45,7 +43,6 @@ from backprop.validation import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from os import PathLike
     from typing import Any
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -66,7 +63,7 @@ RATES_AT_A_TIME = 65536
 MATMULS = ("auto", "fused", "blas")
 
 
-class Network(Stepwise):
+class Network(Stepwise, Keeping):
     """A dense network, trained by back-propagation.
 
     Parameters
@@ -398,18 +395,24 @@ class Network(Stepwise):
 
                 minimizing.fit(self, (X, y, sample_weight), epochs, history, after_epoch)
                 return history
-            schedule = self.optimizer.schedule
-            follows = schedule is not None and schedule.follows_results
-            asked = callbacks or validation_data or verbose or follows
-            at_a_time = 1 if asked else EPOCHS_AT_A_TIME
-            if schedule is not None:  # the rates of all steps are held
-                at_a_time = min(at_a_time, max(1, RATES_AT_A_TIME * batch_size // len(X)))
+            is_watched = bool(callbacks or validation_data or verbose)
+            at_a_time = self._epochs_at_a_time(is_watched, len(X), batch_size)
             for done in range(0, epochs, at_a_time):
                 count = min(at_a_time, epochs - done)
                 self._fit_epochs(X, y, sample_weight, count, batch_size, shuffle, history, bar)
                 if after_epoch():
                     break
         return history
+
+    def _epochs_at_a_time(self, is_watched, n_rows, batch_size):
+        """How many the core trains without looking up."""
+        schedule = self.optimizer.schedule
+        if is_watched or (schedule is not None and schedule.follows_results):
+            return 1
+        if schedule is None:
+            return EPOCHS_AT_A_TIME
+        # the rates of all steps are held
+        return min(EPOCHS_AT_A_TIME, max(1, RATES_AT_A_TIME * batch_size // n_rows))
 
     def _fit_epochs(self, X, y, sample_weight, epochs, batch_size, shuffle, history, bar):
         self._core.fit(
@@ -504,78 +507,6 @@ class Network(Stepwise):
         scores = {} if score is None else {score.name: score.value()}
         return {"loss": total_loss / total_weight, **scores}
 
-    def copy(self, *, dtype: DTypeLike | None = None, n_threads: int | None = None) -> Network:
-        """A network of its own with the same parameters, seed and counts.
-
-        With the same dtype it has the optimizer's moments and averages too, and training goes on to
-        the same bits. By default dtype and n_threads are those of this one.
-        """
-        from backprop import storage
-
-        state = storage.state(self)
-        dtype = self.dtype if dtype is None else check_dtype(dtype)
-        if dtype != self.dtype:
-            state["moments"], state["averages"], state["n_averaged"] = None, None, 0
-        state["arguments"]["dtype"] = str(dtype)
-        if n_threads is not None:
-            state["arguments"]["n_threads"] = n_threads
-        twin = type(self).__new__(type(self))
-        twin.__setstate__(state)
-        return twin
-
-    def averaged(self) -> Network:
-        """A copy whose weights and biases are the averages that the optimizer keeps.
-
-        It predicts with them; this network trains on as it would without. See
-        ``backprop.catalogue.averages``.
-
-        Raises
-        ------
-        RuntimeError
-            When the optimizer keeps no average, or there has been nothing to average yet.
-        """
-        if self.optimizer.average is None:
-            raise RuntimeError(
-                "averaged() needs an optimizer that keeps an average, such as "
-                "bp.Adam(average=bp.EMA())"
-            )
-        if self._core.n_averaged == 0:
-            raise RuntimeError(
-                f"there is no average yet: {self.optimizer.average!r} has met no weights"
-            )
-        twin = self.copy()
-        for layer, averages in zip(twin.layers, self._averages(), strict=True):
-            for name, array in all_arrays(layer).items():
-                array[...] = averages[name]
-        return twin
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to a safetensors file.
-
-        Parameters, optimizer's moments, and all that it was made with, but for a loss of one's own,
-        of which the name is written.
-        """
-        from backprop import storage
-
-        storage.save(self, path, self.preprocessing)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | PathLike[str],
-        n_threads: int | None = None,
-        loss: OwnFunction | None = None,
-    ) -> Network:
-        """The network that ``save`` wrote; training goes on as if it had not been interrupted.
-
-        ``n_threads`` belongs to the machine and is not in the file: as for ``Network``. Nor is a
-        loss of one's own, of which the file has the name: give the function as ``loss``.
-        """
-        from backprop import storage
-
-        network, network.preprocessing = storage.load(path, n_threads, loss)
-        return network
-
     def summary(self) -> str:
         """A table of the layers, as text."""
         lines = [f"{'layer':<7}{'in':>8}{'out':>8}  {'activation':<12}{'parameters':>12}"]
@@ -592,27 +523,6 @@ class Network(Stepwise):
         sizes = "-".join(str(n) for n in (self.n_inputs, *(layer.units for layer in self.layers)))
         how = f"loss={self.loss!r}, optimizer={self.optimizer!r}, dtype={str(self.dtype)!r}"
         return f"Network({sizes}, {how})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        from backprop import storage
-
-        return storage.state(self)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        from backprop import storage
-
-        self.__init__(**state["arguments"])
-        storage.set_state(self, state)
-
-    def _averages(self):
-        """[{name: view} of each layer] of the averages that the optimizer keeps; [] of none."""
-        if self.optimizer.average is None:
-            return []
-        both = zip(self._specs, self._core.average_views(), strict=True)
-        return [
-            {**layer_arrays(spec, views).parameters, **gathered_rows(spec, views)}
-            for spec, views in both
-        ]
 
     def _mixes_samples(self):
         """Whether a sample's outputs in training depend on the samples beside it."""
