@@ -26,6 +26,8 @@ CSRC = HERE.parent.parent / "csrc"
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fno-math-errno"]
 (INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS) = range(9)
 (LINK, SUM, UNIFORM, SUM_OF_SQUARES, IS_FINITE, LIMIT, FOLLOW, LIMIT_COLUMNS) = range(9, 17)
+(BATCH_NORM, BATCH_NORM_BACKWARD, LAYER_NORM, LAYER_NORM_BACKWARD) = range(17, 21)
+(FOLLOW_STATISTICS, ACTIVATE_LEARNED, LEARNED_BACKWARD, ADD_NOISE) = range(21, 25)
 EPILOGUES = ("store", "activate", "derivative", "update")
 VALUES, SETTINGS, MOMENTS = 4, 8, 3  # BP_VALUES, BP_SETTINGS and BP_MOMENTS of backprop.h
 LOSS_VALUES = 17  # BP_LOSS_VALUES
@@ -103,6 +105,11 @@ def filled(given, count, rest):
     """As many as the driver expects."""
     assert len(given) <= count
     return [*given, *[rest] * (count - len(given))]
+
+
+def signed(state):
+    """The state of a stream, of 64 bits, as the driver takes integers."""
+    return state - (1 << 64) if state >> 63 else state
 
 
 def reals_of(optimizer):
@@ -184,8 +191,7 @@ class Kernels:
 
     def uniform(self, dtype, state, limit, rows, columns):
         out = probe.np.zeros((rows, columns), dtype)
-        signed = state - (1 << 64) if state >> 63 else state
-        self.driver.ask(UNIFORM, dtype, (signed, rows, columns), (limit,), (out,))
+        self.driver.ask(UNIFORM, dtype, (signed(state), rows, columns), (limit,), (out,))
         return out
 
     def limit(self, values, factor, bound=np.inf):
@@ -198,6 +204,50 @@ class Kernels:
     def limit_columns(self, values, first, last, most):
         shape = (values.strides[0] // values.itemsize, len(values), first, last)
         self.driver.ask(LIMIT_COLUMNS, values.dtype, shape, (most,), (values,))
+
+    def batch_norm(self, z, scale, shift, epsilon, count):
+        mean, variance = probe.np.empty((2, len(z)), z.dtype)
+        n, y = probe.np.empty_like(z), z.copy()
+        arrays = (z, scale, shift, mean, variance, n, y)
+        self.driver.ask(BATCH_NORM, z.dtype, (*z.shape, count), (epsilon,), arrays)
+        return mean, variance, n, y
+
+    def batch_norm_backward(self, dy, n, variance, scale, epsilon, count):
+        dz, (d_scale, d_shift) = dy.copy(), probe.np.empty((2, len(dy)), dy.dtype)
+        arrays = (dy, n, variance, scale, dz, d_scale, d_shift)
+        self.driver.ask(BATCH_NORM_BACKWARD, dy.dtype, (*dy.shape, count), (epsilon,), arrays)
+        return dz, d_scale, d_shift
+
+    def layer_norm(self, z, scale, shift, epsilon):
+        inverse, n, y = probe.np.empty(z.shape[1], z.dtype), probe.np.empty_like(z), z.copy()
+        self.driver.ask(LAYER_NORM, z.dtype, z.shape, (epsilon,), (scale, shift, inverse, n, y))
+        return inverse, n, y
+
+    def layer_norm_backward(self, dy, n, inverse, scale):
+        dz = dy.copy()
+        self.driver.ask(LAYER_NORM_BACKWARD, dy.dtype, dy.shape, (), (n, inverse, scale, dz))
+        return dz
+
+    def follow_statistics(self, statistics, running, count, rate):
+        shape, dtype = (len(running[0]), count), running[0].dtype
+        self.driver.ask(FOLLOW_STATISTICS, dtype, shape, (rate,), (*statistics, *running))
+
+    def activate_learned(self, name, z, parameters):
+        a, kept = z.copy(), probe.np.empty_like(z)
+        self.driver.ask(ACTIVATE_LEARNED, z.dtype, z.shape, (), (text(name), a, kept, parameters))
+        return a, kept
+
+    def learned_backward(self, name, da, z, parameters, count):
+        dz, gradient = da.copy(), probe.np.empty_like(parameters)
+        arrays = (text(name), dz, z, parameters, gradient)
+        self.driver.ask(LEARNED_BACKWARD, z.dtype, (*z.shape, count), (), arrays)
+        return dz, gradient
+
+    def add_noise(self, state, deviation, values):
+        out = values.copy()
+        shape = (signed(state), *values.shape)
+        self.driver.ask(ADD_NOISE, values.dtype, shape, (deviation,), (out,))
+        return out
 
 
 class Product:
@@ -253,6 +303,14 @@ NAMES += (
     "limit",
     "follow",
     "limit_columns",
+    "batch_norm",
+    "batch_norm_backward",
+    "layer_norm",
+    "layer_norm_backward",
+    "follow_statistics",
+    "activate_learned",
+    "learned_backward",
+    "add_noise",
 )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backprop import reference_random
-from backprop._core import kernels, probe
+from backprop._core import probe
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.norms import NORMS
 
@@ -12,17 +12,6 @@ EPSILON = 1e-5
 # (units, samples): none, one, a vector and one more or less, odd
 SHAPES = [(1, 1), (3, 2), (5, 15), (16, 16), (17, 17), (33, 31), (7, 101)]
 LEARNED = [name for name, entry in ACTIVATIONS.items() if entry.learned]
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(name, marks=[] if runs else pytest.mark.skip(reason=f"{name} does not run"))
-        for name, runs in kernels.instruction_sets().items()
-    ]
-)
-def isa(request):
-    """Of this processor: these kernels are not emulated."""
-    return request.param
 
 
 def numbers(units, samples, dtype, seed=0, spread=1.0):
@@ -145,24 +134,20 @@ def test_noise_is_normal(isa):
     assert abs(np.corrcoef(noise[:, 0], noise[:, 1])[0, 1]) < 0.3
 
 
-def every_result(dtype, isa):
+def test_every_instruction_set_that_fuses_has_the_same_bits(dtype, assert_same_bits):
     z, dy = (numbers(37, 45, dtype, seed) for seed in (1, 2))
     scale, shift = row(37, dtype, 3), row(37, dtype, 4)
-    mean, variance, n, y = probe.batch_norm(z, scale, shift, EPSILON, 45, isa)
-    batch = probe.batch_norm_backward(dy, n, variance, scale, EPSILON, 45, isa)
-    inverse, m, x = probe.layer_norm(z, scale, shift, EPSILON, isa)
-    layer = probe.layer_norm_backward(dy, m, inverse, scale, isa)
-    learned = probe.learned_backward(LEARNED[0], dy, z, scale, 45, isa)
-    noise = probe.add_noise(11, 0.1, z, isa)
-    return [mean, variance, n, y, *batch, inverse, m, x, layer, *learned, noise]
 
+    def results(isa):
+        mean, variance, n, y = probe.batch_norm(z, scale, shift, EPSILON, 45, isa)
+        batch = probe.batch_norm_backward(dy, n, variance, scale, EPSILON, 45, isa)
+        inverse, m, x = probe.layer_norm(z, scale, shift, EPSILON, isa)
+        found = [mean, variance, n, y, *batch, inverse, m, x]
+        found.append(probe.layer_norm_backward(dy, m, inverse, scale, isa))
+        found += probe.learned_backward(LEARNED[0], dy, z, scale, 45, isa)
+        found.append(probe.add_noise(11, 0.1, z, isa))
+        running = row(48, dtype, 5), row(48, dtype, 6)
+        probe.follow_statistics((row(48, dtype, 7), row(48, dtype, 8)), running, 45, 0.1, isa)
+        return dict(enumerate([*found, *running]))
 
-def test_every_instruction_set_that_fuses_has_the_same_bits(dtype):
-    sets = [name for name, runs in kernels.instruction_sets().items() if runs]
-    sets = [name for name in sets if name != "baseline"]
-    if len(sets) < 2:
-        pytest.skip("this processor runs fewer than two of them")
-    first, *others = (every_result(dtype, name) for name in sets)
-    for other in others:
-        for one, two in zip(first, other, strict=True):
-            np.testing.assert_array_equal(one, two)
+    assert_same_bits(results)

@@ -27,7 +27,15 @@ enum {
     IS_FINITE,
     LIMIT,
     FOLLOW,
-    LIMIT_COLUMNS
+    LIMIT_COLUMNS,
+    BATCH_NORM,
+    BATCH_NORM_BACKWARD,
+    LAYER_NORM,
+    LAYER_NORM_BACKWARD,
+    FOLLOW_STATISTICS,
+    ACTIVATE_LEARNED,
+    LEARNED_BACKWARD,
+    ADD_NOISE
 };
 enum { MOST = 24, GUARD = 0xA5, GUARD_BYTES = 256 };
 
@@ -206,6 +214,24 @@ static void apply(const bp_kernels *k, const request *q)
     k->apply(&activation, q->array[1], q->array[2], q->array[3], q->i[0]);
 }
 
+/* integers: rows columns count; reals: epsilon; arrays: z scale shift mean variance n y */
+static void batch_norm(const bp_kernels *k, const request *q)
+{
+    const int64_t rows = q->i[0], ld = q->i[1];
+    void *const *x = q->array;
+    k->batch_statistics(x[0], ld, rows, q->i[2], x[3], x[4]);
+    k->normalise_rows(x[6], x[5], ld, rows, ld, x[3], x[4], q->r[0], x[1], x[2]);
+}
+
+/* integers: rows columns count; reals: epsilon; arrays: dy n variance scale dz d_scale d_shift */
+static void batch_norm_backward(const bp_kernels *k, const request *q)
+{
+    const int64_t rows = q->i[0], ld = q->i[1], count = q->i[2];
+    void *const *x = q->array;
+    k->scale_gradients(x[0], x[1], ld, rows, count, x[5], x[6]);
+    k->rows_backward(x[4], x[1], ld, rows, count, ld, x[2], q->r[0], x[3], x[5], x[6]);
+}
+
 /* the answer's integer; a real is put into *real */
 static int64_t run(const bp_kernels *k, const request *q, double *real)
 {
@@ -229,6 +255,18 @@ static int64_t run(const bp_kernels *k, const request *q, double *real)
     case LIMIT: k->limit(x[0], i[0], i[1], i[2], q->r[0], q->r[1]); break;
     case FOLLOW: k->follow(x[0], x[1], i[1], i[0], i[1], q->r[0]); break;
     case LIMIT_COLUMNS: k->limit_columns(x[0], i[0], i[1], i[2], i[3], q->r[0]); break;
+    case BATCH_NORM: batch_norm(k, q); break;
+    case BATCH_NORM_BACKWARD: batch_norm_backward(k, q); break;
+    case LAYER_NORM: k->normalise_samples(x[4], x[3], i[1], i[0], 0, i[1], q->r[0], x[0], x[1], x[2]); break;
+    case LAYER_NORM_BACKWARD: k->samples_backward(x[3], x[0], i[1], i[0], 0, i[1], x[2], x[1]); break;
+    case FOLLOW_STATISTICS: k->follow_statistics(x[0], x[1], i[0], i[1], q->r[0], x[2], x[3]); break;
+    case ACTIVATE_LEARNED:
+        k->activate_learned(code_of(k->activations, q, 0), x[1], x[2], i[1], i[0], i[1], x[3]);
+        break;
+    case LEARNED_BACKWARD:
+        k->learned_backward(code_of(k->activations, q, 0), x[1], x[2], i[1], i[0], i[2], i[1], x[3], x[4]);
+        break;
+    case ADD_NOISE: k->add_noise((uint64_t)i[0], q->r[0], x[0], i[2], i[1], 0, i[2]); break;
     default: stop("no such kernel");
     }
     return 0;
