@@ -4,9 +4,15 @@ Activations, losses and optimizers are read from the catalogue, so that a new en
 new kind of target needs a line in `TARGETS` and `SOFT_TARGETS`.
 """
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 
 import backprop as bp
+from backprop._core import kernels
 from backprop.catalogue import activations, losses, optimizers, records
 from backprop.catalogue.targets import (
     CLASSES,
@@ -154,3 +160,20 @@ def snapshot(network):
     for views in network.optimizer_state().values():
         arrays += [array for pair in views for array in pair]
     return [array.tobytes() for array in arrays]
+
+
+def printed(program):
+    """What a program, which may import tests, prints on each instruction set that fuses: a set.
+
+    Baseline x86-64 rounds products and sums separately, and so has other bits.
+    """
+    found = set()
+    program = f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n{program}"
+    for name, runs in kernels.instruction_sets().items():
+        if runs and name != "baseline":
+            environment = {**os.environ, "BACKPROP_ISA": name}
+            command = [sys.executable, "-c", program]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            found.add(done.stdout)
+    return found

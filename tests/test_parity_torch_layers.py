@@ -7,6 +7,7 @@ import backprop as bp
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+# which needs PyTorch too, and so comes after the line that skips
 from test_parity_torch import DECAYED, PAIRS, batches  # noqa: E402
 
 CASES = {
