@@ -15,14 +15,14 @@ from backprop.catalogue.initializers import (
     OwnWeights,
     find_initializer,
 )
-from backprop.catalogue.norms import ALIASES as NORM_ALIASES
-from backprop.catalogue.norms import NORMS, Norm
 from backprop.validation import MAX_SIZE, check_array, check_flag, check_integer, check_real
 
 if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import ArrayLike, NDArray
+
+    from backprop.catalogue.norms import Norm
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,9 @@ class Dense(records.Hinted):
             object.__setattr__(self, "max_norm", most)
 
     def _find_norm(self):
-        return records.find("norm", self.norm, NORMS, NORM_ALIASES)
+        from backprop.catalogue.norms import find_norm  # here: most layers have none
+
+        return find_norm(self.norm)
 
     @property
     def function(self) -> Activation:
@@ -175,11 +177,7 @@ class Dense(records.Hinted):
     @property
     def training(self) -> dict[str, Any]:
         """How its parameters are trained, as the core takes it."""
-        return {
-            "has_bias": self.use_bias,
-            "frozen": not self.trainable,
-            "rate_factor": self.learning_rate_factor,
-        }
+        return {"frozen": not self.trainable, "rate_factor": self.learning_rate_factor}
 
     @property
     def remarks(self) -> list[str]:
@@ -217,6 +215,8 @@ def described_layer(description):
     found = {**description}
     found["activation"] = records.described("activation", found["activation"], ACTIVATIONS)
     if "norm" in found:
+        from backprop.catalogue.norms import NORMS
+
         found["norm"] = records.described("norm", found["norm"], NORMS)
     if "weights" in found:
         found["weights"] = records.described("weights", found["weights"], INITIALIZERS)
@@ -240,7 +240,6 @@ class Layer:
         self._statistics = gathered_rows(spec, views)
         if not spec.use_bias:
             self.bias.flags.writeable = False
-        configure(**spec.training)
 
     @property
     def spec(self) -> Dense:
@@ -433,6 +432,8 @@ def core_layers(n_inputs, specs):
                 "norm": norm
                 and (norm.is_over_samples, norm.settings["epsilon"], norm.running_rate),
                 "beside": [*spec.learned.values(), *spec.gathered.values()],
+                "has_bias": spec.use_bias,
+                **spec.training,
             }
         )
         n_in = spec.units

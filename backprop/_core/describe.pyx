@@ -11,7 +11,8 @@ cdef describe(const bp_kernels *kernels, Layer *layer, int64_t n_in, given):
     layer.n_in, layer.n_out = n_in, given["units"]
     layer.columns = round_up(layer.n_out, kernels.lanes)
     layer.ldw = row_stride(layer.n_out, kernels.itemsize)
-    layer.trained_rows, layer.rows, layer.rate_factor = n_in + 1, n_in + 1 + len(given["beside"]), 1
+    layer.trained_rows, layer.rows = n_in + given["has_bias"], n_in + 1 + len(given["beside"])
+    layer.frozen, layer.rate_factor = given["frozen"], given["rate_factor"]
     layer.dropout, layer.noise, layer.residual = given["dropout"], given["noise"], given["residual"]
     layer.max_norm = given["max_norm"]
     layer.activation = find_activation(kernels, given["activation"][0], given["activation"][1])

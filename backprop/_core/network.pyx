@@ -117,7 +117,8 @@ cdef class Core:
             self.layers[i].parameters = self._place(self.parameters, i)
         for i, ((weights, _, beside), given) in enumerate(zip(self.views("parameters"), layers)):
             set_weights(self.kernels, &self.layers[i], weights, stream(seed, FOR_WEIGHTS, i), given["weights"])
-            beside[...] = np.reshape(given["beside"], (-1, 1))
+            for row, start in zip(beside, given["beside"]):
+                row[...] = start
 
     def __dealloc__(self):
         free(self.layers)
@@ -177,10 +178,9 @@ cdef class Core:
         self.optimizer, self.optimizer_name, self.schedule = found, (name, matrices is None), schedule
         configure(&self.settings, clips, parts, average)
 
-    def configure_layer(self, int i, *, bint has_bias, bint frozen, double rate_factor):
-        """How layer i is trained, from now on; `has_bias` is said once, before anything is planned."""
+    def configure_layer(self, int i, *, bint frozen, double rate_factor):
+        """How layer i is trained, from now on."""
         self._check_idle()
-        self.layers[i].trained_rows = self.layers[i].n_in + has_bias
         self.layers[i].frozen, self.layers[i].rate_factor = frozen, rate_factor
         self._plans_follow()
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from backprop.catalogue.formula import Formula
-from backprop.catalogue.records import Entry, Parameter, table_of
+from backprop.catalogue.records import Entry, Parameter, find, table_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,3 +132,8 @@ ALIASES = {
     "layer_norm": "layer",
     "layer_normalization": "layer",
 }
+
+
+def find_norm(value):
+    """The norm of that name, or that is given."""
+    return find("norm", value, NORMS, ALIASES)

@@ -9,7 +9,6 @@ from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.losses.answers import OF_ANSWERS
 from backprop.catalogue.losses.links import column, softmax
 from backprop.catalogue.losses.numbers import OF_NUMBERS
-from backprop.catalogue.losses.own import OwnLoss, own_loss
 from backprop.catalogue.losses.record import ELEMENTWISE, MATRIX, Loss
 from backprop.catalogue.records import Entry, find, table_of
 
@@ -19,7 +18,6 @@ __all__ = [
     "LOSSES",
     "MATRIX",
     "Loss",
-    "OwnLoss",
     "column",
     "find_loss",
     "softmax",
@@ -85,9 +83,11 @@ def usual_loss(target):
 
 def find_loss(loss, n_outputs, last_activation):
     """The entry of that name or function, if it fits the last layer; ValueError otherwise."""
-    if isinstance(loss, OwnLoss):
+    if isinstance(loss, Loss) and loss.ask is not None:
         return loss
     if callable(loss) and not isinstance(loss, Entry):
+        from backprop.catalogue.losses.own import own_loss  # here: most networks have none
+
         return own_loss(loss)
     found = find("loss", loss, LOSSES, ALIASES)
     if found.takes_logits and last_activation is not ACTIVATIONS["identity"]:
