@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from backprop.attributes import OF_A_LAYER, Guarded
 from backprop.catalogue import records
 from backprop.catalogue.activations import ACTIVATIONS, ALIASES, Activation
 from backprop.catalogue.initializers import INITIALIZERS
-from backprop.validation import MAX_SIZE, check_array, check_integer, check_real
+from backprop.validation import MAX_SIZE, check_array, check_finite_in, check_integer, check_real
 
 if TYPE_CHECKING:
     from typing import Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+@records.says_how_to_change
 @dataclass(frozen=True)
 class Dense(records.Hinted):
     """A dense layer: a = f(x W + b), W of shape (n_in, units), b of shape (units,).
@@ -42,6 +44,9 @@ class Dense(records.Hinted):
     activation: str | Activation = "identity"
     dropout: float = 0.0
 
+    how_to_change: ClassVar[str] = (
+        "make another, dataclasses.replace(dense, {name}=…), before the network is made"
+    )
     keyword_aliases: ClassVar[dict[str, str]] = {
         "n_units": "units",
         "size": "units",
@@ -79,13 +84,14 @@ def described_layer(description):
     return Dense(**{**description, "activation": activation})
 
 
-class Layer:
+class Layer(Guarded):
     """One layer of a network.
 
     ``weights`` (n_in, units) and ``bias`` (units,) are views: writing to them changes the network.
     """
 
     __slots__ = ("_bias", "_spec", "_weights")
+    instead: ClassVar[dict[str, str]] = OF_A_LAYER
 
     def __init__(self, spec: Dense, weights: NDArray[Any], bias: NDArray[Any]) -> None:
         self._spec, self._weights, self._bias = spec, weights, bias
@@ -117,7 +123,7 @@ class Layer:
 
     @weights.setter
     def weights(self, values: ArrayLike) -> None:
-        self._weights[...] = _same_shape("weights", values, self._weights.shape)
+        self._weights[...] = _checked("weights", values, self._weights)
 
     @property
     def bias(self) -> NDArray[Any]:
@@ -126,7 +132,7 @@ class Layer:
 
     @bias.setter
     def bias(self, values: ArrayLike) -> None:
-        self._bias[...] = _same_shape("bias", values, self._bias.shape)
+        self._bias[...] = _checked("bias", values, self._bias)
 
     def __repr__(self) -> str:
         n_in, units = self._weights.shape
@@ -167,8 +173,9 @@ def core_layers(n_inputs, specs):
     return found
 
 
-def _same_shape(name, values, shape):
+def _checked(name, values, own):
+    """Finite values of the same shape."""
     values = check_array(name, values)
-    if values.shape != shape:
-        raise ValueError(f"{name} has shape {values.shape}, expected {shape}")
-    return values
+    if values.shape != own.shape:
+        raise ValueError(f"{name} has shape {values.shape}, expected {own.shape}")
+    return check_finite_in(name, values, own.dtype)

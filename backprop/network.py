@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backprop._core import kernels
-from backprop._core.network import Core
+from backprop._core.network import Core, NotFinite
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import Optimizer, find_optimizer
 from backprop.config import available_threads
@@ -18,6 +18,7 @@ from backprop.stepwise import Gradient, Stepwise
 from backprop.validation import (
     MAX_COUNT,
     MAX_SIZE,
+    check_batch_size,
     check_callbacks,
     check_dtype,
     check_flag,
@@ -31,7 +32,9 @@ from backprop.validation import (
     check_targets,
     check_threads,
     check_validation_data,
-    why_not_finite,
+    diverged,
+    first_bad_parameter,
+    not_finite_error,
 )
 
 if TYPE_CHECKING:
@@ -101,6 +104,9 @@ class Network(Stepwise):
     and Bengio 2010), as each activation's entry in the catalogue says; biases start at 0.
     """
 
+    history: History | None = None  # of the last fit, also one that Ctrl-C ended
+    preprocessing: Any = None  # what `backprop train` put in the file that this was loaded from
+
     def __init__(
         self,
         n_inputs: int,
@@ -141,8 +147,6 @@ class Network(Stepwise):
             input_dropout=self.input_dropout,
         )
         self.optimizer = "adam" if optimizer is None else optimizer
-        self.history: History | None = None  # of the last fit, also one that Ctrl-C ended
-        self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
         self._layers = tuple(
             Layer(spec, *view) for spec, view in zip(self._specs, views, strict=True)
@@ -230,7 +234,7 @@ class Network(Stepwise):
     def optimizer(self, value: Optimizer | str) -> None:
         value = find_optimizer(value)
         tiny = float(np.finfo(self.dtype).tiny)
-        for name in value.divisors:
+        for name in ("learning_rate", *value.divisors):
             number = getattr(value, name)
             if number < tiny:
                 raise ValueError(
@@ -281,7 +285,7 @@ class Network(Stepwise):
         y: ArrayLike,
         *,
         epochs: int = 10,
-        batch_size: int = 128,
+        batch_size: int | None = None,
         validation_data: Sequence[ArrayLike] | None = None,
         sample_weight: ArrayLike | None = None,
         shuffle: bool = True,
@@ -300,8 +304,11 @@ class Network(Stepwise):
         y : array
             Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1,
             (n,) or (n, k), for sigmoid_cross_entropy; numbers, (n,) or (n, k), for squared_error.
-        epochs, batch_size : int
-            At least 1; a batch_size above n means n.
+        epochs : int
+            At least 1.
+        batch_size : int, optional
+            By default 128. At least 1; above n it means n, and that it was given is told in a
+            warning.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch, never trained on.
         sample_weight : array of shape (n,), optional
@@ -321,26 +328,32 @@ class Network(Stepwise):
         Raises
         ------
         FloatingPointError
-            When the inputs or the cost of a batch are not finite: says which. That batch changed
-            nothing.
+            When the cost of a batch is not finite; that batch changed nothing. And when training
+            ends with weights that are not finite, as its last step left them.
         KeyboardInterrupt
             On Ctrl-C, within 100 ms, or when a step is done that has begun to change the weights
             and takes longer; the network is left as the last whole step made it,
             and can go on.
         ValueError, TypeError
-            Naming the argument, what was given and what was expected.
+            Naming the argument, what was given and what was expected, before anything is changed:
+            also for X or y with a number that is not finite, or not in the network's dtype.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         epochs = check_integer("epochs", epochs, 1, MAX_SIZE)
-        batch_size = min(check_integer("batch_size", batch_size, 1), len(X), MAX_SIZE)
+        batch_size = check_batch_size(batch_size, len(X))
         shuffle = check_flag("shuffle", shuffle)
         if validation_data is not None:
             validation_data = check_validation_data(validation_data)
             validation_data = self._check_samples(*validation_data, "validation_data: ")
         callbacks = check_callbacks(callbacks)
-        self._core.check_idle()  # lest a call that is refused leave its history behind
+        verbose = check_flag("verbose", verbose)
+        self._core.check_idle()
+        self._check_finite(X, y)
+        if validation_data:
+            self._check_finite(*validation_data[:2], "validation_data: ")
+        # from here on nothing is refused, so that `history` is of a training
         self.history = history = History(n_samples=len(X))
-        with progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
+        with progress_bar(verbose, epochs, len(X)) as bar:
             at_a_time = 1 if callbacks or validation_data or verbose else EPOCHS_AT_A_TIME
             if self.optimizer.schedule is not None:  # the rates of all steps are held
                 at_a_time = min(at_a_time, max(1, RATES_AT_A_TIME * batch_size // len(X)))
@@ -355,7 +368,7 @@ class Network(Stepwise):
         return history
 
     def _fit_epochs(self, X, y, sample_weight, epochs, batch_size, shuffle, history, bar):
-        self._core.fit(
+        finite = self._core.fit(
             X,
             y,
             sample_weight,
@@ -368,13 +381,26 @@ class Network(Stepwise):
             durations=history.seconds,
         )
         loss, epoch = history.loss[-1], len(history.loss)
-        if not np.isfinite(loss):
-            raise FloatingPointError(self._why_not_finite(X, y, sample_weight, loss, epoch))
+        if not (finite and np.isfinite(loss)):
+            raise self._training_error(X, y, loss, epoch)
 
-    def _why_not_finite(self, X, y, sample_weight, loss, epoch):
-        given = {"X": X, "y": y, "sample_weight": sample_weight}
-        rate = self.optimizer.learning_rate
-        return why_not_finite(given, self.dtype, self._transform(), loss, epoch, rate)
+    def _check_finite(self, X, y, prefix=""):
+        """ValueError for what is not finite, before anything is changed."""
+        if not self._core.admits(X, y):
+            raise self._not_finite(X, y, prefix)
+
+    def _not_finite(self, X, y=None, prefix=""):
+        """The error that names the number which the core has found not to be finite."""
+        found = not_finite_error(self.dtype, self._transform(), prefix, X=X, y=y)
+        return found or ValueError(f"{prefix}X or y is not finite as the network sees it")
+
+    def _training_error(self, X, y, loss, epoch):
+        """Of a batch's loss, or of parameters, that are not finite."""
+        bad = first_bad_parameter(self.layers)
+        what = f"the loss became {loss}" if bad is None else f"{bad[0]} became {bad[1]}"
+        return not_finite_error(self.dtype, self._transform(), X=X, y=y) or diverged(
+            f"{what} in epoch {epoch}", self.optimizer.learning_rate
+        )
 
     def _validate(self, data, history):
         scores = self._score(*data)
@@ -400,7 +426,10 @@ class Network(Stepwise):
         if not self._core.takes(X):  # which spares a loop of small predictions the checks
             X = check_inputs("X", X, self.n_inputs, allow_empty=True)
         logits = check_flag("logits", logits)
-        return self._core.predict(X, linked=not logits, activated=not logits)
+        try:
+            return self._core.predict(X, linked=not logits, activated=not logits)
+        except NotFinite:
+            raise self._not_finite(X) from None
 
     def evaluate(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -418,6 +447,12 @@ class Network(Stepwise):
         return self._score(*self._check_samples(X, y, sample_weight))
 
     def _score(self, X, y, sample_weight):
+        try:
+            return self._score_blocks(X, y, sample_weight)
+        except NotFinite:
+            raise self._not_finite(X, y) from None
+
+    def _score_blocks(self, X, y, sample_weight):
         score = self._loss.score()
         total_loss = total_weight = 0.0
         for start in range(0, len(X), EVALUATED_ROWS):

@@ -48,6 +48,7 @@ from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import find_optimizer
 from backprop.history import History
+from backprop.validation import check_batch_size
 
 # ---- Random numbers: SplitMix64 (Steele, Lea and Flood, 2014) -----------------------------------
 
@@ -329,7 +330,7 @@ class Network:
         y,
         *,
         epochs=10,
-        batch_size=128,
+        batch_size=None,
         validation_data=None,
         sample_weight=None,
         shuffle=True,
@@ -339,6 +340,7 @@ class Network:
         """Train on every sample once an epoch, in batches of which the last may be smaller."""
         X = np.asarray(X)
         y, sample_weight = self._targets(X, y, sample_weight)
+        batch_size = check_batch_size(batch_size, len(X))
         history = History(n_samples=len(X))
         for _ in range(epochs):
             started = time.perf_counter()

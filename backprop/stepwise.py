@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from backprop._core.network import NotFinite
+from backprop.attributes import OF_A_NETWORK, Guarded
 from backprop.catalogue.records import Hinted
 from backprop.layers import Gradient
-from backprop.validation import MAX_SIZE, check_inputs, check_integer, check_matrix
+from backprop.validation import (
+    MAX_SIZE,
+    check_inputs,
+    check_integer,
+    check_matrix,
+    first_bad_parameter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +45,10 @@ class Passage(NamedTuple):
     gradients: list[Gradient]
 
 
-class Stepwise(Hinted):
+class Stepwise(Hinted, Guarded):
     """A part of `Network`."""
+
+    instead: ClassVar[dict[str, str]] = OF_A_NETWORK
 
     keyword_aliases: ClassVar[dict[str, str]] = {
         "learning_rate": "optimizer",
@@ -63,19 +73,21 @@ class Stepwise(Hinted):
 
         Raises
         ------
+        ValueError
+            Also where X or y is not finite; nothing was changed.
         FloatingPointError
-            When the inputs or that cost are not finite; then nothing was changed.
+            When that cost is not finite, and nothing was changed; or when the step has made weights
+            that are not finite.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         check_integer("len(X)", len(X), 1, MAX_SIZE)
         costs = []
-        self._core.fit(
+        finite = self._core.fit(
             X, y, sample_weight, n_epochs=1, batch_size=len(X), losses=costs, durations=[]
         )
         (loss,) = costs
-        if not np.isfinite(loss):
-            epoch = self.epochs_trained + 1
-            raise FloatingPointError(self._why_not_finite(X, y, sample_weight, loss, epoch))
+        if not (finite and np.isfinite(loss)):
+            raise self._training_error(X, y, loss, self.epochs_trained + 1)
         return loss
 
     def loss_and_gradients(
@@ -98,7 +110,10 @@ class Stepwise(Hinted):
         for start in range(0, len(X), GRADIENT_ROWS):
             rows = slice(start, start + GRADIENT_ROWS)
             weights_here = None if sample_weight is None else sample_weight[rows]
-            total_loss += self._core.differentiate(X[rows], y[rows], weights_here, weight)
+            try:
+                total_loss += self._core.differentiate(X[rows], y[rows], weights_here, weight)
+            except NotFinite:
+                raise self._not_finite(X, y) from None
             found = [Gradient(w.copy(), b.copy()) for w, b in self._core.views("gradient")]
             if gradients is None:
                 gradients = found
@@ -112,7 +127,10 @@ class Stepwise(Hinted):
         """Σ w loss / Σ w over all rows, without a score: what ``evaluate`` calls "loss"."""
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         outputs = np.empty((len(X), self.n_outputs), self.dtype)
-        total_loss, total_weight = self._core.infer(X, y, sample_weight, outputs)
+        try:
+            total_loss, total_weight = self._core.infer(X, y, sample_weight, outputs)
+        except NotFinite:
+            raise self._not_finite(X, y) from None
         return total_loss / total_weight
 
     def inspect(
@@ -125,7 +143,10 @@ class Stepwise(Hinted):
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         weight = len(X) if sample_weight is None else sample_weight.sum(dtype=np.float64)
-        self._core.differentiate(X, y, sample_weight, float(weight))
+        try:
+            self._core.differentiate(X, y, sample_weight, float(weight))
+        except NotFinite:
+            raise self._not_finite(X, y) from None
         gradients = [Gradient(w.copy(), b.copy()) for w, b in self._core.views("gradient")]
         # of each sample alone: what a weight of 0 has multiplied cannot be had back by division
         return Passage(*self._core.inspect(X, y, None, 1.0), gradients)
@@ -187,7 +208,10 @@ class Stepwise(Hinted):
         X = check_inputs("X", X, self.n_inputs)
         check_integer("len(X)", len(X), 1, MAX_SIZE)
         out = np.empty((len(X), self.n_outputs), self.dtype)
-        self._core.forward(X, out)
+        try:
+            self._core.forward(X, out)
+        except NotFinite:
+            raise self._not_finite(X) from None
         return out
 
     def backward(self, d_out: ArrayLike) -> NDArray[Any]:
@@ -226,5 +250,20 @@ class Stepwise(Hinted):
         return [Gradient(*views) for views in self._core.gradient_views()]
 
     def update(self) -> None:
-        """One step of the optimizer with the gradients that ``backward`` kept."""
-        self._core.update()
+        """One step of the optimizer with the gradients that ``backward`` kept.
+
+        Raises
+        ------
+        FloatingPointError
+            When one of them is not finite; nothing was changed.
+        RuntimeError
+            When there are none that it has not used yet.
+        """
+        try:
+            self._core.update()
+        except NotFinite:
+            what, value = first_bad_parameter(self.gradients(), "gradients()")
+            raise FloatingPointError(
+                f"{what} is {value}: expected finite gradients; clip what was given to backward, "
+                "or leave this batch out"
+            ) from None

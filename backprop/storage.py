@@ -112,7 +112,7 @@ def state(network):
 def set_state(network, state):
     """Give a new network, made with the same arguments, the rest of what `state` kept."""
     for layer, (weights, bias) in zip(network.layers, state["parameters"], strict=True):
-        layer.weights, layer.bias = weights, bias
+        layer.weights[...], layer.bias[...] = weights, bias  # also of a training that diverged
     for name, saved_moments in (state["moments"] or {}).items():
         for own, saved in zip(network.optimizer_state()[name], saved_moments, strict=True):
             own[0][...], own[1][...] = saved

@@ -12,12 +12,12 @@ from libc.string cimport memcpy, memset
 
 from backprop._core.dense cimport Interrupt, Layer
 from backprop._core.kernels cimport (
-    BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_kernels, bp_lookahead, bp_loss,
-    bp_optimizer, bp_source, find_activation, find_kernels, find_loss, find_optimizer, round_up, run_team, seconds,
-    stream,
+    BP_MOMENTS, BP_NEAR_BYTES, BP_ROW_MULTIPLE, BP_TYPES, bp_is_raised, bp_kernels, bp_lookahead, bp_loss,
+    bp_optimizer, bp_source, bp_task, find_activation, find_kernels, find_loss, find_optimizer, round_up, run_team,
+    seconds, stream,
 )
 from backprop._core.plan cimport Plan, address, make_plan, row_stride, zeros
-from backprop._core.runs cimport differentiate, differentiate_from_output, infer, inspect, update
+from backprop._core.runs cimport admit, differentiate, differentiate_from_output, infer, inspect, update
 from backprop._core.steps cimport Kept, Rows, Steps, Training, sum_of_squares, train_epochs
 
 from backprop._core.blas import load as load_blas
@@ -38,6 +38,10 @@ cdef double WORK_PER_THREAD = 2e7
 TYPES = BP_TYPES.decode()  # numpy's letters of what gather converts
 # Activations that inference keeps at a time: what a second-level cache holds.
 cdef int64_t INFERENCE_BYTES = 512 * 1024
+
+
+class NotFinite(ValueError):
+    """What a run was given, or the gradients of an update, are not finite; the parameters are as they were."""
 
 
 cdef class Core:
@@ -258,7 +262,8 @@ cdef class Core:
     def fit(self, x, y, sample_weights, *, int64_t n_epochs, int64_t batch_size, losses, durations, bint shuffled=False,
             bint counted=False, progress=None, order=None, penalty=None):
         """Train; y: labels (n,) or targets (n, n_out). Appends to `losses` and `durations` those of completed epochs,
-        Ctrl-C or not; and of one that a cost which is not finite has ended.
+        Ctrl-C or not; and of one that a cost which is not finite has ended. Returns whether the parameters are finite,
+        where the costs are.
 
         `counted`: the epochs count as trained. `order`: of the rows in every epoch, int64, where not `shuffled`.
         `penalty`: λ, for the losses to be means of what the batches cost, ½ λ Σ W² / Σ w included.
@@ -299,6 +304,15 @@ cdef class Core:
                 self.epochs_trained += training.epochs_done
         finally:
             self._finish(&interrupt)
+        return not bp_is_raised(&s.outcome.weights_not_finite)
+
+    def admits(self, x, y):
+        """Whether x, and y as `fit` takes it, are finite as the network sees them."""
+        cdef Steps s
+        if self.offset is None and x.dtype.kind != "f" and (y.ndim == 1 or y.dtype.kind != "f"):
+            return True
+        self._infer(&s, admit, x, y, None, None, False, True)
+        return not bp_is_raised(&s.outcome.not_finite)
 
     def takes(self, x):
         """Whether x can go to `predict` as it is: the shape and one of the types that nothing need be asked of."""
@@ -313,16 +327,18 @@ cdef class Core:
         cdef cnp.npy_intp[2] shape
         shape[0], shape[1] = len(x), self.layers[self.n_layers - 1].n_out
         out = cnp.PyArray_EMPTY(2, shape, cnp.NPY_FLOAT if self.kernels.itemsize == 4 else cnp.NPY_DOUBLE, 0)
-        self._infer(&s, x, None, None, out, linked, activated)
+        self._infer(&s, infer, x, None, None, out, linked, activated)
+        refuse(&s)
         return out
 
     def infer(self, x, y, sample_weights, out):
         """The last layer's outputs of all rows into `out`, and (Σ weight·loss, Σ weight)."""
         cdef Steps s
-        self._infer(&s, x, y, sample_weights, out, False, True)
+        self._infer(&s, infer, x, y, sample_weights, out, False, True)
+        refuse(&s)
         return s.outcome.total_loss, s.outcome.total_weight
 
-    cdef _infer(self, Steps *s, x, y, sample_weights, out, bint linked, bint activated):
+    cdef _infer(self, Steps *s, bp_task task, x, y, sample_weights, out, bint linked, bint activated):
         cdef Interrupt interrupt
         cdef Plan plan
         if self.changing:
@@ -333,12 +349,12 @@ cdef class Core:
             plan = self._inference(len(x))
             self._prepare(s, &interrupt, plan, plan.capacity)
             take_arrays(s, plan, x, y, sample_weights)
-            s.out, s.linked = address(out), linked
+            s.out, s.linked = address(out) if out is not None else NULL, linked
             _bare = None if activated else self._bare(s, self.n_layers - 1)
             # the plan may be that of a larger call
             s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.rows.count, s.rows.batch_size)))
             with nogil:
-                run_team(infer, s, s.run.n_threads)
+                run_team(task, s, s.run.n_threads)
             self.idle_plans.append(plan)
         finally:
             self.readers -= 1
@@ -382,6 +398,7 @@ cdef class Core:
                 run_team(differentiate, &s, s.run.n_threads)
         finally:
             self._finish(&interrupt)
+        refuse(&s)
         return s.outcome.total_loss
 
     def inspect(self, x, y, sample_weights, double total_weight):
@@ -416,6 +433,7 @@ cdef class Core:
                 run_team(inspect, &s, 1)
         finally:
             self._finish(&interrupt)
+        refuse(&s)
         return kept_x, kept_losses, found
 
     cdef _keep_layer(self, Kept *kept, const Layer *layer, n_rows):
@@ -444,6 +462,7 @@ cdef class Core:
                 run_team(infer, &s, s.run.n_threads)
         finally:
             self._finish(&interrupt)
+        refuse(&s)
         self.forward_rows = len(x)
 
     def backward(self, d_out, dx):
@@ -485,10 +504,12 @@ cdef class Core:
             s.training.rates = <const double *>address(rates) if rates is not None else NULL
             with nogil:
                 run_team(update, &s, s.run.n_threads)
-            self.steps += 1
-            self.gradients_are = SPENT
+            if not bp_is_raised(&s.outcome.not_finite):
+                self.steps += 1
+                self.gradients_are = SPENT
         finally:
             self._finish(&interrupt)
+        refuse(&s)
 
     def sum_of_squares(self):
         """Σ W² of all weights, without biases."""
@@ -517,6 +538,12 @@ cdef bint suits(Plan plan, int64_t batch) noexcept:
 
 cdef in_use():
     return RuntimeError("this network is in use by another thread: give each thread a network of its own")
+
+
+cdef refuse(Steps *s):
+    """NotFinite where a thread of the run has met such a number."""
+    if bp_is_raised(&s.outcome.not_finite):
+        raise NotFinite("a number is not finite as the network sees it")
 
 
 cdef raise_seen(Interrupt *interrupt):

@@ -5,13 +5,28 @@ As in steps.pyx, every function is run by all threads of a team at once, each on
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, kept_of, meet, share
+from backprop._core.dense cimport Layer, Run, dense_backward, dense_forward, is_stopped, kept_of, meet, share
 from backprop._core.dropout cimport inputs_forward, outputs_forward
-from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE, bp_team, round_up
+from backprop._core.kernels cimport BP_MOMENTS, BP_ROW_MULTIPLE, bp_is_raised, bp_raise, bp_team, round_up
 from backprop._core.steps cimport (
-    Kept, Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step,
-    output_derivative, own_run, set_count,
+    Kept, Steps, backward, batch_weight, check_inputs, check_targets, end_step, forward, forward_samples, gather, loss,
+    next_step, output_derivative, own_run, set_count,
 )
+
+
+cdef void admit(void *argument, bp_team *team, int thread) noexcept nogil:
+    """Look at all rows, batch_size at a time, as a training step would see them. No thread waits for another."""
+    cdef Steps *s = <Steps *>argument
+    cdef Run run
+    cdef int64_t start
+    own_run(s, team, thread, &run)
+    for start from 0 <= start < s.rows.count by s.rows.batch_size:
+        if is_stopped(&run):
+            return
+        set_count(s, &run, start)
+        gather(s, &run, start)
+        check_inputs(s, &run)
+        check_targets(s, &run)
 
 
 cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
@@ -24,6 +39,8 @@ cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
     for start from 0 <= start < s.rows.count by s.rows.batch_size:
         set_count(s, &run, start)
         gather(s, &run, start)
+        check_inputs(s, &run)
+        check_targets(s, &run)
         meet(&run)
         if run.count < BP_ROW_MULTIPLE and run.n_threads == 1 and s.buffers.samples != NULL:
             forward_samples(s, &run)
@@ -56,6 +73,8 @@ cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogi
     own_run(s, team, thread, &run)
     set_count(s, &run, 0)
     gather(s, &run, 0)
+    check_inputs(s, &run)
+    check_targets(s, &run)
     meet(&run)
     forward(s, &run)
     loss(s, &run, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
@@ -101,6 +120,8 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
     own_run(s, team, thread, &run)
     set_count(s, &run, 0)
     gather(s, &run, 0)
+    check_inputs(s, &run)
+    check_targets(s, &run)
     if s.layers[0].input_dropout > 0:
         inputs_forward(&s.layers[0], &run)
     keep(&run, s.layers[0].a_in, s.layers[0].n_in, s.inspection.x)
@@ -132,7 +153,7 @@ cdef void keep(const Run *run, const char *values, int64_t rows, char *out) noex
 
 
 cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
-    """The optimizer's step with the gradients that were kept."""
+    """The optimizer's step with the gradients that were kept; none where one of them is not finite."""
     cdef Steps *s = <Steps *>argument
     cdef Run run
     cdef int i, moment
@@ -140,6 +161,15 @@ cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
     cdef int64_t first, last, at
     cdef void *moments[BP_MOMENTS]
     own_run(s, team, thread, &run)
+    for i in range(s.n_layers):
+        layer = &s.layers[i]
+        share(layer.n_in + 1, 1, &run, &first, &last)
+        if not run.kernels.is_finite(layer.gradient + first * layer.ldw * run.itemsize, layer.ldw, last - first, 0,
+                                     layer.n_out):
+            bp_raise(&s.outcome.not_finite)
+    meet(&run)
+    if bp_is_raised(&s.outcome.not_finite):
+        return
     next_step(s, &run, 1)
     for i in range(s.n_layers):
         layer = &s.layers[i]

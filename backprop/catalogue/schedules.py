@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from backprop.catalogue.records import Hinted
+from backprop.catalogue.records import Hinted, says_how_to_change
 from backprop.validation import (
     MAX_COUNT,
     check_flag,
@@ -34,6 +34,9 @@ class Schedule(Hinted):
     per: str
 
     advice: ClassVar[str] = ""
+    how_to_change: ClassVar[str] = (
+        "make another, dataclasses.replace(schedule, {name}=…), and give it to an optimizer"
+    )
     keyword_aliases: ClassVar[dict[str, str]] = {
         "T_max": "steps",
         "T_0": "steps",
@@ -59,7 +62,7 @@ class Schedule(Hinted):
         `steps_per_epoch`: where the schedule is per epoch.
         """
         n_steps = check_integer("n_steps", n_steps, 0)
-        rate = check_real("learning_rate", learning_rate, 0)
+        rate = check_real("learning_rate", learning_rate, 0, above=True)
         steps_per_epoch = check_integer("steps_per_epoch", steps_per_epoch, 1)
         epochs = -(-n_steps // steps_per_epoch)
         return self.rates(rate, 0, 0, epochs, steps_per_epoch)[:n_steps]
@@ -85,6 +88,7 @@ class Schedule(Hinted):
         return {"name": type(self).__name__, **asdict(self)}
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The learning rate, times ``value``.
@@ -92,7 +96,7 @@ class Constant(Schedule):
     Parameters
     ----------
     value : float, default 1.0
-        The factor, at least 0.
+        The factor, above 0.
     per : {"step", "epoch"}
         What t counts.
     """
@@ -104,13 +108,14 @@ class Constant(Schedule):
     formula: ClassVar[str] = "value"
 
     def __post_init__(self):
-        self.set_checked(value=check_real("value", self.value, 0))
+        self.set_checked(value=check_real("value", self.value, 0, above=True))
 
     def factor(self, t: int) -> float:
         """At step t."""
         return self.value
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class StepDecay(Schedule):
     """The rate times ``ratio`` after every ``every`` steps: ratio^⌊t / every⌋.
@@ -143,6 +148,7 @@ class StepDecay(Schedule):
         return math.pow(self.ratio, t // self.every)
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
     """The rate times ``ratio`` at every step: ratio^t.
@@ -169,6 +175,7 @@ class ExponentialDecay(Schedule):
         return math.pow(self.ratio, t)
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class PolynomialDecay(Schedule):
     """From 1 to ``end``: end + (1 − end) (1 − t / steps)^power; then ``end``.
@@ -206,6 +213,7 @@ class PolynomialDecay(Schedule):
         return self.end + (1 - self.end) * math.pow(left, self.power)
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
     """1 / (t + 1)^power, as scikit-learn's "invscaling".
@@ -232,6 +240,7 @@ class InverseScaling(Schedule):
         return 1 / math.pow(t + 1, self.power)
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """Half a cosine from 1 to ``end``: end + ½ (1 − end) (1 + cos(π t / steps)); then ``end``.
@@ -282,6 +291,7 @@ class Cosine(Schedule):
         return self.end + (1 - self.end) * (1 + math.cos(math.pi * min(t, length) / length)) / 2
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class Warmup(Schedule):
     """A straight line from ``start`` to 1, and then another schedule, whose t counts from there.
@@ -333,6 +343,7 @@ class Warmup(Schedule):
         return {"name": "Warmup", **asdict(self), "then": then}
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class OneCycle(Schedule):
     """Up from 1 / ``divisor`` to 1, down to that / ``last_divisor``, half a cosine each.
@@ -380,6 +391,7 @@ class OneCycle(Schedule):
         return _between(1.0, last, (min(t, end) - top) / (end - top))
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class CosLog(Schedule):
     """Cosines of growing length: ½ (1 − cos(2π log₂(1 + (2^cycles − 1) t / steps))); then 0.

@@ -62,6 +62,9 @@ class Optimizer(Hinted):
     divisors: ClassVar[tuple[str, ...]] = ()  # fields that keep a division from being one by 0
     suggested: ClassVar[dict[str, float]] = {}  # what `backprop train` sets beyond the defaults
     variants: ClassVar[tuple[dict[str, float], ...]] = ()  # settings that make other rules
+    how_to_change: ClassVar[str] = (
+        "give the network another, net.optimizer = dataclasses.replace(net.optimizer, {name}=…)"
+    )
     keyword_aliases: ClassVar[dict[str, str]] = {
         "lr": "learning_rate",
         "rate": "learning_rate",
@@ -140,7 +143,9 @@ class Optimizer(Hinted):
 
         `own`: of the class itself, checked; the fields in `SHARED` are checked here.
         """
-        shared = {name: check_real(name, getattr(self, name), 0) for name in SHARED[:-1]}
+        rate = check_real("learning_rate", self.learning_rate, 0, above=True)
+        shared = {name: check_real(name, getattr(self, name), 0) for name in SHARED[1:-1]}
+        shared["learning_rate"] = rate
         shared["schedule"] = None
         if self.schedule is not None:  # else nothing need be imported of schedules
             from backprop.catalogue.schedules import check_schedule
