@@ -30,7 +30,7 @@ OF_A_NETWORK = {  # {what others call it: what to write here}
     "score": "net.evaluate(X, y)",
     "predict_proba": PROBABILITIES,
     "transform": "net.predict(X)",
-    "state_dict": "net.layers[i].weights and .bias, or net.save(path)",
+    "state_dict": "net.get_weights(), or net.save(path)",
     "parameters": "net.layers[i].weights and .bias",
     "params": "net.layers[i].weights and .bias",
     "weights": "net.layers[i].weights",

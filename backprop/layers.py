@@ -123,7 +123,7 @@ class Layer(Guarded):
 
     @weights.setter
     def weights(self, values: ArrayLike) -> None:
-        self._weights[...] = _checked("weights", values, self._weights)
+        self._weights[...] = check_parameter("weights", values, self._weights)
 
     @property
     def bias(self) -> NDArray[Any]:
@@ -132,7 +132,7 @@ class Layer(Guarded):
 
     @bias.setter
     def bias(self, values: ArrayLike) -> None:
-        self._bias[...] = _checked("bias", values, self._bias)
+        self._bias[...] = check_parameter("bias", values, self._bias)
 
     def __repr__(self) -> str:
         n_in, units = self._weights.shape
@@ -173,8 +173,8 @@ def core_layers(n_inputs, specs):
     return found
 
 
-def _checked(name, values, own):
-    """Finite values of the same shape."""
+def check_parameter(name, values, own):
+    """Finite values that fit the array `own`."""
     values = check_array(name, values)
     if values.shape != own.shape:
         raise ValueError(f"{name} has shape {values.shape}, expected {own.shape}")

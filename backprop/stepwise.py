@@ -9,7 +9,7 @@ import numpy as np
 from backprop._core.network import NotFinite
 from backprop.attributes import OF_A_NETWORK, Guarded
 from backprop.catalogue.records import Hinted
-from backprop.layers import Gradient
+from backprop.layers import Gradient, check_parameter
 from backprop.validation import (
     MAX_SIZE,
     check_inputs,
@@ -191,6 +191,62 @@ class Stepwise(Hinted, Guarded):
             )
         return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
+    def hidden(self, X: ArrayLike, layer: int) -> NDArray[Any]:
+        """What comes out of a layer, as predictions are made: nothing is dropped.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_inputs)
+            As for ``predict``.
+        layer : int
+            From 0; -1 is the last. Its activations are returned, with a cross-entropy the logits.
+
+        Returns
+        -------
+        array of shape (n, units of that layer)
+        """
+        X = check_inputs("X", X, self.n_inputs, allow_empty=True)
+        n = len(self.layers)
+        layer = check_integer("layer", layer, -n, n - 1) % n
+        try:
+            return self._core.predict(X, linked=False, n_layers=layer + 1)
+        except NotFinite:
+            raise self._not_finite(X) from None
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of all parameters: weights and bias of the first layer, of the second, …."""
+        return [array.copy() for array in self._parameters().values()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Give the network what `get_weights` returned, of this one or of another with such layers.
+
+        The optimizer's moments and counts stay as they are.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming the array; then none was changed.
+        """
+        own, weights = self._parameters(), list(weights)
+        if len(weights) != len(own):
+            raise ValueError(
+                f"weights has {len(weights)} arrays, expected {len(own)}: weights and bias of each "
+                "layer"
+            )
+        given = zip(own.items(), weights, strict=True)
+        values = [check_parameter(name, value, array) for (name, array), value in given]
+        self._core.check_idle()
+        for array, value in zip(own.values(), values, strict=True):
+            array[...] = value
+
+    def _parameters(self):
+        """{name: view} of all weights and biases, in their order."""
+        return {
+            f"layers[{i}].{name}": getattr(layer, name)
+            for i, layer in enumerate(self.layers)
+            for name in ("weights", "bias")
+        }
+
     def forward(self, X: ArrayLike) -> NDArray[Any]:
         """The last layer's activations for one batch, kept for ``backward``.
 
@@ -217,8 +273,9 @@ class Stepwise(Hinted, Guarded):
     def backward(self, d_out: ArrayLike) -> NDArray[Any]:
         """Back-propagate ∂L/∂out of the batch that ``forward`` saw, for any loss L of one's own.
 
-        Keeps the gradients of the parameters for ``update`` (sums over the batch: a mean is the
-        caller's to take).
+        It may be called again with another d_out, whose gradients then take the place of the
+        former, and after predictions, which leave the batch as it is. Keeps the gradients of the
+        parameters for ``update`` (sums over the batch: a mean is the caller's to take).
 
         Parameters
         ----------
@@ -233,7 +290,8 @@ class Stepwise(Hinted, Guarded):
         Raises
         ------
         RuntimeError
-            When ``forward`` was not called just before, with as many rows.
+            When ``forward`` was not called before, with as many rows; or when weights were trained,
+            or gradients taken of other rows, since.
         """
         d_out = check_matrix("d_out", d_out, self.n_outputs, "output")
         dX = np.empty((len(d_out), self.n_inputs), self.dtype)

@@ -311,7 +311,7 @@ cdef class Core:
         cdef Steps s
         if self.offset is None and x.dtype.kind != "f" and (y.ndim == 1 or y.dtype.kind != "f"):
             return True
-        self._infer(&s, admit, x, y, None, None, False, True)
+        self._infer(&s, admit, x, y, None, None, False, True, self.n_layers)
         return not bp_is_raised(&s.outcome.not_finite)
 
     def takes(self, x):
@@ -320,25 +320,26 @@ cdef class Core:
         return (n == 2 and cnp.PyArray_DIM(x, 1) == self.layers[0].n_in and cnp.PyArray_ISNOTSWAPPED(x)
                 and cnp.PyArray_TYPE(x) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE))
 
-    def predict(self, x, *, bint linked=True, bint activated=True):
+    def predict(self, x, *, bint linked=True, bint activated=True, int n_layers=0):
         """The outputs of all rows, in a new array: what `predict` returns where they are `linked`, the last layer's a
-        otherwise, its z where they are not `activated` either."""
+        otherwise, its z where they are not `activated` either. `n_layers`: the network ends after so many; 0: all."""
         cdef Steps s
         cdef cnp.npy_intp[2] shape
-        shape[0], shape[1] = len(x), self.layers[self.n_layers - 1].n_out
+        n_layers = n_layers or self.n_layers
+        shape[0], shape[1] = len(x), self.layers[n_layers - 1].n_out
         out = cnp.PyArray_EMPTY(2, shape, cnp.NPY_FLOAT if self.kernels.itemsize == 4 else cnp.NPY_DOUBLE, 0)
-        self._infer(&s, infer, x, None, None, out, linked, activated)
+        self._infer(&s, infer, x, None, None, out, linked, activated, n_layers)
         refuse(&s)
         return out
 
     def infer(self, x, y, sample_weights, out):
         """The last layer's outputs of all rows into `out`, and (Σ weight·loss, Σ weight)."""
         cdef Steps s
-        self._infer(&s, infer, x, y, sample_weights, out, False, True)
+        self._infer(&s, infer, x, y, sample_weights, out, False, True, self.n_layers)
         refuse(&s)
         return s.outcome.total_loss, s.outcome.total_weight
 
-    cdef _infer(self, Steps *s, bp_task task, x, y, sample_weights, out, bint linked, bint activated):
+    cdef _infer(self, Steps *s, bp_task task, x, y, sample_weights, out, bint linked, bint activated, int n_layers):
         cdef Interrupt interrupt
         cdef Plan plan
         if self.changing:
@@ -350,7 +351,10 @@ cdef class Core:
             self._prepare(s, &interrupt, plan, plan.capacity)
             take_arrays(s, plan, x, y, sample_weights)
             s.out, s.linked = address(out) if out is not None else NULL, linked
-            _bare = None if activated else self._bare(s, self.n_layers - 1)
+            s.n_layers = n_layers
+            while s.chain[s.n_operations - 1].layer >= n_layers:
+                s.n_operations -= 1
+            _bare = None if activated else self._bare(s, n_layers - 1)
             # the plan may be that of a larger call
             s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.rows.count, s.rows.batch_size)))
             with nogil:
@@ -506,7 +510,7 @@ cdef class Core:
                 run_team(update, &s, s.run.n_threads)
             if not bp_is_raised(&s.outcome.not_finite):
                 self.steps += 1
-                self.gradients_are = SPENT
+                self.gradients_are, self.forward_rows = SPENT, 0  # the activations are those of other weights
         finally:
             self._finish(&interrupt)
         refuse(&s)
