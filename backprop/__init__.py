@@ -13,6 +13,7 @@ from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
+    from backprop.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping, TensorBoard
     from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
     from backprop.catalogue.optimizers.sgd import SGD
@@ -34,8 +35,10 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
     from backprop.estimators import from_sklearn as from_sklearn
     from backprop.history import History
     from backprop.layers import Dense
+    from backprop.learning_rate import find_learning_rate
     from backprop.network import Network
 
+_CALLBACKS = "backprop.callbacks"
 _ESTIMATORS = "backprop.estimators"
 _OPTIMIZERS = "backprop.catalogue.optimizers"
 _SCHEDULES = "backprop.catalogue.schedules"
@@ -63,6 +66,12 @@ _HOME = {
     "Warmup": _SCHEDULES,
     "OneCycle": _SCHEDULES,
     "CosLog": _SCHEDULES,
+    "Callback": _CALLBACKS,
+    "EarlyStopping": _CALLBACKS,
+    "Checkpoint": _CALLBACKS,
+    "CSVLog": _CALLBACKS,
+    "TensorBoard": _CALLBACKS,
+    "find_learning_rate": "backprop.learning_rate",
     "History": "backprop.history",
     "show_config": "backprop.config",
     "MLPClassifier": _ESTIMATORS,
@@ -79,10 +88,14 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
     "Constant",
     "CosLog",
     "Cosine",
     "Dense",
+    "EarlyStopping",
     "ExponentialDecay",
     "History",
     "InverseScaling",
@@ -95,8 +108,10 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "StepDecay",
+    "TensorBoard",
     "Warmup",
     "__version__",
+    "find_learning_rate",
     "show_config",
 ]
 

@@ -13,13 +13,12 @@ from backprop.catalogue.optimizers import Optimizer, find_optimizer
 from backprop.config import available_threads
 from backprop.history import History
 from backprop.layers import Layer, check_layers, core_layers
-from backprop.progress import progress_bar
 from backprop.stepwise import Gradient, Stepwise
+from backprop.training import Training, split_rows
 from backprop.validation import (
     MAX_COUNT,
     MAX_SIZE,
     check_batch_size,
-    check_callbacks,
     check_dtype,
     check_flag,
     check_input_transform,
@@ -32,6 +31,7 @@ from backprop.validation import (
     check_targets,
     check_threads,
     check_validation_data,
+    check_verbose,
     diverged,
     first_bad_parameter,
     not_finite_error,
@@ -44,18 +44,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from backprop import callbacks as _callbacks
     from backprop.catalogue.losses import Loss
+    from backprop.catalogue.metrics import Metric
     from backprop.layers import Dense
 
-    Callback = Callable[["Network", History], object]
+    Callback = Callable[["Network", History], object] | _callbacks.Callback
 
 __all__ = ["Gradient", "Network"]
 
-# Rows that `evaluate` predicts at a time, and epochs that the core trains at a time, of which it
-# keeps two numbers each.
-EVALUATED_ROWS = 32768
-EPOCHS_AT_A_TIME = 65536
-RATES_AT_A_TIME = 65536
+EVALUATED_ROWS = 32768  # that `evaluate` predicts at a time
 MATMULS = ("auto", "fused", "blas")
 
 
@@ -289,8 +287,12 @@ class Network(Stepwise):
         validation_data: Sequence[ArrayLike] | None = None,
         sample_weight: ArrayLike | None = None,
         shuffle: bool = True,
-        verbose: bool = False,
+        verbose: bool | int = False,
         callbacks: Iterable[Callback] = (),
+        validation_split: float = 0.0,
+        metrics: Iterable[Metric | str | Callable[..., float]] = (),
+        class_weight: dict[int, float] | str | None = None,
+        max_seconds: float | None = None,
     ) -> History:
         """Train for some epochs.
 
@@ -315,11 +317,24 @@ class Network(Stepwise):
             At least 0. A batch's cost is Σ w loss / Σ w.
         shuffle : bool
             A new order each epoch, which depends on ``seed`` and ``epochs_trained`` only.
-        verbose : bool
-            A progress bar on standard error.
-        callbacks : iterable of callables
-            Each called as ``callback(network, history)`` after an epoch; training stops when one
+        verbose : bool or int
+            On standard error: True or 1, a progress bar; 2, a line an epoch.
+        callbacks : iterable
+            Functions, each called as ``callback(network, history)`` after an epoch, and objects
+            with hooks, such as `EarlyStopping`: see ``backprop.callbacks``. Training stops when one
             returns True.
+        validation_split : float
+            In place of ``validation_data``: the share of the rows that is held out, drawn by the
+            seed, so the same ones in every call. Both parts are copies.
+        metrics : iterable
+            Names or entries of ``backprop.catalogue.metrics.METRICS``, or functions called as
+            ``function(y, predictions)``, with ``sample_weight=`` where there is one. Worked out
+            after each epoch on the validation data; without, on the rows that are trained on.
+        class_weight : dict or "balanced", optional
+            {label: weight}, 1 for others; or n / (classes · rows of the class). Multiplies
+            ``sample_weight`` in training, not in validation.
+        max_seconds : float, optional
+            No epoch is begun after so long.
 
         Returns
         -------
@@ -339,50 +354,55 @@ class Network(Stepwise):
             also for X or y with a number that is not finite, or not in the network's dtype.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
-        epochs = check_integer("epochs", epochs, 1, MAX_SIZE)
-        batch_size = check_batch_size(batch_size, len(X))
-        shuffle = check_flag("shuffle", shuffle)
+        validation = None
         if validation_data is not None:
-            validation_data = check_validation_data(validation_data)
-            validation_data = self._check_samples(*validation_data, "validation_data: ")
-        callbacks = check_callbacks(callbacks)
-        verbose = check_flag("verbose", verbose)
-        self._core.check_idle()
+            validation = check_validation_data(validation_data)
+            validation = self._check_samples(*validation, "validation_data: ")
+            self._check_finite(*validation[:2], "validation_data: ")
         self._check_finite(X, y)
-        if validation_data:
-            self._check_finite(*validation_data[:2], "validation_data: ")
+        if validation_split:
+            (X, y, sample_weight), validation = self._split(
+                X, y, sample_weight, validation_split, validation
+            )
+        if class_weight is not None:
+            sample_weight = self._with_class_weights(y, sample_weight, class_weight)
+        asked = {
+            "epochs": check_integer("epochs", epochs, 1, MAX_SIZE),
+            "batch_size": check_batch_size(batch_size, len(X)),
+            "shuffle": check_flag("shuffle", shuffle),
+            "validation": validation,
+            "metrics": self._check_metrics(metrics),
+            "verbose": check_verbose(verbose),
+            "callbacks": _check_callbacks(callbacks),
+            "max_seconds": max_seconds,
+        }
+        if max_seconds is not None:
+            asked["max_seconds"] = check_real("max_seconds", max_seconds, 0)
+        self._core.check_idle()
         # from here on nothing is refused, so that `history` is of a training
-        self.history = history = History(n_samples=len(X))
-        with progress_bar(verbose, epochs, len(X)) as bar:
-            at_a_time = 1 if callbacks or validation_data or verbose else EPOCHS_AT_A_TIME
-            if self.optimizer.schedule is not None:  # the rates of all steps are held
-                at_a_time = min(at_a_time, max(1, RATES_AT_A_TIME * batch_size // len(X)))
-            for done in range(0, epochs, at_a_time):
-                count = min(at_a_time, epochs - done)
-                self._fit_epochs(X, y, sample_weight, count, batch_size, shuffle, history, bar)
-                if validation_data:
-                    self._validate(validation_data, history)
-                bar.after_epoch(history)
-                if any([_says_stop(callback(self, history)) for callback in callbacks]):
-                    break
-        return history
+        self.history = History(n_samples=len(X))
+        Training(self, (X, y, sample_weight), self.history, **asked).run()
+        return self.history
 
-    def _fit_epochs(self, X, y, sample_weight, epochs, batch_size, shuffle, history, bar):
-        finite = self._core.fit(
-            X,
-            y,
-            sample_weight,
-            n_epochs=epochs,
-            batch_size=batch_size,
-            shuffled=shuffle,
-            counted=True,
-            progress=bar.rows_done,
-            losses=history.loss,  # also of what is done before Ctrl-C
-            durations=history.seconds,
-        )
-        loss, epoch = history.loss[-1], len(history.loss)
-        if not (finite and np.isfinite(loss)):
-            raise self._training_error(X, y, loss, epoch)
+    def _split(self, X, y, sample_weight, share, validation):
+        if validation is not None:
+            raise ValueError("validation_split and validation_data: expected one of them, got both")
+        share = check_real("validation_split", share, 0, above=True, below=1)
+        return split_rows(X, y, sample_weight, share, self.seed)
+
+    def _with_class_weights(self, y, sample_weight, class_weight):
+        from backprop.catalogue.class_weights import class_weights
+
+        weights = class_weights(class_weight, y, self._loss, self.n_outputs)
+        weights = weights if sample_weight is None else weights * sample_weight
+        return check_sample_weight(weights, len(y), self.dtype, "class_weight")
+
+    def _check_metrics(self, metrics):
+        if isinstance(metrics, tuple | list) and not metrics:
+            return ()  # most ask for none, and need not wait for an import
+        from backprop.catalogue.metrics import check_metrics
+
+        return check_metrics(metrics, self._loss.target)
 
     def _check_finite(self, X, y, prefix=""):
         """ValueError for what is not finite, before anything is changed."""
@@ -401,12 +421,6 @@ class Network(Stepwise):
         return not_finite_error(self.dtype, self._transform(), X=X, y=y) or diverged(
             f"{what} in epoch {epoch}", self.optimizer.learning_rate
         )
-
-    def _validate(self, data, history):
-        scores = self._score(*data)
-        history.validation_loss.append(scores["loss"])
-        if "accuracy" in scores:
-            history.validation_accuracy.append(scores["accuracy"])
 
     def predict(self, X: ArrayLike, logits: bool = False) -> NDArray[Any]:
         """Outputs for each row.
@@ -432,9 +446,19 @@ class Network(Stepwise):
             raise self._not_finite(X) from None
 
     def evaluate(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        metrics: Iterable[Metric | str | Callable[..., float]] = (),
     ) -> dict[str, float]:
         """The cost over all rows, and how good the predictions are.
+
+        Parameters
+        ----------
+        X, y, sample_weight, metrics
+            As for ``fit``.
 
         Returns
         -------
@@ -442,18 +466,19 @@ class Network(Stepwise):
             {"loss", "accuracy"} with a cross-entropy: the share of rows whose every label is right
             (for probabilities as targets: whose most probable class is). {"loss", "r2"} with
             squared_error: the coefficient of determination, 1 - Σ (y - a)² / Σ (y - mean y)², the
-            mean over outputs; nan where an output's target does not vary.
+            mean over outputs; nan where an output's target does not vary. And each metric by name.
         """
-        return self._score(*self._check_samples(X, y, sample_weight))
+        data = self._check_samples(X, y, sample_weight)
+        return self._score(*data, self._check_metrics(metrics))
 
-    def _score(self, X, y, sample_weight):
+    def _score(self, X, y, sample_weight, metrics=()):
         try:
-            return self._score_blocks(X, y, sample_weight)
+            return self._score_blocks(X, y, sample_weight, metrics)
         except NotFinite:
             raise self._not_finite(X, y) from None
 
-    def _score_blocks(self, X, y, sample_weight):
-        score = self._loss.score()
+    def _score_blocks(self, X, y, sample_weight, metrics):
+        score, outputs = self._loss.score(), []
         total_loss = total_weight = 0.0
         for start in range(0, len(X), EVALUATED_ROWS):
             rows = slice(start, start + EVALUATED_ROWS)
@@ -462,7 +487,14 @@ class Network(Stepwise):
             found = self._core.infer(X[rows], y[rows], weight, out)
             total_loss, total_weight = total_loss + found[0], total_weight + found[1]
             score.add(out, y[rows], weight)
-        return {"loss": total_loss / total_weight, score.name: score.value()}
+            if metrics:
+                outputs.append(out)
+        found = {"loss": total_loss / total_weight, score.name: score.value()}
+        if metrics:
+            from backprop.catalogue.metrics import measure
+
+            found |= measure(metrics, self._loss, np.concatenate(outputs), y, sample_weight)
+        return found
 
     def copy(self, *, dtype: DTypeLike | None = None, n_threads: int | None = None) -> Network:
         """A network of its own with the same parameters, seed and counts.
@@ -547,6 +579,9 @@ class Network(Stepwise):
         return X, y, check_sample_weight(sample_weight, len(X), self.dtype, name)
 
 
-def _says_stop(answer):
-    """Only True does: a callback may return anything else, such as the scores that it printed."""
-    return isinstance(answer, bool | np.bool_) and bool(answer)
+def _check_callbacks(callbacks):
+    if isinstance(callbacks, tuple | list) and not callbacks:
+        return ()  # most have none, and need not wait for an import
+    from backprop.callbacks import check_callbacks
+
+    return check_callbacks(callbacks)

@@ -434,11 +434,12 @@ def check_validation_data(data):
     return (*data, None)[:3]
 
 
-def check_callbacks(callbacks):
-    """A tuple of callables."""
-    if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := tuple(callbacks))):
-        raise TypeError(f"callbacks={callbacks!r}: expected a list of callables")
-    return callbacks
+def check_verbose(verbose):
+    """0, 1 or 2."""
+    if not isinstance(verbose, bool | np.bool_ | numbers.Integral) or verbose not in (0, 1, 2):
+        kind = TypeError if not isinstance(verbose, numbers.Integral) else ValueError
+        raise kind(f"verbose={verbose!r}: expected True or False, or 0, 1 or 2")
+    return int(verbose)
 
 
 def check_threads(n_threads):

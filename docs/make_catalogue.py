@@ -7,6 +7,7 @@ from pathlib import Path
 from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
+from backprop.catalogue.metrics import METRICS
 from backprop.catalogue.optimizers import OPTIMIZERS
 from backprop.catalogue.schedules import SCHEDULES
 
@@ -56,6 +57,15 @@ number of the step (or of the epoch, with `per="epoch"`), counted from 0.
 | | factor | arguments | when | source |
 |---|---|---|---|---|
 """
+METRICS_HEAD = """
+## Metrics
+
+`net.fit(X, y, metrics=["f1"])` and `net.evaluate`: how good predictions p are, by sample weight. Of
+targets that are probabilities the more probable class, or answer, counts.
+
+| name | what it is | y is | better | parameters | the same value as |
+|---|---|---|---|---|---|
+"""
 INITIALIZERS_HEAD = """
 ## Initial weights
 
@@ -83,6 +93,8 @@ def page():
             *(optimizer_row(kind, given) for kind, given in optimizers),
             SCHEDULES_HEAD,
             *map(schedule_row, SCHEDULES.values()),
+            METRICS_HEAD,
+            *map(metric_row, METRICS.values()),
             INITIALIZERS_HEAD,
             *initializers,
         ]
@@ -97,6 +109,12 @@ def activation_row(one):
 def loss_row(one):
     formulas = code(one.formula), code(one.derivative_formula), code(one.prediction_formula)
     return row(f'`"{one.name}"`', *formulas, one.target.name, parameters(one), one.source)
+
+
+def metric_row(one):
+    better = "higher" if one.higher_is_better else "lower"
+    about = one.formula, " or ".join(one.targets), better, parameters(one)
+    return row(f'`"{one.name}"`', *about, f"`{one.source}`")
 
 
 def optimizer_row(kind, given):

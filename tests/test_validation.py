@@ -199,6 +199,7 @@ VALUES = [
     (lambda: fit(batch_size="8"), TypeError, "batch_size='8'", "an integer"),
     (lambda: fit(shuffle=1), TypeError, "shuffle=1", "True or False"),
     (lambda: fit(verbose=None), TypeError, "verbose=None", "True or False"),
+    (lambda: fit(verbose=3), ValueError, "verbose=3", "0, 1 or 2"),
     (lambda: fit(callbacks=print), TypeError, "callbacks", "callables"),
     (lambda: fit(callbacks=[3]), TypeError, "callbacks", "3", "callables"),
     (lambda: fit(validation_data=X), ValueError, "validation_data", "(X, y)", "ndarray"),

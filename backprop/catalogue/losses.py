@@ -60,6 +60,8 @@ class Loss(Entry):
         Rows of ∂ℓ/∂a_j &= … where they are not simply the slope.
     note : str
         A sentence about the derivative.
+    least : callable or None
+        y [n][k] -> the least that a loss of it can be [n], where that is not 0 for all targets.
     long_way : str or None
         How ``explain`` shows that the derivatives of loss and link cancel: ELEMENTWISE for a
         sigmoid in the loss, MATRIX for a softmax; None where nothing cancels.
@@ -89,6 +91,7 @@ class Loss(Entry):
     latex: str = ""
     latex_derivative: tuple[str, ...] = ()
     note: str = ""
+    least: Callable[[np.ndarray], np.ndarray] | None = None
     long_way: str | None = None
     parameters: tuple[Parameter, ...] = ()
     values: tuple[float, ...] = ()
@@ -154,6 +157,11 @@ def _softmax_cross_entropy(a, y):
     return np.sum(y * (log_sum - a), axis=1, dtype=np.float64)
 
 
+def _entropy(y):
+    """-Σ y log y, 0 where y is."""
+    return -np.sum(y * np.log(np.where(y > 0, y, 1)), axis=1)
+
+
 def _d_softmax_cross_entropy(a, y):
     return softmax(a) * y.sum(axis=1, keepdims=True) - y  # softmax(a) - y where y sums to 1
 
@@ -203,6 +211,7 @@ LOSSES = table_of(
             r" \frac{\partial p_j}{\partial a_j}"
             r" = \frac{p_j - y_j}{p_j (1 - p_j)} \cdot p_j (1 - p_j) = p_j - y_j",
         ),
+        least=lambda y: _entropy(y) + _entropy(1 - y),
         long_way=ELEMENTWISE,
         target=YES_OR_NO,
         score=LabelAccuracy,
@@ -227,6 +236,7 @@ LOSSES = table_of(
             r" = \sum_k -\frac{y_k}{p_k} \cdot p_k (\delta_{kj} - p_j)",
             r" &= p_j \sum_k y_k - y_j",
         ),
+        least=_entropy,
         long_way=MATRIX,
         target=CLASSES,
         score=ClassAccuracy,
