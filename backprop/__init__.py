@@ -14,7 +14,8 @@ from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
     from backprop.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping, TensorBoard
-    from backprop.catalogue.optimizers.adam import Adam, Adamax, AdamW, AMSGrad, NAdam, RAdam
+    from backprop.catalogue.optimizers.adam import Adam, AdamW
+    from backprop.catalogue.optimizers.adam_variants import Adamax, AMSGrad, NAdam, RAdam
     from backprop.catalogue.optimizers.adaptive import Adadelta, Adagrad, RMSprop
     from backprop.catalogue.optimizers.sgd import SGD
     from backprop.catalogue.optimizers.signs import Lion, Rprop

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -34,7 +34,7 @@ HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 MODES = {"min": False, "max": True}  # {mode: whether more is better}
 
 
-class Callback(Hinted):
+class Callback:
     """A base of callbacks with hooks, which do nothing; ``self.network`` is the one trained."""
 
     network: Network
@@ -89,7 +89,7 @@ class _Best:
         return better
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(Hinted, Callback):
     """End training when a number has stopped improving, and go back to the best weights.
 
     Parameters
@@ -114,6 +114,13 @@ class EarlyStopping(Callback):
     ----------
     Prechelt, "Early stopping, but when?", 1998.
     """
+
+    keyword_aliases: ClassVar[dict[str, str]] = {
+        "metric": "monitor",
+        "restore_best_weights": "restore_best",
+        "tol": "min_delta",
+        "n_iter_no_change": "patience",
+    }
 
     def __init__(
         self,
@@ -161,7 +168,7 @@ class EarlyStopping(Callback):
             self.network.set_weights(self._weights)
 
 
-class Checkpoint(Callback):
+class Checkpoint(Hinted, Callback):
     """Save the network between epochs, as `Network.save` does: no file is ever half written.
 
     A network that is loaded from one trains on to the bits of a training that went on.
@@ -179,6 +186,13 @@ class Checkpoint(Callback):
     mode : {"auto", "min", "max"}
         What is better.
     """
+
+    keyword_aliases: ClassVar[dict[str, str]] = {
+        "filepath": "path",
+        "save_freq": "every",
+        "save_best_only": "monitor",
+        "max_to_keep": "keep",
+    }
 
     def __init__(
         self,
@@ -235,7 +249,7 @@ class Checkpoint(Callback):
                 self._written.popleft().unlink()
 
 
-class CSVLog(Callback):
+class CSVLog(Hinted, Callback):
     """Write one line an epoch to a CSV file: the epochs trained, then each number by name.
 
     Parameters
@@ -276,7 +290,7 @@ class CSVLog(Callback):
             csv.writer(file).writerow(row)
 
 
-class TensorBoard(Callback):
+class TensorBoard(Hinted, Callback):
     """Write each epoch's numbers for TensorBoard, by the writer of tensorboardX or of PyTorch.
 
     Parameters

@@ -172,6 +172,13 @@ def test_complaints(tmp_path, make_one, options, words):
     assert net.steps == 0
 
 
+def test_arguments_by_their_names_elsewhere():
+    with pytest.raises(TypeError, match="did you mean 'restore_best'"):
+        bp.EarlyStopping(restore_best_weights=True)
+    with pytest.raises(TypeError, match="did you mean 'path'"):
+        bp.Checkpoint(filepath="a")
+
+
 # ---- Checkpoint --------------------------------------------------------------------------------
 
 
