@@ -13,6 +13,7 @@ from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
+    from backprop.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping, TensorBoard
     from backprop.catalogue.averages import EMA, SWA
     from backprop.catalogue.optimizers.adam import Adam, AdamW
     from backprop.catalogue.optimizers.adam_variants import Adamax, AMSGrad, NAdam, RAdam
@@ -39,8 +40,10 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
     from backprop.estimators import from_sklearn as from_sklearn
     from backprop.history import History
     from backprop.layers import Dense
+    from backprop.learning_rate import find_learning_rate
     from backprop.network import Network
 
+_CALLBACKS = "backprop.callbacks"
 _ESTIMATORS = "backprop.estimators"
 _OPTIMIZERS = "backprop.catalogue.optimizers"
 _AVERAGES = "backprop.catalogue.averages"
@@ -74,6 +77,12 @@ _HOME = {
     "OneCycle": _SCHEDULES,
     "CosLog": _SCHEDULES,
     "OnPlateau": _SCHEDULES,
+    "Callback": _CALLBACKS,
+    "EarlyStopping": _CALLBACKS,
+    "Checkpoint": _CALLBACKS,
+    "CSVLog": _CALLBACKS,
+    "TensorBoard": _CALLBACKS,
+    "find_learning_rate": "backprop.learning_rate",
     "History": "backprop.history",
     "show_config": "backprop.config",
     "MLPClassifier": _ESTIMATORS,
@@ -93,10 +102,14 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
     "Constant",
     "CosLog",
     "Cosine",
     "Dense",
+    "EarlyStopping",
     "ExponentialDecay",
     "History",
     "InverseScaling",
@@ -111,8 +124,10 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "StepDecay",
+    "TensorBoard",
     "Warmup",
     "__version__",
+    "find_learning_rate",
     "show_config",
 ]
 

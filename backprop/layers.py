@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from math import inf
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from backprop.attributes import OF_A_LAYER, Guarded
 from backprop.catalogue import records
 from backprop.catalogue.activations import ACTIVATIONS, ALIASES, Activation
 from backprop.catalogue.initializers import (
@@ -15,7 +16,14 @@ from backprop.catalogue.initializers import (
     OwnWeights,
     find_initializer,
 )
-from backprop.validation import MAX_SIZE, check_array, check_flag, check_integer, check_real
+from backprop.validation import (
+    MAX_SIZE,
+    check_array,
+    check_finite_in,
+    check_flag,
+    check_integer,
+    check_real,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from backprop.catalogue.norms import Norm
 
 
+@records.says_how_to_change
 @dataclass(frozen=True)
 class Dense(records.Hinted):
     """A dense layer: a = f(x W + b), W of shape (n_in, units), b of shape (units,).
@@ -88,6 +97,9 @@ class Dense(records.Hinted):
     learning_rate_factor: float = 1.0
     max_norm: float | None = None
 
+    how_to_change: ClassVar[str] = (
+        "make another, dataclasses.replace(dense, {name}=…), before the network is made"
+    )
     keyword_aliases: ClassVar[dict[str, str]] = {
         "n_units": "units",
         "size": "units",
@@ -223,7 +235,7 @@ def described_layer(description):
     return Dense(**found)
 
 
-class Layer:
+class Layer(Guarded):
     """One layer of a network.
 
     ``weights`` (n_in, units), ``bias`` (units,) and what else it has are views: writing to them
@@ -231,6 +243,7 @@ class Layer:
     """
 
     __slots__ = ("_arrays", "_configure", "_spec", "_statistics")
+    instead: ClassVar[dict[str, str]] = OF_A_LAYER
 
     def __init__(
         self, spec: Dense, views: tuple[NDArray[Any], ...], configure: Callable[..., None]
@@ -268,7 +281,7 @@ class Layer:
 
     @weights.setter
     def weights(self, values: ArrayLike) -> None:
-        self.weights[...] = _same_shape("weights", values, self.weights.shape)
+        self.weights[...] = check_parameter("weights", values, self.weights)
 
     @property
     def bias(self) -> NDArray[Any]:
@@ -282,7 +295,7 @@ class Layer:
     def bias(self, values: ArrayLike) -> None:
         if not self._spec.use_bias:
             raise ValueError("this layer has no bias: use_bias=False")
-        self.bias[...] = _same_shape("bias", values, self.bias.shape)
+        self.bias[...] = check_parameter("bias", values, self.bias)
 
     @property
     def parameters(self) -> dict[str, NDArray[Any]]:
@@ -440,8 +453,9 @@ def core_layers(n_inputs, specs):
     return found
 
 
-def _same_shape(name, values, shape):
+def check_parameter(name, values, own):
+    """Finite values that fit the array `own`."""
     values = check_array(name, values)
-    if values.shape != shape:
-        raise ValueError(f"{name} has shape {values.shape}, expected {shape}")
-    return values
+    if values.shape != own.shape:
+        raise ValueError(f"{name} has shape {values.shape}, expected {own.shape}")
+    return check_finite_in(name, values, own.dtype)

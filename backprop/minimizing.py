@@ -10,13 +10,10 @@ import warnings
 import numpy as np
 
 
-def fit(network, data, n_iterations, history, after_epoch):
-    """Iterate, at most so often; `data`: X, y and sample_weight, as they have been checked.
-
-    An iteration counts as a step and an epoch. `after_epoch` says True to stop.
-    """
-    _check(network)
-    place = Place(network)
+def fit(training):
+    """What a `Training` asks for. An iteration counts as a step and an epoch."""
+    network, data, history = training.network, training.data, training.history
+    n_iterations, place = training.epochs, Place(network)
     cost = Cost(network, place, data, history)
     reached, began, is_stopped = place.read(), time.perf_counter(), False
 
@@ -27,10 +24,13 @@ def fit(network, data, n_iterations, history, after_epoch):
         history.loss.append(float(found - cost.penalty(reached)))
         history.seconds.append(time.perf_counter() - began)
         network.steps, network.epochs_trained = network.steps + 1, network.epochs_trained + 1
-        is_stopped = after_epoch()
+        is_stopped = training.end_epoch()
+        if not is_stopped and len(history.loss) < n_iterations:
+            training.begin_epoch(len(history.loss))
         began = time.perf_counter()
         return is_stopped
 
+    training.begin_epoch(0)
     try:
         found = network.optimizer.minimize(cost, reached, n_iterations, after_iteration)
     finally:
@@ -40,7 +40,7 @@ def fit(network, data, n_iterations, history, after_epoch):
         warnings.warn(
             f"{network.optimizer.title} ended after {done}: {found.message}",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -52,8 +52,6 @@ class Place:
 
     def __init__(self, network):
         trained = [(i, layer) for i, layer in enumerate(network.layers) if layer.trainable]
-        if not trained:
-            raise ValueError("every layer is frozen: expected one that is trainable")
         self.parts = [(i, name) for i, layer in trained for name in layer.parameters]
         self.views = [network.layers[i].parameters[name] for i, name in self.parts]
         sizes = [view.size for view in self.views]
@@ -94,7 +92,7 @@ class Cost:
         loss, gradients = self.network._loss_and_gradients(*self.data)
         if not np.isfinite(loss):
             epoch = len(self.history.loss) + 1
-            raise FloatingPointError(self.network._why_not_finite(*self.data, loss, epoch))
+            raise self.network._training_error(*self.data[:2], loss, epoch)
         slope = self.place.gather(gradients) + self.decay * self.place.weights_of(x)
         return loss + self.penalty(x), slope
 
@@ -104,8 +102,10 @@ class Cost:
         return 0.5 * self.decay * (weights @ weights)
 
 
-def _check(network):
-    """ValueError for what would be ignored."""
+def check(network):
+    """ValueError for what there is nothing to train in, or would be ignored."""
+    if not any(layer.trainable for layer in network.layers):
+        raise ValueError("every layer is frozen: expected one that is trainable")
     title = network.optimizer.title
     if network.drops:
         raise ValueError(f"{title} and dropout: expected a cost that stays the same, so dropout=0")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backprop._core import kernels
+from backprop._core.errors import NotFinite
 from backprop._core.network import Core
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import Optimizer, find_optimizer
@@ -21,12 +22,11 @@ from backprop.layers import (
     check_residual,
     core_layers,
 )
-from backprop.progress import progress_bar
 from backprop.stepwise import Gradient, Stepwise
+from backprop.training import prepare
 from backprop.validation import (
     MAX_COUNT,
     MAX_SIZE,
-    check_callbacks,
     check_dtype,
     check_flag,
     check_input_transform,
@@ -37,8 +37,9 @@ from backprop.validation import (
     check_samples,
     check_seed,
     check_threads,
-    check_validation_data,
-    why_not_finite,
+    diverged,
+    first_bad_parameter,
+    not_finite_error,
 )
 
 if TYPE_CHECKING:
@@ -47,19 +48,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from backprop import callbacks as _callbacks
     from backprop.catalogue.losses import Loss
+    from backprop.catalogue.metrics import Metric
     from backprop.layers import Dense
 
     OwnFunction = Callable[[NDArray[Any], NDArray[Any]], tuple[ArrayLike, ArrayLike]]
-    Callback = Callable[["Network", History], object]
+    Callback = Callable[["Network", History], object] | _callbacks.Callback
 
 __all__ = ["Gradient", "Network"]
 
-# Rows that `evaluate` predicts at a time, and epochs that the core trains at a time, of which it
-# keeps two numbers each.
-EVALUATED_ROWS = 32768
-EPOCHS_AT_A_TIME = 65536
-RATES_AT_A_TIME = 65536
+EVALUATED_ROWS = 32768  # that `evaluate` predicts at a time
 MATMULS = ("auto", "fused", "blas")
 
 
@@ -116,6 +115,9 @@ class Network(Stepwise, Keeping):
     with any loss. y may hold any numbers, in n rows of any shape; ``evaluate`` gives no score.
     """
 
+    history: History | None = None  # of the last fit, also one that Ctrl-C ended
+    preprocessing: Any = None  # what `backprop train` put in the file that this was loaded from
+
     def __init__(
         self,
         n_inputs: int,
@@ -158,8 +160,6 @@ class Network(Stepwise, Keeping):
             input_dropout=self.input_dropout,
         )
         self.optimizer = "adam" if optimizer is None else optimizer
-        self.history: History | None = None  # of the last fit, also one that Ctrl-C ended
-        self.preprocessing = None  # what `backprop train` put in the file that this was loaded from
         views = self._core.views("parameters")
         self._layers = tuple(
             Layer(spec, view, partial(self._core.configure_layer, i))
@@ -248,7 +248,8 @@ class Network(Stepwise, Keeping):
     def optimizer(self, value: Optimizer | str) -> None:
         value = find_optimizer(value)
         tiny = float(np.finfo(self.dtype).tiny)
-        for name in value.divisors:
+        rates = () if value.minimizes else ("learning_rate",)
+        for name in (*rates, *value.divisors):
             number = getattr(value, name)
             if number < tiny:
                 raise ValueError(
@@ -325,12 +326,16 @@ class Network(Stepwise, Keeping):
         y: ArrayLike,
         *,
         epochs: int = 10,
-        batch_size: int = 128,
+        batch_size: int | None = None,
         validation_data: Sequence[ArrayLike] | None = None,
         sample_weight: ArrayLike | None = None,
         shuffle: bool = True,
-        verbose: bool = False,
+        verbose: bool | int = False,
         callbacks: Iterable[Callback] = (),
+        validation_split: float = 0.0,
+        metrics: Iterable[Metric | str | Callable[..., float]] = (),
+        class_weight: dict[int, float] | str | None = None,
+        max_seconds: float | None = None,
     ) -> History:
         """Train for some epochs.
 
@@ -347,20 +352,36 @@ class Network(Stepwise, Keeping):
             the others: at least 0 for poisson, above 0 for gamma; one number, (n,) or (n, 1), for
             quantile; (n, k) with 2k outputs for gaussian_nll; n rows of any numbers for a loss of
             one's own.
-        epochs, batch_size : int
-            At least 1; a batch_size above n means n. `LBFGS` takes all rows at once, whatever
-            batch_size is, and an epoch is one of its iterations.
+        epochs : int
+            At least 1.
+        batch_size : int, optional
+            By default 128. At least 1; above n it means n, and that it was given is told in a
+            warning. `LBFGS` takes all rows at once, whatever batch_size is, and an epoch is one of
+            its iterations.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
             Evaluated after each epoch, never trained on.
         sample_weight : array of shape (n,), optional
             At least 0. A batch's cost is Σ w loss / Σ w.
         shuffle : bool
             A new order each epoch, which depends on ``seed`` and ``epochs_trained`` only.
-        verbose : bool
-            A progress bar on standard error.
-        callbacks : iterable of callables
-            Each called as ``callback(network, history)`` after an epoch; training stops when one
+        verbose : bool or int
+            On standard error: True or 1, a progress bar; 2, a line an epoch.
+        callbacks : iterable
+            Functions, each called as ``callback(network, history)`` after an epoch, and objects
+            with hooks, such as `EarlyStopping`: see ``backprop.callbacks``. Training stops when one
             returns True.
+        validation_split : float
+            In place of ``validation_data``: the share of the rows that is held out, drawn by the
+            seed, so the same ones in every call. Both parts are copies.
+        metrics : iterable
+            Names or entries of ``backprop.catalogue.metrics.METRICS``, or functions called as
+            ``function(y, predictions)``, with ``sample_weight=`` where there is one. Worked out
+            after each epoch on the validation data; without, on the rows that are trained on.
+        class_weight : dict or "balanced", optional
+            {label: weight}, 1 for others; or n / (classes · rows of the class). Multiplies
+            ``sample_weight`` in training, not in validation.
+        max_seconds : float, optional
+            No epoch is begun after so long.
 
         Returns
         -------
@@ -369,89 +390,64 @@ class Network(Stepwise, Keeping):
         Raises
         ------
         FloatingPointError
-            When the inputs or the cost of a batch are not finite: says which. That batch changed
-            nothing.
+            When the cost of a batch is not finite; that batch changed nothing. And when training
+            ends with weights that are not finite, as its last step left them.
         KeyboardInterrupt
             On Ctrl-C, within 100 ms, or when a step is done that has begun to change the weights
             and takes longer; the network is left as the last whole step made it,
             and can go on.
         ValueError, TypeError
-            Naming the argument, what was given and what was expected.
+            Naming the argument, what was given and what was expected, before anything is changed:
+            also for X or y with a number that is not finite, or not in the network's dtype.
         """
-        X, y, sample_weight = self._check_samples(X, y, sample_weight)
-        epochs = check_integer("epochs", epochs, 1, MAX_SIZE)
-        batch_size = min(check_integer("batch_size", batch_size, 1), len(X), MAX_SIZE)
-        shuffle = check_flag("shuffle", shuffle)
-        if validation_data is not None:
-            validation_data = check_validation_data(validation_data)
-            validation_data = self._check_samples(*validation_data, "validation_data: ")
-        callbacks = check_callbacks(callbacks)
-        self._core.check_idle()  # lest a call that is refused leave its history behind
-        self.history = history = History(n_samples=len(X))
-        with progress_bar(check_flag("verbose", verbose), epochs, len(X)) as bar:
-            after_epoch = partial(self._after_epoch, history, validation_data, bar, callbacks)
-            if self.optimizer.minimizes:
-                from backprop import minimizing
-
-                minimizing.fit(self, (X, y, sample_weight), epochs, history, after_epoch)
-                return history
-            is_watched = bool(callbacks or validation_data or verbose)
-            at_a_time = self._epochs_at_a_time(is_watched, len(X), batch_size)
-            for done in range(0, epochs, at_a_time):
-                count = min(at_a_time, epochs - done)
-                self._fit_epochs(X, y, sample_weight, count, batch_size, shuffle, history, bar)
-                if after_epoch():
-                    break
-        return history
-
-    def _epochs_at_a_time(self, is_watched, n_rows, batch_size):
-        """How many the core trains without looking up."""
-        schedule = self.optimizer.schedule
-        if is_watched or (schedule is not None and schedule.follows_results):
-            return 1
-        if schedule is None:
-            return EPOCHS_AT_A_TIME
-        # the rates of all steps are held
-        return min(EPOCHS_AT_A_TIME, max(1, RATES_AT_A_TIME * batch_size // n_rows))
-
-    def _fit_epochs(self, X, y, sample_weight, epochs, batch_size, shuffle, history, bar):
-        self._core.fit(
-            X,
-            y,
-            sample_weight,
-            n_epochs=epochs,
+        training = prepare(
+            self,
+            self._check_samples(X, y, sample_weight),
+            validation_data,
+            validation_split,
+            class_weight,
+            epochs=epochs,
             batch_size=batch_size,
-            shuffled=shuffle,
-            counted=True,
-            progress=bar.rows_done,
-            losses=history.loss,  # also of what is done before Ctrl-C
-            durations=history.seconds,
+            shuffle=shuffle,
+            metrics=metrics,
+            verbose=verbose,
+            callbacks=callbacks,
+            max_seconds=max_seconds,
         )
-        loss, epoch = history.loss[-1], len(history.loss)
-        if not np.isfinite(loss):
-            raise FloatingPointError(self._why_not_finite(X, y, sample_weight, loss, epoch))
+        self._core.check_idle()
+        # from here on nothing is refused, so that `history` is of a training
+        self.history = training.history
+        training.run()
+        return self.history
 
-    def _why_not_finite(self, X, y, sample_weight, loss, epoch):
-        given = {"X": X, "y": y, "sample_weight": sample_weight}
+    def _check_metrics(self, metrics, y):
+        if isinstance(metrics, tuple | list) and not metrics:
+            return ()  # most ask for none, and need not wait for an import
+        from backprop.catalogue.metrics import check_metrics
+
+        return check_metrics(metrics, self._loss, y, self.n_outputs)
+
+    def _check_finite(self, X, y, prefix=""):
+        """ValueError for what is not finite, before anything is changed."""
+        if not self._core.admits(X, y):
+            raise self._not_finite(X, y, prefix)
+
+    def _not_finite(self, X, y=None, prefix=""):
+        """The error that names the number which the core has found not to be finite."""
+        found = self._first_not_finite(X, y, prefix)
+        return found or ValueError(f"{prefix}X or y is not finite as the network sees it")
+
+    def _first_not_finite(self, X, y=None, prefix=""):
+        if self._loss.ask is not None:
+            y = None  # what it may hold is known to the function alone
+        return not_finite_error(self.dtype, self._transform(), prefix, X=X, y=y)
+
+    def _training_error(self, X, y, loss, epoch):
+        """Of a batch's loss, or of parameters, that are not finite."""
+        bad = first_bad_parameter(self.layers)
+        what = f"the loss became {loss}" if bad is None else f"{bad[0]} became {bad[1]}"
         rate = None if self.optimizer.minimizes else self.optimizer.learning_rate
-        return why_not_finite(given, self.dtype, self._transform(), loss, epoch, rate)
-
-    def _validate(self, data, history):
-        scores = self._score(*data)
-        history.validation_loss.append(scores["loss"])
-        if "accuracy" in scores:
-            history.validation_accuracy.append(scores["accuracy"])
-
-    def _after_epoch(self, history, validation_data, bar, callbacks):
-        """Validate, tell who wants to know; whether a callback stops the training."""
-        if validation_data:
-            self._validate(validation_data, history)
-        schedule = self.optimizer.schedule
-        if schedule is not None and schedule.follows_results:
-            loss = (history.validation_loss or history.loss)[-1]
-            self.schedule_state = schedule.told(self.schedule_state, loss)
-        bar.after_epoch(history)
-        return any([_says_stop(callback(self, history)) for callback in callbacks])
+        return self._first_not_finite(X, y) or diverged(f"{what} in epoch {epoch}", rate)
 
     def predict(self, X: ArrayLike, logits: bool = False) -> NDArray[Any]:
         """Outputs for each row.
@@ -472,12 +468,25 @@ class Network(Stepwise, Keeping):
         if not self._core.takes(X):  # which spares a loop of small predictions the checks
             X = check_inputs("X", X, self.n_inputs, allow_empty=True)
         logits = check_flag("logits", logits)
-        return self._core.predict(X, linked=not logits, activated=not logits)
+        try:
+            return self._core.predict(X, linked=not logits, activated=not logits)
+        except NotFinite:
+            raise self._not_finite(X) from None
 
     def evaluate(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        metrics: Iterable[Metric | str | Callable[..., float]] = (),
     ) -> dict[str, float]:
         """The cost over all rows, and how good the predictions are.
+
+        Parameters
+        ----------
+        X, y, sample_weight, metrics
+            As for ``fit``.
 
         Returns
         -------
@@ -489,12 +498,19 @@ class Network(Stepwise, Keeping):
             1 - Σ (y - a)² / Σ (y - mean y)². {"loss", "d2"} with poisson and gamma: the share of
             the deviance that is explained. Both are the mean over the outputs whose target varies,
             and nan where none does. {"loss", "pinball"} with quantile: the mean over its levels.
-            {"loss"} alone with a loss of one's own.
+            {"loss"} alone with a loss of one's own. And each metric by name.
         """
-        return self._score(*self._check_samples(X, y, sample_weight))
+        data = self._check_samples(X, y, sample_weight)
+        return self._score(*data, self._check_metrics(metrics, data[1]))
 
-    def _score(self, X, y, sample_weight):
-        score = self._loss.new_score()  # of a loss of one's own None
+    def _score(self, X, y, sample_weight, metrics=()):
+        try:
+            return self._score_blocks(X, y, sample_weight, metrics)
+        except NotFinite:
+            raise self._not_finite(X, y) from None
+
+    def _score_blocks(self, X, y, sample_weight, metrics):
+        score, outputs = self._loss.new_score(), []  # of a loss of one's own None
         total_loss = total_weight = 0.0
         for start in range(0, len(X), EVALUATED_ROWS):
             rows = slice(start, start + EVALUATED_ROWS)
@@ -504,8 +520,16 @@ class Network(Stepwise, Keeping):
             total_loss, total_weight = total_loss + found[0], total_weight + found[1]
             if score is not None:
                 score.add(out, y[rows], weight)
-        scores = {} if score is None else {score.name: score.value()}
-        return {"loss": total_loss / total_weight, **scores}
+            if metrics:
+                outputs.append(out)
+        found = {"loss": total_loss / total_weight}
+        if score is not None:
+            found[score.name] = score.value()
+        if metrics:
+            from backprop.catalogue.metrics import measure
+
+            found |= measure(metrics, self._loss, np.concatenate(outputs), y, sample_weight)
+        return found
 
     def summary(self) -> str:
         """A table of the layers, as text."""
@@ -539,8 +563,3 @@ class Network(Stepwise, Keeping):
 
     def _check_samples(self, X, y, sample_weight, prefix=""):
         return check_samples(self, X, y, sample_weight, prefix)
-
-
-def _says_stop(answer):
-    """Only True does: a callback may return anything else, such as the scores that it printed."""
-    return isinstance(answer, bool | np.bool_) and bool(answer)

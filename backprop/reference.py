@@ -64,6 +64,7 @@ from backprop.reference_random import (
     shuffle,
     stream,
 )
+from backprop.validation import check_batch_size
 
 # ---- The cost of a batch -----------------------------------------------------------------------
 
@@ -417,7 +418,7 @@ class Network:
         y,
         *,
         epochs=10,
-        batch_size=128,
+        batch_size=None,
         validation_data=None,
         sample_weight=None,
         shuffle=True,
@@ -427,6 +428,7 @@ class Network:
         """Train on every sample once an epoch, in batches of which the last may be smaller."""
         X = np.asarray(X)
         y, sample_weight = self._targets(X, y, sample_weight)
+        batch_size = check_batch_size(batch_size, len(X))
         history = History(n_samples=len(X))
         for _ in range(epochs):
             started = time.perf_counter()

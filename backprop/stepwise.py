@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from backprop._core.errors import NotFinite
+from backprop.attributes import OF_A_NETWORK, Guarded
 from backprop.catalogue.records import Hinted
-from backprop.layers import Arrays, Gradient, layer_arrays
-from backprop.validation import MAX_SIZE, check_inputs, check_integer, check_matrix
+from backprop.layers import Arrays, Gradient, all_arrays, check_parameter, layer_arrays
+from backprop.validation import (
+    MAX_SIZE,
+    check_inputs,
+    check_integer,
+    check_matrix,
+    first_bad_parameter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +51,10 @@ class Passage(NamedTuple):
     gradients: list[Gradient]
 
 
-class Stepwise(Hinted):
+class Stepwise(Hinted, Guarded):
     """A part of `Network`."""
+
+    instead: ClassVar[dict[str, str]] = OF_A_NETWORK
 
     keyword_aliases: ClassVar[dict[str, str]] = {
         "learning_rate": "optimizer",
@@ -69,20 +79,22 @@ class Stepwise(Hinted):
 
         Raises
         ------
+        ValueError
+            Also where X or y is not finite; nothing was changed.
         FloatingPointError
-            When the inputs or that cost are not finite; then nothing was changed.
+            When that cost is not finite, and nothing was changed; or when the step has made weights
+            that are not finite.
         """
         self._check_steps("train_step")
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         check_integer("len(X)", len(X), 1, MAX_SIZE)
         costs = []
-        self._core.fit(
+        finite = self._core.fit(
             X, y, sample_weight, n_epochs=1, batch_size=len(X), losses=costs, durations=[]
         )
         (loss,) = costs
-        if not np.isfinite(loss):
-            epoch = self.epochs_trained + 1
-            raise FloatingPointError(self._why_not_finite(X, y, sample_weight, loss, epoch))
+        if not (finite and np.isfinite(loss)):
+            raise self._training_error(X, y, loss, self.epochs_trained + 1)
         return loss
 
     def loss_and_gradients(
@@ -109,7 +121,10 @@ class Stepwise(Hinted):
         for start in range(0, len(X), at_a_time):
             rows = slice(start, start + at_a_time)
             weights_here = None if sample_weight is None else sample_weight[rows]
-            total_loss += self._core.differentiate(X[rows], y[rows], weights_here, weight)
+            try:
+                total_loss += self._core.differentiate(X[rows], y[rows], weights_here, weight)
+            except NotFinite:
+                raise self._not_finite(X, y) from None
             found = self._kept_gradients()
             if gradients is None:
                 gradients = found
@@ -123,7 +138,10 @@ class Stepwise(Hinted):
         """Σ w loss / Σ w over all rows, without a score: what ``evaluate`` calls "loss"."""
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         outputs = np.empty((len(X), self.n_outputs), self.dtype)
-        total_loss, total_weight = self._core.infer(X, y, sample_weight, outputs)
+        try:
+            total_loss, total_weight = self._core.infer(X, y, sample_weight, outputs)
+        except NotFinite:
+            raise self._not_finite(X, y) from None
         return total_loss / total_weight
 
     def inspect(
@@ -136,7 +154,10 @@ class Stepwise(Hinted):
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         weight = len(X) if sample_weight is None else sample_weight.sum(dtype=np.float64)
-        self._core.differentiate(X, y, sample_weight, float(weight))
+        try:
+            self._core.differentiate(X, y, sample_weight, float(weight))
+        except NotFinite:
+            raise self._not_finite(X, y) from None
         gradients = self._kept_gradients()
         # of each sample alone: what a weight of 0 has multiplied cannot be had back by division
         return Passage(*self._core.inspect(X, y, None, 1.0), gradients)
@@ -191,6 +212,64 @@ class Stepwise(Hinted):
                 )
         return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
+    def hidden(self, X: ArrayLike, layer: int) -> NDArray[Any]:
+        """What comes out of a layer, as predictions are made: nothing is dropped.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_inputs)
+            As for ``predict``.
+        layer : int
+            From 0; -1 is the last. Its activations are returned, with a cross-entropy the logits.
+
+        Returns
+        -------
+        array of shape (n, units of that layer)
+        """
+        X = check_inputs("X", X, self.n_inputs, allow_empty=True)
+        n = len(self.layers)
+        layer = check_integer("layer", layer, -n, n - 1) % n
+        try:
+            return self._core.predict(X, linked=False, n_layers=layer + 1)
+        except NotFinite:
+            raise self._not_finite(X) from None
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of weights and bias of the first layer, of the second, ….
+
+        After the bias comes what else a layer has: its `parameters`, then its `statistics`.
+        """
+        return [array.copy() for array in self._parameters().values()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Give the network what `get_weights` returned, of this one or of another with such layers.
+
+        The optimizer's moments and counts stay as they are.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming the array; then none was changed.
+        """
+        own, weights = self._parameters(), list(weights)
+        if len(weights) != len(own):
+            raise ValueError(
+                f"weights has {len(weights)} arrays, expected {len(own)}: {', '.join(own)}"
+            )
+        given = zip(own.items(), weights, strict=True)
+        values = [check_parameter(name, value, array) for (name, array), value in given]
+        self._core.check_idle()
+        for array, value in zip(own.values(), values, strict=True):
+            array[...] = value
+
+    def _parameters(self):
+        """{name: view} of all that trains, or is gathered in training, in its order."""
+        return {
+            f"layers[{i}].{name}": array
+            for i, layer in enumerate(self.layers)
+            for name, array in all_arrays(layer).items()
+        }
+
     def forward(self, X: ArrayLike) -> NDArray[Any]:
         """The last layer's activations for one batch, kept for ``backward``.
 
@@ -208,14 +287,18 @@ class Stepwise(Hinted):
         X = check_inputs("X", X, self.n_inputs)
         check_integer("len(X)", len(X), 1, MAX_SIZE)
         out = np.empty((len(X), self.n_outputs), self.dtype)
-        self._core.forward(X, out)
+        try:
+            self._core.forward(X, out)
+        except NotFinite:
+            raise self._not_finite(X) from None
         return out
 
     def backward(self, d_out: ArrayLike) -> NDArray[Any]:
         """Back-propagate ∂L/∂out of the batch that ``forward`` saw, for any loss L of one's own.
 
-        Keeps the gradients of the parameters for ``update`` (sums over the batch: a mean is the
-        caller's to take).
+        It may be called again with another d_out, whose gradients then take the place of the
+        former, and after predictions, which leave the batch as it is. Keeps the gradients of the
+        parameters for ``update`` (sums over the batch: a mean is the caller's to take).
 
         Parameters
         ----------
@@ -230,7 +313,8 @@ class Stepwise(Hinted):
         Raises
         ------
         RuntimeError
-            When ``forward`` was not called just before, with as many rows.
+            When ``forward`` was not called before, with as many rows; or when weights were trained,
+            or gradients taken of other rows, since.
         """
         d_out = check_matrix("d_out", d_out, self.n_outputs, "output")
         dX = np.empty((len(d_out), self.n_inputs), self.dtype)
@@ -256,9 +340,24 @@ class Stepwise(Hinted):
         return [gradient.copy() for gradient in self._named(views, Gradient)]
 
     def update(self) -> None:
-        """One step of the optimizer with the gradients that ``backward`` kept."""
+        """One step of the optimizer with the gradients that ``backward`` kept.
+
+        Raises
+        ------
+        FloatingPointError
+            When one of them is not finite; nothing was changed.
+        RuntimeError
+            When there are none that it has not used yet.
+        """
         self._check_steps("update")
-        self._core.update()
+        try:
+            self._core.update()
+        except NotFinite:
+            what, value = first_bad_parameter(self.gradients(), "gradients()")
+            raise FloatingPointError(
+                f"{what} is {value}: expected finite gradients; clip what was given to backward, "
+                "or leave this batch out"
+            ) from None
 
     def _check_steps(self, called):
         if self.optimizer.minimizes:

@@ -7,6 +7,7 @@ argument, what was given and what was expected.
 import math
 import numbers
 import os
+import warnings
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ MAX_SIZE = 2**31 - 1 - 64  # BLAS counts in 32 bits; 64 leaves room to round up
 MAX_COUNT = 2**62  # of steps and epochs; the core counts on in 64 bits
 MAX_THREADS = 1024
 MAX_SEED = 2**64 - 1
+BATCH_SIZE = 128  # where none is given
 
 # numpy's one-letter codes of the element types that the core's gather converts from
 GATHERED_TYPES = "?bBhHiIlLqQfd"
@@ -66,6 +68,21 @@ def check_integer(argument, value, minimum, maximum=None):
         limit = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
         raise ValueError(f"{argument}={value}: expected an integer, {limit}")
     return int(value)
+
+
+def check_batch_size(batch_size, n_rows, level=3):
+    """At most as many as there are rows; one that was given is warned of, where it is more.
+
+    `level`: of the stack, counted from here, at which the user called.
+    """
+    if batch_size is None:
+        return min(BATCH_SIZE, n_rows)
+    if check_integer("batch_size", batch_size, 1) > n_rows:
+        warnings.warn(
+            f"batch_size={batch_size} is more than the {n_rows} rows: every epoch is one step",
+            stacklevel=level,
+        )
+    return min(int(batch_size), n_rows, MAX_SIZE)
 
 
 def check_real(argument, value, minimum, *, above=False, below=None):
@@ -429,13 +446,12 @@ def first_non_finite(array, seen=None):
     return None
 
 
-def why_not_finite(given, dtype, transform, loss, epoch, learning_rate):
-    """What made an epoch's loss nan or infinite: a number in one of the arrays given by name (X,
-    y, sample_weight), or the training itself.
+def not_finite_error(dtype, transform, prefix="", **given):
+    """The ValueError that names the first number which is not finite as the network sees it, in one
+    of the arrays given by name; None where there is none.
 
-    `transform`: offset and scale of X, both or neither. `learning_rate`: or None.
+    `transform`: offset and scale of X, both or neither.
     """
-    what = f"the loss became {loss} in epoch {epoch}"
     for name, array in given.items():
         if array is None:
             continue
@@ -444,10 +460,34 @@ def why_not_finite(given, dtype, transform, loss, epoch, learning_rate):
             seen, how = _after(transform, array.dtype, dtype), "of which (x - offset) * scale"
         place = first_non_finite(array, seen)
         if place is not None:
+            what = f"{prefix}{_at(name, place)} is {array[place]}"
             limit = f", {how} is not finite in {dtype}" if np.isfinite(array[place]) else ""
-            return f"{what}: {_at(name, place)} is {array[place]}{limit}"
+            return ValueError(f"{what}{limit}: expected finite numbers")
+    return None
+
+
+def check_finite_in(argument, values, dtype):
+    """An array all of whose numbers are finite in this dtype; ValueError names the first other."""
+    error = not_finite_error(dtype, (None, None), **{argument: values})
+    if error is not None:
+        raise error
+    return values
+
+
+def first_bad_parameter(layers, owner="layers"):
+    """(its name, its value) of the first parameter, or gradient, that is not finite, or None."""
+    for i, layer in enumerate(layers):
+        for name, values in layer.parameters.items():
+            place = first_non_finite(values)
+            if place is not None:
+                return _at(f"{owner}[{i}].{name}", place), values[place]
+    return None
+
+
+def diverged(what, learning_rate):
+    """The FloatingPointError of a training whose inputs were finite; `learning_rate`: or None."""
     lower = "" if learning_rate is None else f"a lower learning_rate (it is {learning_rate:g}), or "
-    return (
+    return FloatingPointError(
         f"{what}, from finite inputs: training diverged. Try {lower}inputs and targets scaled to "
         "about 1"
     )
@@ -478,11 +518,12 @@ def check_validation_data(data):
     return (*data, None)[:3]
 
 
-def check_callbacks(callbacks):
-    """A tuple of callables."""
-    if not isinstance(callbacks, Iterable) or not all(map(callable, callbacks := tuple(callbacks))):
-        raise TypeError(f"callbacks={callbacks!r}: expected a list of callables")
-    return callbacks
+def check_verbose(verbose):
+    """0, 1 or 2."""
+    if not isinstance(verbose, bool | np.bool_ | numbers.Integral) or verbose not in (0, 1, 2):
+        kind = TypeError if not isinstance(verbose, numbers.Integral) else ValueError
+        raise kind(f"verbose={verbose!r}: expected True or False, or 0, 1 or 2")
+    return int(verbose)
 
 
 def check_threads(n_threads):

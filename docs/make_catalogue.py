@@ -9,6 +9,7 @@ from backprop.catalogue.activations import ACTIVATIONS
 from backprop.catalogue.averages import AVERAGES
 from backprop.catalogue.initializers import INITIALIZERS
 from backprop.catalogue.losses import LOSSES
+from backprop.catalogue.metrics import METRICS
 from backprop.catalogue.norms import NORMS, Norm
 from backprop.catalogue.optimizers import OPTIMIZERS, OTHERS
 from backprop.catalogue.optimizers.base import Common
@@ -92,6 +93,15 @@ how many it holds, and the first is taken as it is.
 | | next | arguments | when | source |
 |---|---|---|---|---|
 """
+METRICS_HEAD = """
+## Metrics
+
+`net.fit(X, y, metrics=["f1"])` and `net.evaluate`: how good predictions p are, by sample weight. Of
+targets that are probabilities the more probable class, or answer, counts.
+
+| name | what it is | y is | better | parameters | the same value as |
+|---|---|---|---|---|---|
+"""
 INITIALIZERS_HEAD = """
 ## Initial weights
 
@@ -127,6 +137,8 @@ def page():
             *map(schedule_row, SCHEDULES.values()),
             AVERAGES_HEAD,
             *map(average_row, AVERAGES.values()),
+            METRICS_HEAD,
+            *map(metric_row, METRICS.values()),
             INITIALIZERS_HEAD,
             *map(initializer_row, INITIALIZERS.values()),
         ]
@@ -156,6 +168,12 @@ def norm_row(one):
 def loss_row(one):
     formulas = code(one.formula), code(one.derivative_formula), code(one.prediction_formula)
     return row(f'`"{one.name}"`', *formulas, one.target.name, parameters(one), one.source)
+
+
+def metric_row(one):
+    better = "higher" if one.higher_is_better else "lower"
+    about = one.formula, " or ".join(one.targets), better, parameters(one)
+    return row(f'`"{one.name}"`', *about, f"`{one.source}`")
 
 
 def optimizer_row(kind, given):

@@ -344,12 +344,15 @@ def arguments(function):
 
 
 def test_the_reference_has_the_same_signatures():
+    """Of what it takes at all: it does without what only watches a training, or ends it."""
     theirs, ours = public(reference.Network), public(bp.Network)
     assert {"fit", "train_step", "predict", "evaluate", "forward", "backward", "update"} <= set(
         theirs
     )
     for name, method in [*theirs.items(), ("__init__", reference.Network.__init__)]:
-        assert arguments(method) == arguments(getattr(bp.Network, name)), name
+        own = arguments(method)
+        names = [argument[0] for argument in own]
+        assert own == [a for a in arguments(getattr(bp.Network, name)) if a[0] in names], name
     assert set(theirs) <= set(ours)
 
 

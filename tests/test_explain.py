@@ -345,7 +345,7 @@ def test_where_the_long_way_has_a_value(loss):
         trace = net.explain([[0.5, -1.0]], y)
         assert trace.output.tolist() == [[0, 1]]
         assert "  Equal, because" in str(trace)
-    net.layers[1].bias = [np.nan, 0]
+    net.layers[1].bias[...] = [np.nan, 0]
     trace = net.explain([[0.5, -1.0]], y)
     assert "by zero" not in str(trace) + trace.to_latex()  # that is not why it is no number
 
@@ -414,7 +414,7 @@ def test_diagnostics():
 def test_a_layer_that_gives_nothing_is_found_once(n, kind):
     """That its gradient, and those below, are 0 times the next one's follows from it."""
     X, y, _ = batch_for((3, 1, 1), "squared_error", n)
-    net = network_for((3, 4, 4, 4, 1), "relu", "identity", "squared_error", optimizer=bp.SGD(0.0))
+    net = network_for((3, 4, 4, 4, 1), "relu", "identity", "squared_error", optimizer=bp.SGD(1e-30))
     net.layers[1].bias[:] = -1000
     (found,) = net.explain(X, y).diagnostics
     assert (found["kind"], found["layer"]) == (kind, 1)
@@ -453,7 +453,7 @@ def rescaled(*factors):
     """A deep linear network, the weights of whose layers are made larger or smaller."""
     X, y, _ = batch_for((3, 1, 1), "squared_error", 20)
     sizes = (3, *([4] * (len(factors) - 1)), 1)
-    net = network_for(sizes, "identity", "identity", "squared_error", optimizer=bp.SGD(0.0))
+    net = network_for(sizes, "identity", "identity", "squared_error", optimizer=bp.SGD(1e-30))
     for layer, factor in zip(net.layers, factors, strict=True):
         layer.weights = layer.weights * factor
     return net.explain(X, y)

@@ -132,7 +132,27 @@ def test_it_ends_where_the_cost_has_converged():
     assert len(net.fit(X, Y, epochs=1000).loss) < 1000
     gradients = net.loss_and_gradients(X, Y)[1]
     assert max(np.abs(part).max() for own in gradients for part in own) <= 1e-3
-    assert net.fit(X, Y, epochs=10).loss == []  # it is there already
+    kept = net.get_weights()
+    stop = bp.EarlyStopping(monitor="loss")
+    assert net.fit(X, Y, epochs=10, callbacks=[stop]).loss == []  # it is there already
+    for array, old in zip(net.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(array, old)
+
+
+def test_hooks_are_called_about_each_iteration():
+    class Told(bp.Callback):
+        def __init__(self):
+            self.calls = []
+
+        def on_epoch_begin(self, epoch, logs):
+            self.calls.append(("begin", epoch))
+
+        def on_epoch_end(self, epoch, logs):
+            self.calls.append(("end", epoch))
+
+    told = Told()
+    network().fit(X, Y, epochs=3, callbacks=[told])
+    assert told.calls == [(what, epoch) for epoch in range(3) for what in ("begin", "end")]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
@@ -160,7 +180,7 @@ def test_what_is_not_finite_is_named():
     bad[3, 1] = np.nan
     net = network()
     before = flat(net)
-    with pytest.raises(FloatingPointError, match=r"X\[3, 1\] is nan"):
+    with pytest.raises(ValueError, match=r"X\[3, 1\] is nan"):
         net.fit(bad, Y)
     np.testing.assert_array_equal(flat(net), before)
     with pytest.raises(FloatingPointError, match="Try inputs and targets scaled"):

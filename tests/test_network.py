@@ -49,7 +49,7 @@ def test_history_without_validation_data_or_epochs():
 def test_epoch_loss_is_the_mean_over_samples_and_not_over_batches():
     X, y = data()
     net = make(optimizer="sgd")
-    net.optimizer = bp.SGD(0)
+    net.optimizer = bp.SGD(1e-30)
     found = net.fit(X, y, epochs=1, batch_size=16).loss[0]  # 16 + 16 + 16 + 2 rows
     assert found == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-6)
 
@@ -172,7 +172,7 @@ def test_callbacks_may_use_and_change_the_network():
     def slower(network, history):
         network.predict(X)
         network.evaluate(X, y)
-        network.optimizer = dataclasses.replace(network.optimizer, learning_rate=0.0)
+        network.optimizer = dataclasses.replace(network.optimizer, learning_rate=1e-30)
 
     net = make()
     net.fit(X, y, epochs=1, callbacks=[slower])
@@ -225,15 +225,36 @@ def test_a_call_that_runs_out_of_memory_leaves_the_network_usable(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_floating_point_error_names_the_input(value):
-    X, y = data()
-    X[31, 4] = X[40, 0] = value
-    with pytest.raises(FloatingPointError, match=rf"X\[31, 4\] is {value}"):
-        make().fit(X, y, epochs=3)
-    net = make("squared_error")  # an infinity saturates tanh: the cost itself is finite
-    net.layers[0].weights = np.full((6, 11), np.nan)
-    with pytest.raises(FloatingPointError, match=rf"X\[31, 4\] is {value}"):
-        net.train_step(X, data("squared_error")[1])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_data_that_are_not_finite_are_named_and_change_nothing(value, n_threads):
+    """Also an infinity, which tanh hides: the cost itself would be finite."""
+    X, y = data("squared_error")
+    good, bad = X.copy(), X.copy()
+    bad[31, 4] = bad[40, 0] = value
+    net = make("squared_error", n_threads=n_threads)
+    earlier = net.fit(good, y, epochs=1)
+    before = snapshot(net)
+    for call in (
+        lambda: net.fit(bad, y, batch_size=8),
+        lambda: net.fit(good, y, validation_data=(bad, y)),
+        lambda: net.train_step(bad, y),
+        lambda: net.predict(bad),
+        lambda: net.evaluate(bad, y),
+        lambda: net.cost(bad, y),
+        lambda: net.loss_and_gradients(bad, y),
+        lambda: net.forward(bad),
+        lambda: net.inspect(bad, y),
+        lambda: net.explain(bad, y),
+    ):
+        with pytest.raises(ValueError, match=rf"X\[31, 4\] is {value}: expected finite numbers"):
+            call()
+    with pytest.raises(ValueError, match=rf"^X\[0, 4\] is {value}"):
+        net.predict(bad[31:32])
+    with pytest.raises(RuntimeError, match="forward"):
+        net.backward(y)  # of a batch that forward has refused
+    assert snapshot(net) == before
+    assert net.history is earlier
+    assert (net.steps, net.epochs_trained) == (1, 1)
 
 
 def test_floating_point_error_of_training_that_diverged():
@@ -245,17 +266,19 @@ def test_floating_point_error_of_training_that_diverged():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8"])
-def test_floating_point_error_of_a_scale_that_is_too_large(dtype):
+def test_an_error_of_a_scale_that_is_too_large(dtype):
     X, y = np.zeros((5, 2), dtype), np.arange(5.0)
     X[3, 1] = 2
     net = bp.Network(2, [bp.Dense(1)], input_scale=[1, 1e300], seed=0)
     place = r"0, 1\] is 0" if dtype in ("float32", "uint8") else r"3, 1\] is 2"  # 0 times infinity
-    words = rf"X\[{place}.*, of which \(x - offset\) \* scale is not finite in float32$"
-    with pytest.raises(FloatingPointError, match=words):
+    words = rf"X\[{place}.*, of which \(x - offset\) \* scale is not finite in float32: "
+    with pytest.raises(ValueError, match=words):
         net.fit(X, y, epochs=1)
+    with pytest.raises(ValueError, match=words):
+        net.predict(X)
 
 
-def test_floating_point_error_is_of_inputs_as_the_network_sees_them():
+def test_inputs_are_looked_at_as_the_network_sees_them():
     X, y = np.full((5, 1), 1e200), np.arange(5.0)
     net = bp.Network(1, [bp.Dense(1)], input_scale=1e-200, optimizer=bp.SGD(1e30), seed=0)
     with pytest.raises(FloatingPointError, match="diverged"):
@@ -277,26 +300,54 @@ def test_only_ratios_of_sample_weights_matter(loss, dtype):
         assert snapshot(net) == snapshot(expected)
 
 
-def test_predictions_and_losses_of_nan_are_nan():
-    X, y = data()
-    X[7, 0] = np.nan
-    net = make()
-    assert np.isnan(net.predict(X)).any(axis=1).nonzero()[0].tolist() == [7]
-    assert np.isnan(net.evaluate(X, y)["loss"])
-    assert np.isnan(net.loss_and_gradients(X, y)[0])
-
-
 def test_nan_passes_through_relu():
+    """Of weights, since inputs are looked at."""
     net = bp.Network(2, [bp.Dense(3, "relu"), bp.Dense(1, "relu")], seed=0)
-    assert np.isnan(net.predict(np.array([[np.nan, 1.0]]))).all()
+    net.layers[0].weights[...] = np.nan
+    assert np.isnan(net.predict(np.array([[0.5, 1.0]]))).all()
+
+
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+@pytest.mark.parametrize("activation", ["tanh", "identity"])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_training_does_not_end_with_weights_that_are_not_finite(n_threads, activation, matmul):
+    """The last step makes them so, no batch has met them, and tanh would hide an infinity."""
+    X, y = data("squared_error")
+    layers = [bp.Dense(11, activation), bp.Dense(4)]
+    options = {"seed": 3, "n_threads": n_threads, "matmul": matmul}
+    net = bp.Network(6, layers, optimizer=bp.SGD(1e-3), **options)
+    net.train_step(X, y)
+    net.optimizer = bp.SGD(3e38)
+    with pytest.raises(FloatingPointError, match=r"layers\[\d\]\..* became .*diverged.*3e\+38"):
+        net.train_step(1e3 * X, 1e3 * y)
+    assert net.steps == 2
+    net = bp.Network(6, layers, optimizer=bp.SGD(3e38), **options)
+    with pytest.raises(FloatingPointError, match=r"became .* in epoch 1.*diverged"):
+        net.fit(1e3 * X, 1e3 * y, epochs=1)
+    assert len(net.history.loss) == net.epochs_trained == 1
+
+
+def test_weights_that_are_not_finite_cannot_be_assigned():
+    net = make()
+    before = snapshot(net)
+    values = np.ones((6, 11))
+    values[2, 3] = np.nan
+    with pytest.raises(ValueError, match=r"weights\[2, 3\] is nan: expected finite numbers"):
+        net.layers[0].weights = values
+    with pytest.raises(ValueError, match=r"bias\[1\] is 1e\+300, which is not finite in float32"):
+        net.layers[1].bias = [0, 1e300, 0, 0]
+    assert snapshot(net) == before
 
 
 @pytest.mark.parametrize("name", ["X", "y"])
 def test_a_number_beyond_float32_is_named(name):
     given = {"X": np.ones((4, 2)), "y": np.ones(4)}
     given[name][2] = 1e300
-    with pytest.raises(FloatingPointError, match=rf"{name}\[2.*1e\+300, .*not finite in float32"):
-        bp.Network(2, [bp.Dense(1)], seed=1).fit(**given, epochs=1)
+    net = bp.Network(2, [bp.Dense(1)], seed=1)
+    for method in (net.fit, net.train_step, net.evaluate, net.loss_and_gradients):
+        with pytest.raises(ValueError, match=rf"{name}\[2.*1e\+300, .*not finite in float32"):
+            method(**given)
+    assert net.steps == 0
 
 
 # ---- predict and evaluate ----------------------------------------------------------------------

@@ -370,3 +370,90 @@ def test_a_summary_shows_the_values_of_parameters():
     net = bp.Network(2, [bp.Dense(3, leaky), bp.Dense(1)])
     assert "leaky_relu(negative_slope=0.2)" in net.summary()
     assert bp.Network(2, [bp.Dense(3, "relu")]).summary().splitlines()[1].split()[3] == "relu"
+
+
+# ---- what an own loop may do between forward and update -----------------------------------------
+
+
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+@pytest.mark.parametrize("dropout", [0, 0.3])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_backward_again_and_after_predictions(activation, dropout, matmul):
+    rng = np.random.default_rng(0)
+    X, d_out, other = rng.normal(size=(40, 6)), *rng.normal(size=(2, 40, 4))
+    layers = [bp.Dense(n, activation, dropout=dropout) for n in (11, 9, 4)]
+    options = {"seed": 1, "matmul": matmul, "n_threads": 2, "input_dropout": dropout}
+    used, fresh = (bp.Network(6, layers, **options) for _ in range(2))
+    used.forward(X)
+    first = used.backward(other)
+    used.predict(X[:33])
+    used.predict(X[:3])
+    used.evaluate(X, d_out)
+    dX = used.backward(d_out)
+    fresh.forward(X)
+    np.testing.assert_array_equal(dX, fresh.backward(d_out))
+    assert (dX != first).any()
+    for mine, its in zip(used.gradients(), fresh.gradients(), strict=True):
+        np.testing.assert_array_equal(mine.weights, its.weights)
+        np.testing.assert_array_equal(mine.bias, its.bias)
+
+
+@pytest.mark.parametrize("between", ["update", "train_step", "fit", "loss_and_gradients"])
+def test_backward_after_what_ends_the_batch(between):
+    X, y = data("squared_error")
+    net = make("squared_error")
+    net.forward(X)
+    net.backward(y)
+    getattr(net, between)(*(() if between == "update" else (X, y)))
+    with pytest.raises(RuntimeError, match="backward follows forward"):
+        net.backward(y)
+
+
+# ---- all weights at once, and what inner layers give ---------------------------------------------
+
+
+def test_get_and_set_weights():
+    X, y = data()
+    net, other = make(seed=1), make(seed=2)
+    weights = net.get_weights()
+    assert [array.shape for array in weights] == [(6, 11), (11,), (11, 4), (4,)]
+    net.train_step(X, y)
+    assert (weights[0] != net.layers[0].weights).all()  # copies
+    other.set_weights(net.get_weights())
+    np.testing.assert_array_equal(other.predict(X), net.predict(X))
+    other.set_weights([array.tolist() for array in weights])
+    np.testing.assert_array_equal(other.layers[1].weights, weights[2])
+    before = snapshot(other)
+    with pytest.raises(ValueError, match="weights has 3 arrays, expected 4"):
+        other.set_weights(weights[:3])
+    with pytest.raises(ValueError, match=r"layers\[1\].bias has shape \(5,\), expected \(4,\)"):
+        other.set_weights([np.ones((6, 11)), np.ones(11), np.ones((11, 4)), np.ones(5)])
+    with pytest.raises(ValueError, match=r"layers\[1\].bias\[2\] is inf"):
+        other.set_weights([np.ones((6, 11)), np.ones(11), np.ones((11, 4)), [0, 0, np.inf, 0]])
+    assert snapshot(other) == before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("matmul", ["fused", "blas"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_hidden(activation, matmul, dtype):
+    """A network of the first layers alone gives the same bits, in any number of rows."""
+    X, _ = data(n=70)
+    layers = [bp.Dense(n, activation, dropout=0.2) for n in (11, 1, 9)] + [bp.Dense(4)]
+    options = {"seed": 1, "matmul": matmul, "dtype": dtype, "n_threads": 2}
+    net = bp.Network(6, layers, loss="softmax_cross_entropy", **options)
+    for i in range(4):
+        first = bp.Network(6, layers[: i + 1], **options)  # whose seed draws the same weights
+        for n in (0, 1, 7, 8, 9, 70):
+            np.testing.assert_array_equal(net.hidden(X[:n], i), first.predict(X[:n]))
+        np.testing.assert_array_equal(net.hidden(X, i - 4), net.hidden(X, i))
+    np.testing.assert_array_equal(net.hidden(X, -1), net.predict(X, logits=True))
+
+
+def test_hidden_complains():
+    with pytest.raises(ValueError, match="layer=2: expected an integer, from -2 to 1"):
+        make().hidden(np.ones((1, 6)), 2)
+    with pytest.raises(TypeError, match=r"layer=0\.0: expected an integer"):
+        make().hidden(np.ones((1, 6)), 0.0)
+    with pytest.raises(ValueError, match=r"X\[0, 0\] is nan"):
+        make().hidden(np.full((1, 6), np.nan), 0)

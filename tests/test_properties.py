@@ -1,6 +1,7 @@
 """What holds for any network and any data: shapes, dtypes and strides drawn by hypothesis."""
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -78,6 +79,7 @@ rows = st.integers(1, 70)
 seeds = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.filterwarnings("ignore:batch_size")  # of 80, for a few rows
 @examples
 @given(
     arguments=networks(),
@@ -167,10 +169,10 @@ def test_any_array_is_taken_and_none_is_modified(source, seed, dtype):
     def outcome(X):
         layers = [bp.Dense(5, "sigmoid"), bp.Dense(3)]
         net = bp.Network(n_inputs, layers, loss="softmax_cross_entropy", dtype=dtype, seed=seed)
-        gradients = net.loss_and_gradients(X, y)[1]
         try:
-            net.fit(X, y, epochs=2, batch_size=7, sample_weight=weights)
-        except FloatingPointError as error:
+            gradients = net.loss_and_gradients(X, y)[1]
+            net.fit(X, y, epochs=2, batch_size=min(n, 7), sample_weight=weights)
+        except (FloatingPointError, ValueError) as error:  # it diverged, or X is beyond float32
             return str(error)
         parts = [net.predict(X), *(gradient.weights for gradient in gradients)]
         return [array.tobytes() for array in parts]

@@ -313,7 +313,7 @@ def fit_under_way(net, *data, epochs):
             assert over.wait(TIMEOUT), "nobody ends it"
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as pool:
-        patch.setattr("backprop.network.progress_bar", lambda *_: Holding())
+        patch.setattr("backprop.training.progress_bar", lambda *_: Holding())
         fit = pool.submit(net.fit, *data, epochs=epochs)
         fit.add_done_callback(lambda _: under_way.set())
         assert under_way.wait(TIMEOUT), "hangs"

@@ -1,14 +1,20 @@
 """Every complaint: the argument is named, with what was given and what was expected."""
 
+import dataclasses
 import re
+import warnings
 
 import numpy as np
 import pytest
 from networks import LOSSES
 
 import backprop as bp
+from backprop.attributes import OF_A_LAYER, OF_A_NETWORK
 from backprop.catalogue.activations import ALIASES as ACTIVATION_ALIASES
+from backprop.catalogue.averages import AVERAGES
 from backprop.catalogue.losses import ALIASES as LOSS_ALIASES
+from backprop.catalogue.optimizers import OPTIMIZERS, OTHERS
+from backprop.catalogue.schedules import SCHEDULES
 
 X = np.zeros((4, 3))
 LABELS = np.array([0, 1, 0, 1])
@@ -70,7 +76,7 @@ VALUES = [
     (lambda: bp.Dense(3, "zzz"), ValueError, "activation='zzz'", "one of", "'identity', 'sigmoid'"),
     (lambda: bp.Dense(3, None), ValueError, "activation=None", "one of"),
     # optimizers
-    (lambda: bp.SGD(-0.1), ValueError, "learning_rate=-0.1", "at least 0"),
+    (lambda: bp.SGD(-0.1), ValueError, "learning_rate=-0.1", "above 0"),
     (lambda: bp.SGD(np.nan), ValueError, "learning_rate=nan", "finite"),
     (lambda: bp.SGD(np.inf), ValueError, "learning_rate=inf", "finite"),
     (lambda: bp.SGD(10**400), ValueError, "learning_rate=1000", "finite"),
@@ -80,7 +86,7 @@ VALUES = [
     (lambda: bp.SGD(momentum=-0.5), ValueError, "momentum=-0.5", "at least 0"),
     (lambda: bp.SGD(nesterov=True), ValueError, "nesterov=True", "momentum > 0"),
     (lambda: bp.SGD(momentum=0.9, nesterov=1), TypeError, "nesterov=1", "True or False"),
-    (lambda: bp.Adam(-1), ValueError, "learning_rate=-1", "at least 0"),
+    (lambda: bp.Adam(-1), ValueError, "learning_rate=-1", "above 0"),
     (lambda: bp.Adam(beta_1=1.0), ValueError, "beta_1=1.0", "below 1"),
     (lambda: bp.Adam(beta_2=1.5), ValueError, "beta_2=1.5", "below 1"),
     (lambda: bp.Adam(epsilon=0), ValueError, "epsilon=0", "above 0"),
@@ -194,6 +200,7 @@ VALUES = [
     (lambda: fit(batch_size="8"), TypeError, "batch_size='8'", "an integer"),
     (lambda: fit(shuffle=1), TypeError, "shuffle=1", "True or False"),
     (lambda: fit(verbose=None), TypeError, "verbose=None", "True or False"),
+    (lambda: fit(verbose=3), ValueError, "verbose=3", "0, 1 or 2"),
     (lambda: fit(callbacks=print), TypeError, "callbacks", "callables"),
     (lambda: fit(callbacks=[3]), TypeError, "callbacks", "3", "callables"),
     (lambda: fit(validation_data=X), ValueError, "validation_data", "(X, y)", "ndarray"),
@@ -428,3 +435,130 @@ def test_first_of_several_that_are_not_finite_is_named():
 def test_parameters_that_no_memory_holds():
     with pytest.raises(MemoryError):
         bp.Network(2 * 10**9, [bp.Dense(2 * 10**9)])
+
+
+# ---- attributes that there are not -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("learning_rate", r"dataclasses.replace\(net.optimizer, learning_rate=…\)"),
+        ("lr", r"net.optimizer.learning_rate"),
+        ("batch_size", r"net.fit\(X, y, batch_size=…\)"),
+        ("training", "predict and evaluate do not"),
+        ("weights", r"net.layers\[i\].weights"),
+        ("optimiser", "did you mean 'optimizer'"),
+        ("zzzzzz", "has no attribute 'zzzzzz'$"),
+    ],
+)
+def test_an_attribute_of_a_network_that_there_is_not(name, words):
+    net = network(seed=0)
+    with pytest.raises(AttributeError, match=words):
+        getattr(net, name)
+    with pytest.raises(AttributeError, match=words):
+        setattr(net, name, 1)
+    assert not hasattr(net, name)
+    with pytest.raises(AttributeError, match="object has no attribute '_zzz'"):
+        net._zzz  # noqa: B018
+
+
+def test_an_attribute_of_a_layer_that_there_is_not():
+    layer = network(seed=0).layers[0]
+    for name, words in {"W": "layer.weights", "b": "layer.bias", "bais": "'bias'"}.items():
+        with pytest.raises(AttributeError, match=words):
+            getattr(layer, name)
+        with pytest.raises(AttributeError, match=words):
+            setattr(layer, name, 1)
+
+
+@pytest.mark.parametrize("name", ["loss", "dtype", "n_inputs", "layers"])
+def test_what_was_decided_when_a_network_was_made(name):
+    with pytest.raises(AttributeError, match=f"^{name} of a Network cannot be assigned"):
+        setattr(network(), name, 1)
+
+
+def test_what_is_suggested_exists():
+    """Each attribute of a network or a layer that a hint begins with."""
+    net = network(seed=0)
+    net.fit(X, LABELS, epochs=1)
+    for hints, owner in ((OF_A_NETWORK, net), (OF_A_LAYER, net.layers[0])):
+        for name, hint in hints.items():
+            assert not hasattr(owner, name), name
+            for first in re.findall(r"\b(?:net|layer)\.(\w+)", hint):
+                assert hasattr(owner, first) or hasattr(net, first), hint
+
+
+def test_an_attribute_that_a_subclass_declares():
+    class Named(bp.Network):
+        title: str = ""
+
+    net = Named(3, [bp.Dense(2)])
+    net.title = "mine"
+    assert net.title == "mine"
+
+
+FROZEN = [
+    *(kind() for kind in OPTIMIZERS.values()),
+    bp.Constant(),
+    bp.StepDecay(3),
+    bp.Cosine(10),
+    bp.Warmup(5),
+    bp.Dense(3),
+    bp.SWA(),
+]
+
+
+@pytest.mark.parametrize("value", FROZEN, ids=repr)
+def test_a_frozen_value_says_how_to_have_another(value):
+    for field in dataclasses.fields(value):
+        words = rf"{type(value).__name__} is a frozen value: .*replace\(.*, {field.name}=…\)"
+        with pytest.raises(dataclasses.FrozenInstanceError, match=words):
+            setattr(value, field.name, 1)
+        with pytest.raises(dataclasses.FrozenInstanceError, match=words):
+            delattr(value, field.name)
+    with pytest.raises(dataclasses.FrozenInstanceError, match="has no field 'zzz'"):
+        value.zzz = 1
+
+
+def test_every_frozen_class_says_how_to_have_another():
+    kinds = [*OPTIMIZERS.values(), *OTHERS.values(), *SCHEDULES.values(), *AVERAGES.values()]
+    kinds.append(bp.Dense)
+    assert [k.__name__ for k in kinds if "refuse" not in k.__setattr__.__qualname__] == []
+
+
+# ---- what would train nothing, or otherwise than was said --------------------------------------
+
+
+def test_a_batch_size_above_the_rows_is_told():
+    with pytest.warns(UserWarning, match="batch_size=5 is more than the 4 rows") as warned:
+        network().fit(X, LABELS, batch_size=5, epochs=1)
+    assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        network().fit(X, LABELS, epochs=1)  # none was given
+        network().fit(X, LABELS, batch_size=4, epochs=1)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS.values())
+def test_a_learning_rate_of_0_is_refused(kind):
+    with pytest.raises(ValueError, match=r"learning_rate=0: expected a finite number, above 0"):
+        kind(learning_rate=0)
+    with pytest.raises(ValueError, match=r"learning_rate=1e-60: expected at least 1.17549e-38"):
+        network(optimizer=kind(learning_rate=1e-60))
+    network(optimizer=kind(learning_rate=1e-60), dtype="float64")
+
+
+def test_a_schedule_that_is_0_throughout_is_refused():
+    with pytest.raises(ValueError, match="value=0: expected a finite number, above 0"):
+        bp.Constant(0)
+    assert bp.PolynomialDecay(2).curve(3)[-1] == 0  # at single steps it may be
+
+
+def test_a_refused_argument_leaves_the_history():
+    net = network(seed=0)
+    earlier = net.fit(X, LABELS, epochs=1)
+    for refused in ({"verbose": "yes"}, {"epochs": 0}, {"callbacks": 3}, {"shuffle": 2}):
+        with pytest.raises((TypeError, ValueError)):
+            net.fit(X, LABELS, **refused)
+        assert net.history is earlier

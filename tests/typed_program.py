@@ -50,9 +50,33 @@ loss, gradients = net.loss_and_gradients(X, y)
 assert_type(loss, float)
 assert_type(gradients[0].bias, NDArray[Any])
 net.layers[0].bias = np.zeros(32)
+stop = bp.EarlyStopping("validation_f1", patience=3)
+assert_type(stop.best, float)
+
+
+class Own(bp.Callback):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        return self.network.epochs_trained > 3
+
+
+history = net.fit(
+    X,
+    y,
+    validation_split=0.1,
+    metrics=["f1", lambda y, p: float(p.max())],
+    class_weight="balanced",
+    callbacks=[stop, Own(), bp.Checkpoint("a"), lambda network, history: None],
+    verbose=2,
+    max_seconds=3.0,
+)
+assert_type(history.columns, dict[str, list[float]])
+assert_type(net.get_weights(), list[NDArray[Any]])
+assert_type(net.hidden(X, 0), NDArray[Any])
+assert_type(bp.find_learning_rate(net, X, y).suggestion, float)
 
 net.fit(X, y, epochs="3")  # type: ignore[arg-type]
 net.predict()  # type: ignore[call-arg]
 bp.Dense("32")  # type: ignore[arg-type]
 bp.Network(2, bp.Dense(1), loss=lambda output: output)  # type: ignore[misc, arg-type]
 net.optimizer = 3  # type: ignore[assignment]
+net.learning_rate = 3  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from backprop._core.dense cimport NORM, OTHER, PRODUCT, Layer, Operation, Run, k
 from backprop._core.dropout cimport input_factors, output_factors
 from backprop._core.kernels cimport bp_team
 from backprop._core.plan cimport address
-from backprop._core.steps cimport Kept, Steps, gather, loss, own_run, set_count
+from backprop._core.steps cimport Kept, Steps, check_inputs, check_targets, gather, loss, own_run, set_count
 
 
 cdef keep_layer(Kept *kept, const Layer *layer, n_rows, dtype):
@@ -41,6 +41,8 @@ cdef void inspect(void *argument, bp_team *team, int thread) noexcept nogil:
         input_factors(&s.layers[0], &run, s.layers[0].a_in)
         keep(&run, s.layers[0].a_in, s.layers[0].n_in, s.inspection.mask)
     gather(s, &run, 0)
+    check_inputs(s, &run)
+    check_targets(s, &run)
     for i in range(s.n_operations):
         inspect_forward(s, &run, i)
     loss(s, &run, 0, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)

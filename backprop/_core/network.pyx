@@ -5,7 +5,7 @@ Python objects are met here and nowhere below; arrays have been checked by backp
 import numpy as np
 
 cimport numpy as cnp
-from cpython.ref cimport Py_DECREF, PyObject
+from cpython.ref cimport PyObject
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -14,18 +14,17 @@ from libc.string cimport memcpy, memset
 from backprop._core.arrays cimport set_lookahead, take_arrays
 from backprop._core.dense cimport Interrupt, Layer, Muon
 from backprop._core.describe cimport describe
+from backprop._core.errors cimport in_use, raise_seen, refuse
 from backprop._core.initial cimport set_weights
 from backprop._core.inspection cimport inspect, keep_layer
 from backprop._core.kernels cimport (
-    BP_MOMENTS, BP_ROW_MULTIPLE, bp_kernels, bp_loss, bp_optimizer, bp_step, find_kernels, find_loss, find_optimizer,
-    round_up, run_team, seconds, stream,
+    BP_MOMENTS, BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_loss, bp_optimizer, bp_step, bp_task, find_kernels,
+    find_loss, find_optimizer, round_up, run_team, seconds, stream,
 )
 from backprop._core.own_loss cimport make_own_loss
-from backprop._core.plan cimport Plan, address, make_plan, room_for_matrices, room_for_steps, zeros
-from backprop._core.runs cimport differentiate, differentiate_from_output, infer, update
-from backprop._core.steps cimport (
-    Kept, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs,
-)
+from backprop._core.plan cimport Plan, address, make_plan, room_for_matrices, room_for_steps, suits, zeros
+from backprop._core.runs cimport admit, differentiate, differentiate_from_output, infer, update
+from backprop._core.steps cimport Kept, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs
 from backprop._core.updates cimport configure, n_parts
 
 from backprop._core.blas import load as load_blas
@@ -308,7 +307,8 @@ cdef class Core:
     def fit(self, x, y, sample_weights, *, int64_t n_epochs, int64_t batch_size, losses, durations, bint shuffled=False,
             bint counted=False, progress=None, order=None, penalty=None):
         """Train; y: labels (n,) or targets (n, n_out). Appends to `losses` and `durations` those of completed epochs,
-        Ctrl-C or not; and of one that a cost which is not finite has ended.
+        Ctrl-C or not; and of one that a cost which is not finite has ended. Returns whether the parameters are finite,
+        where the costs are.
 
         `counted`: the epochs count as trained. `order`: of the rows in every epoch, int64, where not `shuffled`.
         `penalty`: λ, for the losses to be means of what the batches cost, ½ λ Σ W² / Σ w included.
@@ -357,6 +357,15 @@ cdef class Core:
         finally:
             go_on_below(&s, first_trained)
             self._finish(&interrupt)
+        return not bp_is_raised(&s.outcome.weights_not_finite)
+
+    def admits(self, x, y):
+        """Whether x, and y as `fit` takes it, are finite as the network sees them."""
+        cdef Steps s
+        if self.offset is None and x.dtype.kind != "f" and (y.ndim == 1 or y.dtype.kind != "f"):
+            return True
+        self._infer(&s, admit, x, y, None, None, False, True, self.n_layers)
+        return not bp_is_raised(&s.outcome.not_finite)
 
     def takes(self, x):
         """Whether x can go to `predict` as it is: the shape and one of the types that nothing need be asked of."""
@@ -364,23 +373,26 @@ cdef class Core:
         return (n == 2 and cnp.PyArray_DIM(x, 1) == self.layers[0].n_in and cnp.PyArray_ISNOTSWAPPED(x)
                 and cnp.PyArray_TYPE(x) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE))
 
-    def predict(self, x, *, bint linked=True, bint activated=True):
+    def predict(self, x, *, bint linked=True, bint activated=True, int n_layers=0):
         """The outputs of all rows, in a new array: what `predict` returns where they are `linked`, the last layer's a
-        otherwise, its z where they are not `activated` either."""
+        otherwise, its z where they are not `activated` either. `n_layers`: the network ends after so many; 0: all."""
         cdef Steps s
         cdef cnp.npy_intp[2] shape
-        shape[0], shape[1] = len(x), self.layers[self.n_layers - 1].n_out
+        n_layers = n_layers or self.n_layers
+        shape[0], shape[1] = len(x), self.layers[n_layers - 1].n_out
         out = cnp.PyArray_EMPTY(2, shape, cnp.NPY_FLOAT if self.kernels.itemsize == 4 else cnp.NPY_DOUBLE, 0)
-        self._infer(&s, x, None, None, out, linked, activated)
+        self._infer(&s, infer, x, None, None, out, linked, activated, n_layers)
+        refuse(&s)
         return out
 
     def infer(self, x, y, sample_weights, out):
         """The last layer's outputs of all rows into `out`, and (Σ weight·loss, Σ weight)."""
         cdef Steps s
-        self._infer(&s, x, y, sample_weights, out, False, True)
+        self._infer(&s, infer, x, y, sample_weights, out, False, True, self.n_layers)
+        refuse(&s)
         return s.outcome.total_loss, s.outcome.total_weight
 
-    cdef _infer(self, Steps *s, x, y, sample_weights, out, bint linked, bint activated):
+    cdef _infer(self, Steps *s, bp_task task, x, y, sample_weights, out, bint linked, bint activated, int n_layers):
         cdef Interrupt interrupt
         cdef Plan plan
         if self.changing:
@@ -391,12 +403,15 @@ cdef class Core:
             plan = self._inference(len(x))
             self._prepare(s, &interrupt, plan, plan.capacity)
             _own = self._take_arrays(s, plan, x, y, sample_weights)
-            s.out, s.linked = address(out), linked
-            _bare = None if activated else self._bare(s, self.n_layers - 1)
+            s.out, s.linked = address(out) if out is not None else NULL, linked
+            s.n_layers = n_layers
+            while s.chain[s.n_operations - 1].layer >= n_layers:
+                s.n_operations -= 1
+            _bare = None if activated else self._bare(s, n_layers - 1)
             # the plan may be that of a larger call
             s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.rows.count, s.rows.batch_size)))
             with nogil:
-                run_team(infer, s, s.run.n_threads)
+                run_team(task, s, s.run.n_threads)
             self.idle_plans.append(plan)
         finally:
             self.readers -= 1
@@ -455,6 +470,7 @@ cdef class Core:
                 run_team(differentiate, &s, s.run.n_threads)
         finally:
             self._finish(&interrupt)
+        refuse(&s)
         return s.outcome.total_loss
 
     def inspect(self, x, y, sample_weights, double total_weight):
@@ -492,6 +508,7 @@ cdef class Core:
                 run_team(inspect, &s, 1)
         finally:
             self._finish(&interrupt)
+        refuse(&s)
         return kept_x, kept_mask, kept_losses, found
 
     def forward(self, x, out):
@@ -511,6 +528,7 @@ cdef class Core:
                 run_team(infer, &s, s.run.n_threads)
         finally:
             self._finish(&interrupt)
+        refuse(&s)
         self.forward_rows = len(x)
 
     def backward(self, d_out, dx):
@@ -554,11 +572,13 @@ cdef class Core:
             _own_steps = self._own_steps(&s)  # which holds their memory
             with nogil:
                 run_team(update, &s, s.run.n_threads)
-            self.steps += 1
-            self.n_averaged = s.training.n_averaged
-            self.gradients_are = SPENT
+            if not bp_is_raised(&s.outcome.not_finite):
+                self.steps += 1
+                self.n_averaged = s.training.n_averaged
+                self.gradients_are, self.forward_rows = SPENT, 0  # the activations are those of other weights
         finally:
             self._finish(&interrupt)
+        refuse(&s)
 
     def sum_of_squares(self):
         """Σ W² of all weights, without biases."""
@@ -578,21 +598,3 @@ cdef class Core:
         if self.gradients_are == 0:
             raise RuntimeError("gradients follow backward: there are none yet")
         return self.views("gradient")
-
-
-cdef bint suits(Plan plan, int64_t batch) noexcept:
-    """Whether it has room for such a batch, and is not laid out for so much more that rows lie far apart."""
-    return plan is not None and batch <= plan.capacity <= 4 * batch
-
-
-cdef in_use():
-    return RuntimeError("this network is in use by another thread: give each thread a network of its own")
-
-
-cdef raise_seen(Interrupt *interrupt):
-    """Raise what Ctrl-C's handler or a loss of the user's own has raised."""
-    if interrupt.raised != NULL:
-        raised = <object>interrupt.raised
-        Py_DECREF(raised)
-        interrupt.raised = NULL
-        raise raised

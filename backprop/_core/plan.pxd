@@ -45,3 +45,4 @@ cdef object room_for_steps(const Layer *layers, int n_layers, int n_threads, bin
 cdef object room_for_matrices(Muon *muon, const bp_kernels *kernels, Layer *layers, int n_layers, matrices)
 cdef char *address(object array) except NULL
 cdef int64_t row_stride(int64_t columns, int64_t itemsize) noexcept
+cdef bint suits(Plan plan, int64_t batch) noexcept

@@ -4,13 +4,28 @@ As in steps.pyx, every function is run by all threads of a team at once, each on
 """
 from libc.stdint cimport int64_t
 
-from backprop._core.dense cimport Layer, Run, meet, share
+from backprop._core.dense cimport Layer, Run, is_stopped, meet, share
 from backprop._core.kernels cimport BP_ROW_MULTIPLE, bp_team, round_up
 from backprop._core.steps cimport (
-    Steps, backward, batch_weight, end_step, forward, forward_samples, gather, loss, next_step, output_derivative,
-    own_run, set_count,
+    Steps, backward, batch_weight, check_inputs, check_targets, end_step, forward, forward_samples, gather, loss,
+    next_step, output_derivative, own_run, set_count,
 )
-from backprop._core.updates cimport follow_update, update_kept
+from backprop._core.updates cimport follow_update, has_finite_gradients, update_kept
+
+
+cdef void admit(void *argument, bp_team *team, int thread) noexcept nogil:
+    """Look at all rows, batch_size at a time, as a training step would see them. No thread waits for another."""
+    cdef Steps *s = <Steps *>argument
+    cdef Run run
+    cdef int64_t start
+    own_run(s, team, thread, &run)
+    for start from 0 <= start < s.rows.count by s.rows.batch_size:
+        if is_stopped(&run):
+            return
+        set_count(s, &run, start)
+        gather(s, &run, start)
+        check_inputs(s, &run)
+        check_targets(s, &run)
 
 
 cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
@@ -23,6 +38,8 @@ cdef void infer(void *argument, bp_team *team, int thread) noexcept nogil:
     for start from 0 <= start < s.rows.count by s.rows.batch_size:
         set_count(s, &run, start)
         gather(s, &run, start)
+        check_inputs(s, &run)
+        check_targets(s, &run)
         meet(&run)
         if run.count < BP_ROW_MULTIPLE and run.n_threads == 1 and s.buffers.samples != NULL:
             forward_samples(s, &run)
@@ -55,6 +72,8 @@ cdef void differentiate(void *argument, bp_team *team, int thread) noexcept nogi
     own_run(s, team, thread, &run)
     set_count(s, &run, 0)
     gather(s, &run, 0)
+    check_inputs(s, &run)
+    check_targets(s, &run)
     meet(&run)
     forward(s, &run)
     loss(s, &run, 0, 1 / s.outcome.total_weight if s.outcome.total_weight > 0 else 0)
@@ -86,10 +105,12 @@ cdef void differentiate_from_output(void *argument, bp_team *team, int thread) n
 
 
 cdef void update(void *argument, bp_team *team, int thread) noexcept nogil:
-    """The optimizer's step with the gradients that were kept."""
+    """The optimizer's step with the gradients that were kept; none where one of them is not finite."""
     cdef Steps *s = <Steps *>argument
     cdef Run run
     own_run(s, team, thread, &run)
+    if not has_finite_gradients(s, &run):
+        return
     run.must_finish = True
     next_step(s, &run, 1)
     update_kept(s, &run, 1)

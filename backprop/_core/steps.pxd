@@ -49,7 +49,8 @@ cdef struct Training:           # how whole epochs are gone through
 
 cdef struct Outcome:            # of a run so far, for all its threads
     bint stopped                # by Ctrl-C: see end_step
-    int not_finite              # raised by the thread that meets such an x
+    int not_finite              # raised by the thread that meets such an x, or y
+    int weights_not_finite      # raised by the thread that meets such a parameter when all epochs are done
     bint diverged               # a batch's cost is not finite: see add_cost
     bint ended                  # see end_epoch
     double total_loss
@@ -100,6 +101,8 @@ cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil
 cdef void set_count(Steps *s, Run *run, int64_t start) noexcept nogil
 cdef double batch_weight(Steps *s, Run *run) noexcept nogil
 cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil
+cdef void check_inputs(Steps *s, Run *run) noexcept nogil
+cdef void check_targets(Steps *s, Run *run) noexcept nogil
 cdef void forward(Steps *s, Run *run) noexcept nogil
 cdef void forward_samples(Steps *s, Run *run) noexcept nogil
 cdef void loss(Steps *s, Run *run, int64_t start, double scale) noexcept nogil

@@ -64,6 +64,29 @@ cdef void check_inputs(Steps *s, Run *run) noexcept nogil:
         bp_raise(&s.outcome.not_finite)
 
 
+cdef void check_targets(Steps *s, Run *run) noexcept nogil:
+    """The same of the targets, which are finite as they were given: float32 cannot hold every float64."""
+    cdef int64_t first, last
+    if not s.rows.has_targets or s.rows.y_is_labels or s.own_loss != NULL:
+        return
+    share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
+    if not run.kernels.is_finite(s.buffers.targets, run.ld, s.layers[s.n_layers - 1].n_out, first, last):
+        bp_raise(&s.outcome.not_finite)
+
+
+cdef void check_parameters(Steps *s, Run *run) noexcept nogil:
+    """Of all layers; each thread some rows."""
+    cdef const Layer *layer
+    cdef int64_t first, last
+    cdef int i
+    for i in range(s.n_layers):
+        layer = &s.layers[i]
+        share(layer.rows, 1, run, &first, &last)
+        if not run.kernels.is_finite(layer.parameters + first * layer.ldw * run.itemsize, layer.ldw, last - first,
+                                     0, layer.n_out):
+            bp_raise(&s.outcome.weights_not_finite)
+
+
 cdef void forward(Steps *s, Run *run) noexcept nogil:
     """Along the chain; a barrier after each operation."""
     cdef int i
@@ -329,6 +352,7 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
             return
         if s.training.averages_epochs and s.training.first_epoch + epoch >= s.training.first_averaged:
             average_parameters(s, &run)
+    check_parameters(s, &run)  # of the last step: no batch has met what it made of them
 
 
 cdef void end_epoch(Steps *s, int64_t epoch, double *began) noexcept nogil:

@@ -11,7 +11,7 @@ from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int64_t
 
 from backprop._core.dense cimport Layer, Run, meet, share
-from backprop._core.kernels cimport BP_ROW_MULTIPLE
+from backprop._core.kernels cimport BP_ROW_MULTIPLE, bp_is_raised, bp_raise
 from backprop._core.steps cimport Steps, Training
 
 cdef enum:
@@ -31,6 +31,21 @@ cdef configure(Training *training, clips, int64_t parts, average):
         _, training.average_rest, first_epoch = average
         training.averages_steps, training.averages_epochs = first_epoch is None, first_epoch is not None
         training.first_averaged = first_epoch or 0
+
+
+cdef bint has_finite_gradients(Steps *s, Run *run) noexcept nogil:
+    """Of the layers that are trained; raises the outcome's flag where not. Every thread returns the same."""
+    cdef const Layer *layer
+    cdef int64_t first, last
+    cdef int i
+    for i in range(s.n_layers):
+        layer = &s.layers[i]
+        own_rows(layer, run, &first, &last)
+        if not layer.frozen and not run.kernels.is_finite(
+                layer.gradient + first * layer.ldw * run.itemsize, layer.ldw, last - first, 0, layer.n_out):
+            bp_raise(&s.outcome.not_finite)
+    meet(run)
+    return not bp_is_raised(&s.outcome.not_finite)
 
 
 cdef void update_kept(Steps *s, Run *run, double scale) noexcept nogil:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from backprop.catalogue.records import Hinted, described_kind, optional_kind
+from backprop.catalogue.records import Hinted, described_kind, optional_kind, says_how_to_change
 from backprop.validation import MAX_COUNT, check_integer, check_real
 
 
@@ -24,6 +24,9 @@ class Average(Hinted):
         "swa_start": "start_epoch",
         "swa_epoch_start": "start_epoch",
     }
+    how_to_change: ClassVar[str] = (
+        "make another, dataclasses.replace(average, {name}=…), and give it to an optimizer"
+    )
 
     @property
     def rest(self) -> float:
@@ -50,6 +53,7 @@ class Average(Hinted):
         return {"name": type(self).__name__, **asdict(self)}
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class EMA(Average):
     """An exponential moving average of the weights after each step: a ← β a + (1 − β) w.
@@ -79,6 +83,7 @@ class EMA(Average):
         return 1 - self.decay
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class SWA(Average):
     """The mean of the weights at the end of every epoch of ``fit``, from one epoch on.

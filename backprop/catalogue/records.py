@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from backprop.validation import check_flag, check_real, name_hint
 
@@ -187,6 +187,27 @@ def table_of(*entries):
 
 def _restored(kind, name, values):
     return replace(TABLES[kind][name], values=values)
+
+
+_Kind = TypeVar("_Kind", bound=type)
+
+
+def says_how_to_change(kind: _Kind) -> _Kind:
+    """Of a frozen dataclass: the error of an assignment says how to have another value.
+
+    `how_to_change` of the class is a sentence with {name}, the field's.
+    """
+
+    def refuse(self, name, *_):
+        names = [field.name for field in fields(self)]
+        if name in names:
+            how = f": {self.how_to_change.format(name=name)}"
+        else:
+            how = f", and has no field {name!r}{name_hint(name, names, self.keyword_aliases)}"
+        raise FrozenInstanceError(f"{type(self).__name__} is a frozen value{how}")
+
+    kind.__setattr__ = kind.__delattr__ = refuse
+    return kind
 
 
 class Hinted:

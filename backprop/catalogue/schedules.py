@@ -16,7 +16,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backprop.catalogue.records import Hinted, described_kind, optional_kind
+from backprop.catalogue.records import (
+    Hinted,
+    described_kind,
+    optional_kind,
+    says_how_to_change,
+)
 from backprop.validation import (
     MAX_COUNT,
     check_flag,
@@ -34,6 +39,9 @@ class Schedule(Hinted):
     per: str | None
 
     advice: ClassVar[str] = ""
+    how_to_change: ClassVar[str] = (
+        "make another, dataclasses.replace(schedule, {name}=…), and give it to an optimizer"
+    )
     keyword_aliases: ClassVar[dict[str, str]] = {
         "T_max": "steps",
         "T_0": "steps",
@@ -84,7 +92,7 @@ class Schedule(Hinted):
         `steps_per_epoch`: where the schedule is per epoch.
         """
         n_steps = check_integer("n_steps", n_steps, 0)
-        rate = check_real("learning_rate", learning_rate, 0)
+        rate = check_real("learning_rate", learning_rate, 0, above=True)
         steps_per_epoch = check_integer("steps_per_epoch", steps_per_epoch, 1)
         epochs = -(-n_steps // steps_per_epoch)
         return self.rates(rate, 0, 0, epochs, steps_per_epoch)[:n_steps]
@@ -110,6 +118,7 @@ class Schedule(Hinted):
         return {"name": type(self).__name__, **asdict(self)}
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The learning rate, times ``value``.
@@ -117,7 +126,7 @@ class Constant(Schedule):
     Parameters
     ----------
     value : float, default 1.0
-        The factor, at least 0.
+        The factor, above 0.
     per : {"step", "epoch"}
         What t counts.
     """
@@ -129,13 +138,14 @@ class Constant(Schedule):
     formula: ClassVar[str] = "value"
 
     def __post_init__(self):
-        self.set_checked(value=check_real("value", self.value, 0))
+        self.set_checked(value=check_real("value", self.value, 0, above=True))
 
     def factor(self, t: int) -> float:
         """At step t."""
         return self.value
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class StepDecay(Schedule):
     """The rate times ``ratio`` after every ``every`` steps: ratio^⌊t / every⌋.
@@ -168,6 +178,7 @@ class StepDecay(Schedule):
         return math.pow(self.ratio, t // self.every)
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
     """The rate times ``ratio`` at every step: ratio^t.
@@ -194,6 +205,7 @@ class ExponentialDecay(Schedule):
         return math.pow(self.ratio, t)
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class PolynomialDecay(Schedule):
     """From 1 to ``end``: end + (1 − end) (1 − t / steps)^power; then ``end``.
@@ -231,6 +243,7 @@ class PolynomialDecay(Schedule):
         return self.end + (1 - self.end) * math.pow(left, self.power)
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class InverseScaling(Schedule):
     """1 / (t + 1)^power, as scikit-learn's "invscaling".
@@ -257,6 +270,7 @@ class InverseScaling(Schedule):
         return 1 / math.pow(t + 1, self.power)
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """Half a cosine from 1 to ``end``: end + ½ (1 − end) (1 + cos(π t / steps)); then ``end``.
@@ -307,6 +321,7 @@ class Cosine(Schedule):
         return self.end + (1 - self.end) * (1 + math.cos(math.pi * min(t, length) / length)) / 2
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class Warmup(Schedule):
     """A straight line from ``start`` to 1, and then another schedule, whose t counts from there.
@@ -381,6 +396,7 @@ class Warmup(Schedule):
         return {"name": "Warmup", **asdict(self), "then": then}
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class OneCycle(Schedule):
     """Up from 1 / ``divisor`` to 1, down to that / ``last_divisor``, half a cosine each.
@@ -428,6 +444,7 @@ class OneCycle(Schedule):
         return _between(1.0, last, (min(t, end) - top) / (end - top))
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class CosLog(Schedule):
     """Cosines of growing length: ½ (1 − cos(2π log₂(1 + (2^cycles − 1) t / steps))); then 0.
@@ -466,6 +483,7 @@ class CosLog(Schedule):
         return (1 - math.cos(2 * math.pi * passed)) / 2
 
 
+@says_how_to_change
 @dataclass(frozen=True)
 class OnPlateau(Schedule):
     """The rate times ``ratio`` whenever the loss has not fallen for more than ``patience`` epochs.

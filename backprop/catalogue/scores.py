@@ -7,6 +7,7 @@ class _Share:
     """The share of the rows, by weight, whose prediction is right."""
 
     name = "accuracy"
+    higher_is_better = True
 
     def __init__(self):
         self._right = self._all = 0.0
@@ -50,6 +51,7 @@ class R2:
     """
 
     name = "r2"
+    higher_is_better = True
 
     def __init__(self):
         self._weight = self._mean = self._spread = self._residual = 0.0
@@ -93,6 +95,7 @@ class _D2:
     """
 
     name = "d2"
+    higher_is_better = True
 
     def __init__(self):
         self._weight = self._sum = self._found = self._own = 0.0
@@ -150,6 +153,7 @@ class Pinball:
     """The mean pinball loss of the quantiles: 0 is perfect, and less is better."""
 
     name = "pinball"
+    higher_is_better = False
 
     def __init__(self, noncrossing, levels):
         self._levels, self._sorted = np.array(levels), noncrossing

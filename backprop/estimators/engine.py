@@ -242,7 +242,13 @@ class SparseEngine(DenseEngine):
         if not issparse(X):
             return self.first.predict(X)
         layer = self.first.layers[0]
-        return first_layer(X, layer.weights, layer.bias, self.activation)
+        a = first_layer(X, layer.weights, layer.bias, self.activation)
+        if not np.isfinite(a).all():  # of which the layers above would say that X is not
+            raise ValueError(
+                "the first layer's outputs are non-finite: the input data may contain large values "
+                "and need to be preprocessed"
+            )
+        return a
 
     def forward(self, X):
         self._batch = X, self.below(X)

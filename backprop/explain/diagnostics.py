@@ -84,13 +84,6 @@ def _names(trace, inputs, most=5):
 
 def _not_finite(trace):
     found = []
-    if not np.isfinite(trace.x).all():
-        columns = np.flatnonzero(~np.isfinite(trace.x).all(axis=0))
-        message = f"inputs are infinite or not a number: {_names(trace, columns)}"
-        found.append(_finding("not finite", -1, columns, message, "check the data"))
-    if not np.isfinite(trace.y).all():
-        message = "the targets are infinite or not a number"
-        found.append(_finding("not finite", len(trace.layers) - 1, [], message, "check the data"))
     for i, layer in enumerate(trace.layers):
         found += _not_finite_layer(i, layer)
     return found

@@ -19,6 +19,11 @@ from backprop.catalogue.scores import ClassAccuracy, LabelAccuracy
 from backprop.catalogue.targets import CLASSES, YES_OR_NO
 
 
+def _entropy(y):
+    """-Σ y log y, 0 where y is."""
+    return -np.sum(y * np.log(np.where(y > 0, y, 1)), axis=1)
+
+
 def _sigmoid_cross_entropy(a, y, label_smoothing=0.0):
     """-y log p - (1 - y) log(1 - p) with p = sigmoid(a), rearranged so that no log sees a 0."""
     y = smoothed(y, label_smoothing, 2)
@@ -90,6 +95,7 @@ OF_ANSWERS = (
             r" \frac{\partial p_j}{\partial a_j}"
             r" = \frac{p_j - y_j}{p_j (1 - p_j)} \cdot p_j (1 - p_j) = p_j - y_j",
         ),
+        least=lambda y: _entropy(y) + _entropy(1 - y),
         long_way=ELEMENTWISE,
         target=YES_OR_NO,
         score=LabelAccuracy,
@@ -116,6 +122,7 @@ OF_ANSWERS = (
             r" = \sum_k -\frac{y_k}{p_k} \cdot p_k (\delta_{kj} - p_j)",
             r" &= p_j \sum_k y_k - y_j",
         ),
+        least=_entropy,
         long_way=MATRIX,
         target=CLASSES,
         score=ClassAccuracy,

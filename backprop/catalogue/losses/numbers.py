@@ -88,6 +88,12 @@ def _names_of_quantiles(n_outputs, noncrossing, levels):
     return [f"quantile {level:g}" for level in levels]
 
 
+def _middle_quantile(p, noncrossing, levels):
+    """The level nearest to the median."""
+    nearest = np.abs(np.array(levels) - 0.5).argmin()
+    return p[:, nearest : nearest + 1]
+
+
 def _misfit_of_quantiles(n_outputs, noncrossing, levels):
     count = len(levels)
     if n_outputs == count:
@@ -252,6 +258,7 @@ OF_NUMBERS = (
             r"\quad -q_j \text{ where } a_j < y",
         ),
         note="Where a_j = y there is a corner, and the derivative is taken as 0.",
+        points=_middle_quantile,
         target=ONE_NUMBER,
         score=Pinball,
         score_has_values=True,
@@ -290,6 +297,7 @@ OF_NUMBERS = (
         ),
         note="The first half of the outputs are m, the others s. The constant ½ log 2π of each"
         " target is left out.",
+        points=lambda p: p[:, : p.shape[1] // 2],
         target=MEANS,
         score=R2OfMeans,
         takes_logits=True,

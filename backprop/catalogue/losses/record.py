@@ -92,6 +92,11 @@ class Loss(Entry):
         Rows of ∂ℓ/∂a_j &= … where they are not simply the slope.
     note : str
         A sentence about the derivative.
+    least : callable or None
+        Smoothed y [n][k] -> the least that a loss of it can be [n]; None: 0, or not known.
+    points : callable or None
+        (predictions [n][outputs], *values) -> [n][k], one number for each of y's, for metrics;
+        None: the predictions are that.
     long_way : str or None
         How ``explain`` shows that the derivatives of loss and link cancel: ELEMENTWISE for a
         sigmoid in the loss, MATRIX for a softmax; None where nothing cancels.
@@ -133,6 +138,8 @@ class Loss(Entry):
     latex: str = ""
     latex_derivative: tuple[str, ...] = ()
     note: str = ""
+    least: Callable[[np.ndarray], np.ndarray] | None = None
+    points: Callable[..., np.ndarray] | None = None
     long_way: str | None = None
     parameters: tuple[Parameter, ...] = ()
     values: tuple[float | bool | tuple[float, ...], ...] = ()
@@ -167,6 +174,12 @@ class Loss(Entry):
         """Rows of targets as the formulas have them: with labels smoothed."""
         share = self.smoothing
         return smoothed(y, share, self.n_answers(y.shape[1])) if share else y
+
+    def points_of(self, predictions):
+        """One number for each of y's."""
+        if self.points is None:
+            return predictions
+        return self.points(predictions, *self.settings.values())
 
     def output_names(self, n_outputs):
         """What the outputs are called, or None where nothing is better than y1, y2, …."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.base import Optimizer, Rule
+from backprop.catalogue.records import says_how_to_change
 from backprop.validation import check_flag, check_real
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ ADAM_CORRECTED = (
 )
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class Adam(Optimizer):
     """Adam: steps scaled by the gradient's two moments.
@@ -35,7 +37,7 @@ class Adam(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.001
-        lr, at least 0.
+        lr, above 0.
     beta_1, beta_2 : float, default 0.9 and 0.999
         Decay of the two moments, in [0, 1).
     epsilon : float, default 1e-8
@@ -101,6 +103,7 @@ class Adam(Optimizer):
         return (*ADAM_MOMENTS, *ADAM_CORRECTED, Rule("w", Formula(step), "The new number"))
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class AdamW(Adam):
     """Adam with weights that decay apart from their gradient.

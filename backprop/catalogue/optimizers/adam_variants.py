@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.adam import ADAM_MOMENTS, Adam
 from backprop.catalogue.optimizers.base import Optimizer, Rule
+from backprop.catalogue.records import says_how_to_change
 from backprop.validation import check_real
 
 if TYPE_CHECKING:
     from backprop.catalogue.schedules import Schedule
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class AMSGrad(Optimizer):
     """Adam whose second moment never shrinks: steps are scaled by the largest so far.
@@ -23,7 +25,7 @@ class AMSGrad(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.001
-        lr, at least 0.
+        lr, above 0.
     beta_1, beta_2 : float, default 0.9 and 0.999
         Decay of the two moments, in [0, 1).
     epsilon : float, default 1e-8
@@ -72,6 +74,7 @@ class AMSGrad(Optimizer):
     )
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class NAdam(Optimizer):
     """Adam with Nesterov's momentum, which grows over the steps.
@@ -82,7 +85,7 @@ class NAdam(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.002
-        lr, at least 0.
+        lr, above 0.
     beta_1, beta_2 : float, default 0.9 and 0.999
         Decay of the two moments, in [0, 1).
     epsilon : float, default 1e-8
@@ -149,6 +152,7 @@ class NAdam(Optimizer):
         return {**super().numbers_at(t), "product": product}
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class RAdam(Optimizer):
     """Adam that waits with its second moment until that is known well enough.
@@ -160,7 +164,7 @@ class RAdam(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.001
-        lr, at least 0.
+        lr, above 0.
     beta_1 : float, default 0.9
         Decay of the first moment, in [0, 1).
     beta_2 : float, default 0.999
@@ -231,6 +235,7 @@ class RAdam(Optimizer):
     )
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class Adamax(Optimizer):
     """Adam with the largest of the gradients in place of their second moment.
@@ -240,7 +245,7 @@ class Adamax(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.002
-        lr, at least 0.
+        lr, above 0.
     beta_1, beta_2 : float, default 0.9 and 0.999
         Decay of m and u, in [0, 1).
     epsilon : float, default 1e-8

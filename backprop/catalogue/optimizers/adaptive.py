@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.base import Optimizer, Rule
+from backprop.catalogue.records import says_how_to_change
 from backprop.validation import check_flag, check_real
 
 if TYPE_CHECKING:
     from backprop.catalogue.schedules import Schedule
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class RMSprop(Optimizer):
     """Steps scaled by a mean of the gradient's squares.
@@ -23,7 +25,7 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.01
-        lr, at least 0.
+        lr, above 0.
     alpha : float, default 0.99
         α, in [0, 1).
     epsilon : float, default 1e-8
@@ -114,6 +116,7 @@ class RMSprop(Optimizer):
         )
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class Adagrad(Optimizer):
     """Steps scaled by the sum of the gradient's squares: they shrink where gradients are large.
@@ -123,7 +126,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.01
-        lr, at least 0.
+        lr, above 0.
     lr_decay : float, default 0.0
         η, at least 0.
     epsilon : float, default 1e-10
@@ -177,6 +180,7 @@ class Adagrad(Optimizer):
         )
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class Adadelta(Optimizer):
     """Steps in the units of w: as large as those before were, by the size of their gradients.
@@ -186,7 +190,7 @@ class Adadelta(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 1.0
-        lr, at least 0.
+        lr, above 0.
     rho : float, default 0.9
         ρ, in [0, 1).
     epsilon : float, default 1e-6

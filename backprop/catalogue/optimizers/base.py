@@ -115,6 +115,9 @@ class Optimizer(Common):
     divisors: ClassVar[tuple[str, ...]] = ()  # fields that keep a division from being one by 0
     suggested: ClassVar[dict[str, float]] = {}  # what `backprop train` sets beyond the defaults
     variants: ClassVar[tuple[dict[str, float], ...]] = ()  # settings that make other rules
+    how_to_change: ClassVar[str] = (
+        "give the network another, net.optimizer = dataclasses.replace(net.optimizer, {name}=…)"
+    )
     keyword_aliases: ClassVar[dict[str, str]] = {
         "lr": "learning_rate",
         "rate": "learning_rate",
@@ -227,7 +230,9 @@ class Optimizer(Common):
 
         `own`: of the class itself, checked; the fields in `SHARED` are checked here.
         """
+        rate = check_real("learning_rate", self.learning_rate, 0, above=True)
         shared = {name: check_real(name, getattr(self, name), 0) for name in DECAYING}
+        shared["learning_rate"] = rate
         for name in CLIPPING:
             value = getattr(self, name)
             shared[name] = None if value is None else check_real(name, value, 0, above=True)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
 from backprop.catalogue.optimizers.base import Common, Optimizer
+from backprop.catalogue.records import says_how_to_change
 from backprop.validation import check_integer, check_real
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MOST_EVALUATIONS = 2**31 - 1  # which are for `fit` to limit, by its epochs
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class LBFGS(Optimizer):
     """Quasi-Newton steps with a line search, on the cost of all rows at once: scipy's L-BFGS-B.

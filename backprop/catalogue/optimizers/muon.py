@@ -9,6 +9,7 @@ import numpy as np
 
 from backprop.catalogue.optimizers.adam import Adam
 from backprop.catalogue.optimizers.base import Optimizer
+from backprop.catalogue.records import says_how_to_change
 from backprop.validation import check_real
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def orthogonalized(u):
     return x if x.shape == u.shape else x.T
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class Muon(Optimizer):
     """Momentum, made orthogonal: steps that are equally long in all directions.

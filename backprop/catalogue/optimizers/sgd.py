@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.base import Optimizer, Rule
+from backprop.catalogue.records import says_how_to_change
 from backprop.validation import check_flag, check_real
 
 if TYPE_CHECKING:
     from backprop.catalogue.schedules import Schedule
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum v when ``momentum`` > 0.
@@ -23,7 +25,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     learning_rate : float, default 0.01
-        lr, at least 0.
+        lr, above 0.
     momentum : float, default 0.0
         μ, in [0, 1).
     nesterov : bool, default False

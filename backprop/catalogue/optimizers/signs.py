@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers.base import Optimizer, Rule
+from backprop.catalogue.records import says_how_to_change
 from backprop.validation import check_real
 
 if TYPE_CHECKING:
     from backprop.catalogue.schedules import Schedule
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class Lion(Optimizer):
     """Steps of one size, along the sign of a momentum.
@@ -67,6 +69,7 @@ class Lion(Optimizer):
     )
 
 
+@says_how_to_change
 @dataclass(frozen=True, repr=False)
 class Rprop(Optimizer):
     """A step size s for each weight, which grows while its gradient keeps its sign.

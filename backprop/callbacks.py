@@ -1,0 +1,421 @@
+"""Callbacks of ``fit``: what is done between epochs.
+
+A callback is a function, called as ``callback(network, history)`` after each epoch, or an object
+with Keras's hooks: ``on_train_begin(logs)``, ``on_epoch_begin(epoch, logs)``, ``on_epoch_end(epoch,
+logs)``, ``on_train_end(logs)``. Training ends where one returns True after an epoch. Epochs count
+from 0 in a call of `fit`; ``logs`` are the epoch's numbers by name, such as "validation_loss".
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from backprop.catalogue.records import Hinted
+from backprop.validation import check_flag, check_integer, check_path, check_real
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from backprop.network import Network
+
+HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
+MODES = {"min": False, "max": True}  # {mode: whether more is better}
+
+
+class Callback:
+    """A base of callbacks with hooks, which do nothing; ``self.network`` is the one trained."""
+
+    network: Network
+
+    def on_train_begin(self, logs: dict[str, Any]) -> object:
+        """Before the first epoch.
+
+        logs: "epochs", "batch_size", "n_samples", and "directions", {name that there will be:
+        whether more of it is better, or None}.
+        """
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any]) -> object:
+        """Before an epoch; logs is empty."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> object:
+        """After an epoch; training ends where this returns True."""
+
+    def on_train_end(self, logs: dict[str, float]) -> object:
+        """When training has ended, but not by an error or Ctrl-C; logs: of the last epoch."""
+
+
+class _Best:
+    """The best number so far of the one that is monitored."""
+
+    def __init__(self, owner, monitor, mode, min_delta=0.0):
+        if mode != "auto" and mode not in MODES:
+            raise ValueError(f"mode={mode!r}: expected 'auto', 'min' or 'max'")
+        self._owner, self._monitor, self._mode, self._min_delta = owner, monitor, mode, min_delta
+
+    def begin(self, directions):
+        """Raises ValueError where the name will not be there, or nobody knows what is better."""
+        if self._monitor not in directions:
+            names = ", ".join(map(repr, directions))
+            hint = "; validation_data= or validation_split= of fit make those that begin so"
+            hint = hint if str(self._monitor).startswith("validation_") else ""
+            raise ValueError(f"monitor={self._monitor!r}: expected one of {names}{hint}")
+        direction = MODES.get(self._mode, directions[self._monitor])
+        if direction is None:
+            raise ValueError(
+                f"{self._owner}: whether more {self._monitor} is better is not known: "
+                "expected mode='min' or mode='max'"
+            )
+        self._sign = 1 if direction else -1
+        self.value = -self._sign * math.inf
+
+    def improves(self, logs):
+        """Whether this epoch is the best; then it is noted. nan never is."""
+        value = logs[self._monitor]
+        better = self._sign * (value - self.value) > self._min_delta
+        if better:
+            self.value = value
+        return better
+
+
+class EarlyStopping(Hinted, Callback):
+    """End training when a number has stopped improving, and go back to the best weights.
+
+    Parameters
+    ----------
+    monitor : str, default "validation_loss"
+        "loss", "validation_loss", or a metric such as "validation_f1".
+    patience : int, default 10
+        Epochs without improvement after which training ends.
+    min_delta : float, default 0.0
+        What counts as an improvement is more than this.
+    restore_best : bool, default True
+        Whether the weights of the best epoch are put back when training ends, early or not.
+    mode : {"auto", "min", "max"}
+        What is better. "auto" asks the metric; a function of one's own has to be told.
+
+    Attributes
+    ----------
+    best, best_epoch : float, int
+        The best number, and its epoch, from 0.
+
+    References
+    ----------
+    Prechelt, "Early stopping, but when?", 1998.
+    """
+
+    keyword_aliases: ClassVar[dict[str, str]] = {
+        "metric": "monitor",
+        "restore_best_weights": "restore_best",
+        "tol": "min_delta",
+        "n_iter_no_change": "patience",
+    }
+
+    def __init__(
+        self,
+        monitor: str = "validation_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        mode: str = "auto",
+    ) -> None:
+        self.monitor = monitor
+        self.patience = check_integer("patience", patience, 1)
+        self.restore_best = check_flag("restore_best", restore_best)
+        self._best = _Best("EarlyStopping", monitor, mode, check_real("min_delta", min_delta, 0))
+        self._weights: list[NDArray[Any]] | None = None
+        self.best_epoch = -1
+
+    @property
+    def best(self) -> float:
+        """Of the epochs so far."""
+        return self._best.value
+
+    def on_train_begin(self, logs: dict[str, Any]) -> None:
+        """Start anew."""
+        self._best.begin(logs["directions"])
+        self._weights, self.best_epoch = None, -1
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        """Whether there was no improvement for so long."""
+        if self._best.improves(logs):
+            self.best_epoch = epoch
+            if self.restore_best:
+                self._keep()
+        return epoch - self.best_epoch >= self.patience
+
+    def _keep(self):
+        if self._weights is None:
+            self._weights = self.network.get_weights()
+        else:  # the arrays that there are
+            for own, array in zip(self._weights, self.network._parameters().values(), strict=True):
+                own[...] = array
+
+    def on_train_end(self, logs: dict[str, float]) -> None:
+        """Put the best weights back."""
+        if self._weights is not None:
+            self.network.set_weights(self._weights)
+
+
+class Checkpoint(Hinted, Callback):
+    """Save the network between epochs, as `Network.save` does: no file is ever half written.
+
+    A network that is loaded from one trains on to the bits of a training that went on.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Where to; ``{epoch}`` in it becomes the epochs trained, in four digits or more.
+    every : int, default 1
+        Epochs from one to the next; the last epoch is saved too.
+    keep : int, optional
+        How many of the files written by this fit are kept, the latest; None: all.
+    monitor : str, optional
+        Save only where this number is the best so far, as `EarlyStopping` has it.
+    mode : {"auto", "min", "max"}
+        What is better.
+    """
+
+    keyword_aliases: ClassVar[dict[str, str]] = {
+        "filepath": "path",
+        "save_freq": "every",
+        "save_best_only": "monitor",
+        "max_to_keep": "keep",
+    }
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        every: int = 1,
+        keep: int | None = None,
+        monitor: str | None = None,
+        mode: str = "auto",
+    ) -> None:
+        self.path = str(check_path(path))
+        self.every = check_integer("every", every, 1)
+        self.keep = None if keep is None else check_integer("keep", keep, 1)
+        if keep is not None and keep > 1 and "{epoch}" not in self.path:
+            raise ValueError(f"keep={keep}: expected {{epoch}} in path={self.path!r}, a file each")
+        if monitor is not None and self.every > 1:
+            raise ValueError(f"every={every}: expected 1 with monitor, lest the best be missed")
+        self._best = None if monitor is None else _Best("Checkpoint", monitor, mode)
+        self._written: deque[Path] = deque()
+        self._saved = True
+
+    def on_train_begin(self, logs: dict[str, Any]) -> None:
+        """Refuse a place where nothing can be written, before hours of training."""
+        from backprop import storage
+
+        storage.check_writable(self._place())
+        if self._best is not None:
+            self._best.begin(logs["directions"])
+        self._written.clear()
+        self._saved = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Save where it is time, and where it is the best."""
+        wanted = self._best is None or self._best.improves(logs)
+        self._saved = not wanted
+        if wanted and (epoch + 1) % self.every == 0:
+            self._save()
+
+    def on_train_end(self, logs: dict[str, float]) -> None:
+        """Save the last epoch where that has not been done."""
+        if not self._saved and self._best is None:
+            self._save()
+
+    def _place(self):
+        return Path(self.path.replace("{epoch}", f"{self.network.epochs_trained:04d}"))
+
+    def _save(self):
+        path = self._place()
+        self.network.save(path)
+        self._saved = True
+        if path not in self._written:
+            self._written.append(path)
+        while self.keep is not None and len(self._written) > self.keep:
+            with suppress(FileNotFoundError):
+                self._written.popleft().unlink()
+
+
+class CSVLog(Hinted, Callback):
+    """Write one line an epoch to a CSV file: the epochs trained, then each number by name.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file, written anew.
+    append : bool, default False
+        Go on below what is in it; its columns have to be the same.
+    """
+
+    def __init__(self, path: str | PathLike[str], append: bool = False) -> None:
+        self.path = check_path(path)
+        self.append = check_flag("append", append)
+        self._columns: list[str] = []
+
+    def on_train_begin(self, logs: dict[str, Any]) -> None:
+        """Write the header."""
+        self._columns = ["epoch", *logs["directions"]]
+        there = self.append and self.path.exists() and self.path.stat().st_size > 0
+        if not there:
+            self._write("w", self._columns)
+            return
+        with open(self.path, newline="", encoding="utf-8") as file:
+            found = next(csv.reader(file))
+        if found != self._columns:
+            raise ValueError(
+                f"{self.path} has the columns {', '.join(found)}: expected "
+                f"{', '.join(self._columns)}, or append=False"
+            )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Write the epoch's line; it is in the file when this returns."""
+        values = {"epoch": self.network.epochs_trained, **logs}
+        self._write("a", [values[name] for name in self._columns])
+
+    def _write(self, mode, row):
+        with open(self.path, mode, newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow(row)
+
+
+class TensorBoard(Hinted, Callback):
+    """Write each epoch's numbers for TensorBoard, by the writer of tensorboardX or of PyTorch.
+
+    Parameters
+    ----------
+    directory : str or os.PathLike
+        Where the event files go.
+
+    Raises
+    ------
+    ImportError
+        When neither writer is installed.
+    """
+
+    def __init__(self, directory: str | PathLike[str]) -> None:
+        self.directory = os.fspath(directory)
+        self._kind = _summary_writer()
+        self._writer: Any = None
+
+    def on_train_begin(self, logs: dict[str, Any]) -> None:
+        """Open a file."""
+        self._writer = self._kind(self.directory)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Write the epoch's numbers, at the epochs trained."""
+        for name, value in logs.items():
+            self._writer.add_scalar(name, value, self.network.epochs_trained)
+        self._writer.flush()
+
+    def on_train_end(self, logs: dict[str, float]) -> None:
+        """Close the file."""
+        self._writer.close()
+
+
+def _summary_writer():
+    with suppress(ImportError):
+        from tensorboardX import SummaryWriter
+
+        return SummaryWriter
+    with suppress(ImportError):
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter
+    raise ImportError("TensorBoard needs a writer: pip install tensorboardX")
+
+
+# ---- what `Training` calls -----------------------------------------------------------------------
+
+
+class _Function:
+    """callback(network, history)."""
+
+    def __init__(self, function):
+        self._function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+
+    def begin(self, training):
+        pass
+
+    def before_epoch(self, epoch):
+        pass
+
+    def after_epoch(self, training):
+        return _says_stop(self._function(training.network, training.history))
+
+    def end(self, training):
+        pass
+
+
+class _Hooks:
+    """An object with some of the hooks."""
+
+    def __init__(self, callback):
+        self._callback, self.name = callback, type(callback).__name__
+
+    def _call(self, hook, *arguments):
+        method = getattr(self._callback, hook, None)
+        return None if method is None else method(*arguments)
+
+    def begin(self, training):
+        if isinstance(self._callback, Callback):
+            self._callback.network = training.network
+        logs = {
+            "epochs": training.epochs,
+            "batch_size": training.batch_size,
+            "n_samples": training.history.n_samples,
+            "directions": training.directions,
+        }
+        self._call("on_train_begin", logs)
+
+    def before_epoch(self, epoch):
+        self._call("on_epoch_begin", epoch, {})
+
+    def after_epoch(self, training):
+        epoch = len(training.history.loss) - 1
+        return _says_stop(self._call("on_epoch_end", epoch, training.logs))
+
+    def end(self, training):
+        self._call("on_train_end", training.logs)
+
+
+def check_callbacks(callbacks):
+    """A tuple of what `Training` calls, out of functions and objects with hooks."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks={callbacks!r}: expected a list of callables")
+    return tuple(_checked(one) for one in callbacks)
+
+
+def _checked(callback):
+    if any(callable(getattr(callback, hook, None)) for hook in HOOKS):
+        known = {*HOOKS, *dir(Callback)}
+        others = [n for n in dir(callback) if n.startswith("on_") and n not in known]
+        if others:
+            raise ValueError(
+                f"callbacks: {type(callback).__name__}.{others[0]} would never be called: expected "
+                f"some of {', '.join(HOOKS)}"
+            )
+        return _Hooks(callback)
+    if not callable(callback):
+        raise TypeError(
+            f"callbacks has {callback!r}: expected callables, or objects with some of "
+            f"{', '.join(HOOKS)}"
+        )
+    return _Function(callback)
+
+
+def _says_stop(answer):
+    """Only True does: a callback may return anything else, such as the scores that it printed."""
+    return isinstance(answer, bool | np.bool_) and bool(answer)

@@ -1,0 +1,261 @@
+"""One call of ``fit``: its epochs, what is asked after each of them, and when it ends.
+
+Where nothing is asked, all epochs are one call of the core.
+"""
+
+import time
+
+import numpy as np
+
+from backprop.history import History
+from backprop.progress import progress_bar
+from backprop.validation import (
+    MAX_SIZE,
+    check_batch_size,
+    check_flag,
+    check_integer,
+    check_real,
+    check_sample_weight,
+    check_samples,
+    check_validation_data,
+    check_verbose,
+)
+
+# Epochs that the core trains at a time, of which it keeps two numbers each; and the rates of all
+# steps, where there is a schedule.
+EPOCHS_AT_A_TIME = 65536
+RATES_AT_A_TIME = 65536
+
+
+def prepare(network, data, validation_data, validation_split, class_weight, **asked):
+    """The `Training` that `fit` asks for, checked before anything is changed; `data`: checked."""
+    X, y, sample_weight = data
+    validation = None
+    if validation_data is not None:
+        validation = check_validation_data(validation_data)
+        validation = check_samples(network, *validation, "validation_data: ")
+        network._check_finite(*validation[:2], "validation_data: ")
+    network._check_finite(X, y)
+    if validation_split:
+        if validation is not None:
+            raise ValueError("validation_split and validation_data: expected one of them, got both")
+        share = check_real("validation_split", validation_split, 0, above=True, below=1)
+        (X, y, sample_weight), validation = split_rows(X, y, sample_weight, share, network.seed)
+    if class_weight is not None:
+        sample_weight = _with_class_weights(network, y, sample_weight, class_weight)
+    max_seconds = asked["max_seconds"]
+    if network.optimizer.minimizes:
+        from backprop import minimizing
+
+        minimizing.check(network)
+    return Training(
+        network,
+        (X, y, sample_weight),
+        History(n_samples=len(X)),
+        validation=validation,
+        epochs=check_integer("epochs", asked["epochs"], 1, MAX_SIZE),
+        batch_size=check_batch_size(asked["batch_size"], len(X), level=4),
+        shuffle=check_flag("shuffle", asked["shuffle"]),
+        metrics=network._check_metrics(asked["metrics"], y),
+        verbose=check_verbose(asked["verbose"]),
+        callbacks=_check_callbacks(asked["callbacks"]),
+        max_seconds=None if max_seconds is None else check_real("max_seconds", max_seconds, 0),
+    )
+
+
+def _with_class_weights(network, y, sample_weight, class_weight):
+    from backprop.catalogue.class_weights import class_weights
+
+    weights = class_weights(class_weight, y, network.loss_function, network.n_outputs)
+    weights = weights if sample_weight is None else weights * sample_weight
+    return check_sample_weight(weights, len(y), network.dtype, "class_weight")
+
+
+def _check_callbacks(callbacks):
+    if isinstance(callbacks, tuple | list) and not callbacks:
+        return ()  # most have none, and need not wait for an import
+    from backprop.callbacks import check_callbacks
+
+    return check_callbacks(callbacks)
+
+
+class Training:
+    """What `fit` was asked; `run` does it."""
+
+    def __init__(
+        self,
+        network,
+        data,
+        history,
+        *,
+        epochs,
+        batch_size,
+        shuffle,
+        validation,
+        metrics,
+        verbose,
+        callbacks,
+        max_seconds,
+    ):
+        self.network, self.data, self.history = network, data, history
+        self.epochs, self.batch_size, self.shuffle = epochs, batch_size, shuffle
+        self.validation, self.metrics, self.verbose = validation, metrics, verbose
+        self.callbacks, self.max_seconds = callbacks, max_seconds
+        self.prefix = "" if validation is None else "validation_"
+
+    def run(self):
+        """Train; the history is added to as epochs are done."""
+        self.began = time.perf_counter()
+        floor = self._floor() if self.verbose else None
+        for callback in self.callbacks:
+            callback.begin(self)
+        with progress_bar(self.verbose, self.epochs, self.history.n_samples, floor) as self.bar:
+            if self.network.optimizer.minimizes:
+                from backprop import minimizing
+
+                minimizing.fit(self)
+            else:
+                self._train_epochs()
+        for callback in self.callbacks:
+            callback.end(self)
+
+    def _train_epochs(self):
+        at_a_time = self._epochs_at_a_time()
+        for done in range(0, self.epochs, at_a_time):
+            self.begin_epoch(done)
+            self._train(min(at_a_time, self.epochs - done))
+            if self.end_epoch():
+                return
+
+    def begin_epoch(self, done):
+        """Tell who wants to know; `done`: epochs of this call."""
+        for callback in self.callbacks:
+            callback.before_epoch(done)
+
+    def end_epoch(self):
+        """Measure, and tell who wants to know; whether training ends here."""
+        self._measure()
+        self._tell_schedule()
+        self.bar.after_epoch(self.history, self._first_metric())
+        return self._ends()
+
+    def _epochs_at_a_time(self):
+        """How many the core trains without looking up."""
+        schedule = self.network.optimizer.schedule
+        is_watched = self.callbacks or self.validation or self.metrics or self.verbose
+        if is_watched or self.max_seconds is not None:
+            return 1
+        if schedule is None:
+            return EPOCHS_AT_A_TIME
+        if schedule.follows_results:
+            return 1
+        # the rates of all steps are held
+        return min(
+            EPOCHS_AT_A_TIME, max(1, RATES_AT_A_TIME * self.batch_size // self.history.n_samples)
+        )
+
+    def _train(self, epochs):
+        X, y, sample_weight = self.data
+        finite = self.network._core.fit(
+            X,
+            y,
+            sample_weight,
+            n_epochs=epochs,
+            batch_size=self.batch_size,
+            shuffled=self.shuffle,
+            counted=True,
+            progress=self.bar.rows_done,
+            losses=self.history.loss,  # also of what is done before Ctrl-C
+            durations=self.history.seconds,
+        )
+        loss = self.history.loss[-1]
+        if not (finite and np.isfinite(loss)):
+            raise self.network._training_error(X, y, loss, len(self.history.loss))
+
+    def _measure(self):
+        history = self.history
+        if self.validation is None and not self.metrics:
+            return
+        scores = self.network._score(*(self.validation or self.data), self.metrics)
+        loss = scores.pop("loss")
+        if self.validation is None:
+            scores = {one.key: scores[one.key] for one in self.metrics}
+        else:
+            history.validation_loss.append(loss)
+            if "accuracy" in scores:
+                history.validation_accuracy.append(scores["accuracy"])
+        for key, value in scores.items():
+            history.metrics.setdefault(self.prefix + key, []).append(value)
+
+    def _tell_schedule(self):
+        """What this epoch came to, where the learning rate depends on it."""
+        schedule = self.network.optimizer.schedule
+        if schedule is not None and schedule.follows_results:
+            loss = (self.history.validation_loss or self.history.loss)[-1]
+            self.network.schedule_state = schedule.told(self.network.schedule_state, loss)
+
+    def _first_metric(self):
+        return self.prefix + self.metrics[0].key if self.metrics else None
+
+    def _ends(self):
+        """Whether a callback, all of which are called, or the time ends training."""
+        stopping = [one for one in self.callbacks if one.after_epoch(self)]
+        if stopping:
+            self.history.stopped = stopping[0].name
+        elif self.max_seconds is not None and time.perf_counter() - self.began >= self.max_seconds:
+            self.history.stopped = f"max_seconds={self.max_seconds:g}"
+        return self.history.stopped is not None
+
+    def _floor(self):
+        """The least that the mean loss of these targets can be, where that is not 0."""
+        loss, (_, y, weight) = self.network.loss_function, self.data
+        if loss.least is None or (y.ndim == 1 and not loss.smoothing):
+            return None
+        if y.ndim == 1:  # the same for every label
+            y, weight = np.eye(1, self.network.n_outputs), None
+        floor = float(np.average(loss.least(loss.smoothed(y.astype(np.float64))), weights=weight))
+        return floor if floor > 0 else None
+
+    @property
+    def directions(self):
+        """{name that there will be after an epoch: whether more of it is better, or None}."""
+
+        found = {"loss": False}
+        if self.validation is not None:
+            found["validation_loss"] = False
+            score = self.network.loss_function.score
+            if score is not None:
+                found[f"validation_{score.name}"] = score.higher_is_better
+        return found | {self.prefix + one.key: one.higher_is_better for one in self.metrics}
+
+    @property
+    def logs(self):
+        """{name: its number of the last epoch}."""
+        history = self.history
+        if not history.loss:  # the optimizer found nothing to do
+            return {}
+        found = {"loss": history.loss[-1]}
+        if history.validation_loss:
+            found["validation_loss"] = history.validation_loss[-1]
+        return found | {name: values[-1] for name, values in history.metrics.items()}
+
+
+def split_rows(X, y, sample_weight, share, seed):
+    """((X, y, sample_weight) to train on, the same to validate with); rows drawn by the seed.
+
+    The same rows each time, so that a second `fit` does not train on what the first held out.
+    """
+    n = len(X)
+    count = round(share * n)
+    if not 0 < count < n:
+        raise ValueError(
+            f"validation_split={share:g} of {n} rows is {count}: expected at least one row on "
+            "either side"
+        )
+    words = [seed & 0xFFFFFFFF, seed >> 32]
+    order = np.random.RandomState(words).permutation(n)  # whose stream no numpy will change
+    held, kept = np.sort(order[:count]), np.sort(order[count:])
+    arrays = (X, y, sample_weight)
+    return tuple(
+        tuple(None if array is None else array[rows] for array in arrays) for rows in (kept, held)
+    )
