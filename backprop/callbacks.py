@@ -3,7 +3,9 @@
 A callback is a function, called as ``callback(network, history)`` after each epoch, or an object
 with Keras's hooks: ``on_train_begin(logs)``, ``on_epoch_begin(epoch, logs)``, ``on_epoch_end(epoch,
 logs)``, ``on_train_end(logs)``. Training ends where one returns True after an epoch. Epochs count
-from 0 in a call of `fit`; ``logs`` are the epoch's numbers by name, such as "validation_loss".
+from 0 in a call of `fit`; ``logs`` are the epoch's numbers by name, such as "validation_loss". What
+an object remembers of the epochs it gives by ``get_state()`` to a `Checkpoint`, and takes back by
+``set_state(state)`` when the run is resumed.
 """
 
 from __future__ import annotations
@@ -54,6 +56,13 @@ class Callback:
 
     def on_train_end(self, logs: dict[str, float]) -> object:
         """When training has ended, but not by an error or Ctrl-C; logs: of the last epoch."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps for this callback: numbers, text, arrays, and lists of them."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """What `get_state` returned before the run was interrupted; after ``on_train_begin``."""
 
 
 class _Best:
@@ -155,6 +164,15 @@ class EarlyStopping(Hinted, Callback):
                 self._keep()
         return epoch - self.best_epoch >= self.patience
 
+    def get_state(self) -> dict[str, Any]:
+        """The best epoch, and its weights."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "weights": self._weights}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._best.value, self.best_epoch = state["best"], state["best_epoch"]
+        self._weights = state["weights"]
+
     def _keep(self):
         if self._weights is None:
             self._weights = self.network.get_weights()
@@ -169,9 +187,10 @@ class EarlyStopping(Hinted, Callback):
 
 
 class Checkpoint(Hinted, Callback):
-    """Save the network between epochs, as `Network.save` does: no file is ever half written.
+    """Save the network and the run that it is in, as `Network.save` does: no file is half written.
 
-    A network that is loaded from one trains on to the bits of a training that went on.
+    `Network.resume` goes on with the run, to the bits of one that was never interrupted;
+    `Network.load` reads the network alone. A file has what all callbacks have made of its epoch.
 
     Parameters
     ----------
@@ -179,6 +198,8 @@ class Checkpoint(Hinted, Callback):
         Where to; ``{epoch}`` in it becomes the epochs trained, in four digits or more.
     every : int, default 1
         Epochs from one to the next; the last epoch is saved too.
+    every_steps : int, optional
+        Steps within an epoch from one to the next, for epochs that take long.
     keep : int, optional
         How many of the files written by this fit are kept, the latest; None: all.
     monitor : str, optional
@@ -201,6 +222,7 @@ class Checkpoint(Hinted, Callback):
         keep: int | None = None,
         monitor: str | None = None,
         mode: str = "auto",
+        every_steps: int | None = None,
     ) -> None:
         self.path = str(check_path(path))
         self.every = check_integer("every", every, 1)
@@ -209,9 +231,13 @@ class Checkpoint(Hinted, Callback):
             raise ValueError(f"keep={keep}: expected {{epoch}} in path={self.path!r}, a file each")
         if monitor is not None and self.every > 1:
             raise ValueError(f"every={every}: expected 1 with monitor, lest the best be missed")
+        if every_steps is not None:
+            every_steps = check_integer("every_steps", every_steps, 1)
+            if monitor is not None:
+                raise ValueError("every_steps and monitor: expected one of them, got both")
+        self.every_steps = every_steps
         self._best = None if monitor is None else _Best("Checkpoint", monitor, mode)
         self._written: deque[Path] = deque()
-        self._saved = True
 
     def on_train_begin(self, logs: dict[str, Any]) -> None:
         """Refuse a place where nothing can be written, before hours of training."""
@@ -221,29 +247,39 @@ class Checkpoint(Hinted, Callback):
         if self._best is not None:
             self._best.begin(logs["directions"])
         self._written.clear()
-        self._saved = True
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Save where it is time, and where it is the best."""
-        wanted = self._best is None or self._best.improves(logs)
-        self._saved = not wanted
-        if wanted and (epoch + 1) % self.every == 0:
-            self._save()
+    def get_state(self) -> dict[str, Any]:
+        """The best so far, and the files that are kept."""
+        best = None if self._best is None else self._best.value
+        return {"best": best, "written": [str(path) for path in self._written]}
 
-    def on_train_end(self, logs: dict[str, float]) -> None:
-        """Save the last epoch where that has not been done."""
-        if not self._saved and self._best is None:
-            self._save()
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        if self._best is not None:
+            self._best.value = state["best"]
+        self._written = deque(map(Path, state["written"]))
 
     def _place(self):
         return Path(self.path.replace("{epoch}", f"{self.network.epochs_trained:04d}"))
 
-    def _save(self):
+    def _epoch_is_over(self, training, is_last):
+        """Save where it is time, and where it is the best."""
+        if self._best is not None:
+            wanted = self._best.improves(training.logs)
+        else:
+            wanted = is_last or len(training.history.loss) % self.every == 0
+        if wanted:
+            self._save(training)
+
+    def _save(self, training):
+        from backprop import resuming, storage
+
         path = self._place()
-        self.network.save(path)
-        self._saved = True
         if path not in self._written:
             self._written.append(path)
+        # scipy's L-BFGS alone knows where it stands
+        run = None if self.network.optimizer.minimizes else resuming.written(training)
+        storage.save(self.network, path, self.network.preprocessing, run)
         while self.keep is not None and len(self._written) > self.keep:
             with suppress(FileNotFoundError):
                 self._written.popleft().unlink()
@@ -264,16 +300,37 @@ class CSVLog(Hinted, Callback):
         self.path = check_path(path)
         self.append = check_flag("append", append)
         self._columns: list[str] = []
+        self._n_lines = 0
+
+    def get_state(self) -> dict[str, Any]:
+        """How many lines the file has."""
+        return {"lines": self._n_lines}
+
+    def on_train_resume(self, logs: dict[str, Any], state: dict[str, Any]) -> None:
+        """Take off the lines of epochs that are trained again."""
+        from backprop import storage
+
+        self._columns = ["epoch", *logs["directions"]]
+        with open(self.path, encoding="utf-8", newline="") as file:
+            lines = file.readlines()
+        if len(lines) < state["lines"]:
+            raise ValueError(
+                f"{self.path} has {len(lines)} lines: expected the {state['lines']} of the run "
+                "that is resumed"
+            )
+        self._n_lines = state["lines"]
+        storage.write_atomically(self.path, "".join(lines[: self._n_lines]).encode())
 
     def on_train_begin(self, logs: dict[str, Any]) -> None:
         """Write the header."""
-        self._columns = ["epoch", *logs["directions"]]
+        self._columns, self._n_lines = ["epoch", *logs["directions"]], 0
         there = self.append and self.path.exists() and self.path.stat().st_size > 0
         if not there:
             self._write("w", self._columns)
             return
         with open(self.path, newline="", encoding="utf-8") as file:
             found = next(csv.reader(file))
+            self._n_lines = 1 + sum(1 for _ in file)
         if found != self._columns:
             raise ValueError(
                 f"{self.path} has the columns {', '.join(found)}: expected "
@@ -288,6 +345,7 @@ class CSVLog(Hinted, Callback):
     def _write(self, mode, row):
         with open(self.path, mode, newline="", encoding="utf-8") as file:
             csv.writer(file).writerow(row)
+        self._n_lines += 1
 
 
 class TensorBoard(Hinted, Callback):
@@ -339,31 +397,54 @@ def _summary_writer():
 # ---- what `Training` calls -----------------------------------------------------------------------
 
 
-class _Function:
+class _Called:
+    """What `Training` asks of every callback.
+
+    `resumed`: what it remembered in the run that goes on, or None.
+    """
+
+    every_steps = resumed = None
+    remembers = saves = False
+
+    def begin(self, training):
+        """Before the first epoch."""
+
+    def before_epoch(self, epoch):
+        """Before each."""
+
+    def end(self, training):
+        """After the last."""
+
+    def save(self, training, is_last):
+        """After an epoch, when all callbacks have seen it."""
+
+    def save_within(self, training):
+        """Within an epoch, after a step."""
+
+
+class _Function(_Called):
     """callback(network, history)."""
 
     def __init__(self, function):
         self._function = function
         self.name = getattr(function, "__name__", type(function).__name__)
 
-    def begin(self, training):
-        pass
-
-    def before_epoch(self, epoch):
-        pass
-
     def after_epoch(self, training):
         return _says_stop(self._function(training.network, training.history))
 
-    def end(self, training):
-        pass
 
-
-class _Hooks:
+class _Hooks(_Called):
     """An object with some of the hooks."""
 
     def __init__(self, callback):
         self._callback, self.name = callback, type(callback).__name__
+        own = getattr(type(callback), "get_state", None)
+        self.remembers = own is not None and own is not Callback.get_state
+
+    @property
+    def state(self):
+        """What it remembers."""
+        return self._callback.get_state()
 
     def _call(self, hook, *arguments):
         method = getattr(self._callback, hook, None)
@@ -378,7 +459,13 @@ class _Hooks:
             "n_samples": training.history.n_samples,
             "directions": training.directions,
         }
-        self._call("on_train_begin", logs)
+        if self.resumed is None:
+            self._call("on_train_begin", logs)
+        elif hasattr(self._callback, "on_train_resume"):
+            self._callback.on_train_resume(logs, self.resumed)
+        else:
+            self._call("on_train_begin", logs)
+            self._callback.set_state(self.resumed)
 
     def before_epoch(self, epoch):
         self._call("on_epoch_begin", epoch, {})
@@ -391,6 +478,23 @@ class _Hooks:
         self._call("on_train_end", training.logs)
 
 
+class _Saver(_Hooks):
+    """A `Checkpoint`, which saves what all others have made of an epoch."""
+
+    saves = True
+
+    def __init__(self, callback):
+        super().__init__(callback)
+        self.every_steps = callback.every_steps
+
+    def save(self, training, is_last):
+        self._callback._epoch_is_over(training, is_last)
+
+    def save_within(self, training):
+        if self.every_steps is not None:
+            self._callback._save(training)
+
+
 def check_callbacks(callbacks):
     """A tuple of what `Training` calls, out of functions and objects with hooks."""
     if not isinstance(callbacks, Iterable):
@@ -400,14 +504,14 @@ def check_callbacks(callbacks):
 
 def _checked(callback):
     if any(callable(getattr(callback, hook, None)) for hook in HOOKS):
-        known = {*HOOKS, *dir(Callback)}
+        known = {*HOOKS, "on_train_resume", *dir(Callback)}
         others = [n for n in dir(callback) if n.startswith("on_") and n not in known]
         if others:
             raise ValueError(
                 f"callbacks: {type(callback).__name__}.{others[0]} would never be called: expected "
                 f"some of {', '.join(HOOKS)}"
             )
-        return _Hooks(callback)
+        return _Saver(callback) if isinstance(callback, Checkpoint) else _Hooks(callback)
     if not callable(callback):
         raise TypeError(
             f"callbacks has {callback!r}: expected callables, or objects with some of "

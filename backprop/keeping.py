@@ -91,6 +91,34 @@ class Keeping:
         network, network.preprocessing = storage.load(path, n_threads, loss)
         return network
 
+    @classmethod
+    def resume(
+        cls,
+        path: str | PathLike[str],
+        n_threads: int | None = None,
+        loss: OwnFunction | None = None,
+    ) -> Network:
+        """The network of a `Checkpoint`, of which the next ``fit`` goes on with the run.
+
+        Call ``fit`` as it was called before, with the same data, settings and callbacks that
+        remember something; ``epochs`` are those of the whole run and may be others. Weights,
+        moments and history become, to the bit, those of a run that was never interrupted, also
+        where the checkpoint was written within an epoch. Another network made of such layers by
+        ``load`` starts a run of its own.
+
+        Parameters are as for ``load``.
+
+        Raises
+        ------
+        ModelFileError
+            Also when the file holds a network without a run. ``fit`` raises ValueError where data
+            or settings are others, and names them.
+        """
+        from backprop import storage
+
+        network, network.preprocessing, network._run = storage.resume(path, n_threads, loss)
+        return network
+
     def __getstate__(self) -> dict[str, Any]:
         from backprop import storage
 

@@ -116,6 +116,7 @@ class Network(Stepwise, Keeping):
     """
 
     history: History | None = None  # of the last fit, also one that Ctrl-C ended
+    _run: Any = None  # that `resume` has read, for the next fit to go on with
     preprocessing: Any = None  # what `backprop train` put in the file that this was loaded from
 
     def __init__(
@@ -416,7 +417,7 @@ class Network(Stepwise, Keeping):
         )
         self._core.check_idle()
         # from here on nothing is refused, so that `history` is of a training
-        self.history = training.history
+        self.history, self._run = training.history, None
         training.run()
         return self.history
 

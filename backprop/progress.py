@@ -3,14 +3,15 @@
 import sys
 
 
-def progress_bar(verbose, epochs, n_rows, floor=None):
+def progress_bar(verbose, epochs, history, floor=None):
     """A Bar for 1, Lines for 2, else one that says nothing.
 
-    `floor`: below which the training loss cannot come, or None.
+    `history`: of a run that is resumed, or empty. `floor`: below which the training loss cannot
+    come, or None.
     """
     if verbose == 2:
         return Lines(epochs, floor)
-    return Bar(epochs, n_rows, floor) if verbose else NoBar()
+    return Bar(epochs, history, floor) if verbose else NoBar()
 
 
 def shown(history, floor, first_metric):
@@ -58,15 +59,18 @@ class Lines(NoBar):
 class Bar(NoBar):
     """A bar on standard error: samples seen of all epochs, and the last epoch's losses."""
 
-    def __init__(self, epochs, n_rows, floor):
+    def __init__(self, epochs, history, floor):
         from tqdm.auto import tqdm
 
-        self._n_rows, self._floor = n_rows, floor
-        self._epochs_done = 0
+        self._n_rows, self._floor = history.n_samples, floor
+        self._epochs, self._epochs_done = epochs, len(history.loss)
         self._bar = tqdm(
-            total=epochs * n_rows, unit=" samples", unit_scale=True, desc=f"epoch 1/{epochs}"
+            total=epochs * self._n_rows,
+            initial=self._epochs_done * self._n_rows,
+            unit=" samples",
+            unit_scale=True,
+            desc=f"epoch {min(self._epochs_done + 1, epochs)}/{epochs}",
         )
-        self._epochs = epochs
 
     def __exit__(self, *_):
         self._bar.close()

@@ -20,7 +20,8 @@ Layout: ``layers.<i>.weights`` [in][out]; where a layer has them ``.bias`` [out]
 ``optimizer.<moment>.<i>.weights``, ``average.<i>.weights`` and so on; ``input_offset`` and
 ``input_scale`` [in]. The metadata entry ``backprop`` is the JSON. There an activation or a loss is
 its name; or, with other values of its parameters than the defaults, {"name": …, <parameter>: …}. A
-loss of one's own is {"own": its name}; the function has to be given to `load`.
+loss of one's own is {"own": its name}; the function has to be given to `load`. A checkpoint has a
+run besides, see resuming.py: "run" in the JSON, and tensors ``run.…``.
 """
 
 import json
@@ -40,6 +41,7 @@ from backprop.validation import MAX_COUNT, MAX_SEED, check_integer, check_path
 
 FORMAT_VERSION = 1
 _ENTRY = "backprop"
+_RUN = "run."  # how the names of a run's tensors begin
 _DTYPES = {"F32": "float32", "F64": "float64"}
 
 
@@ -47,7 +49,7 @@ class ModelFileError(ValueError):
     """A file is not a model, or one that this version cannot use; the message is one line."""
 
 
-def save(network, path, preprocessing=None):
+def save(network, path, preprocessing=None, run=None):
     """Write a network to `path`, replacing a file of that name only once the new one is complete.
 
     Parameters
@@ -58,6 +60,8 @@ def save(network, path, preprocessing=None):
         Where to write; ``.safetensors`` is the usual ending.
     preprocessing : Preprocessing, optional
         Stored along, and returned by `load`.
+    run : tuple, optional
+        Of the training that the network is in; see `backprop.resuming.written`.
 
     Raises
     ------
@@ -82,7 +86,11 @@ def save(network, path, preprocessing=None):
         "n_averaged": network._core.n_averaged,
         "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
     }
-    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in _tensors(network).items()}
+    tensors = _tensors(network)
+    if run is not None:
+        description["run"], arrays = run
+        tensors |= {_RUN + name: array for name, array in arrays.items()}
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     entry = json.dumps(description, allow_nan=False)
     write_atomically(path, serialize(tensors, {_ENTRY: entry}))
 
@@ -171,6 +179,22 @@ def load(path, n_threads=None, loss=None):
     OSError
         When the file cannot be read.
     """
+    return _read(path, n_threads, loss)[:2]
+
+
+def resume(path, n_threads=None, loss=None):
+    """The same of a checkpoint: (network, preprocessing, `backprop.resuming.Run`).
+
+    Raises
+    ------
+    ModelFileError
+        Also when the file has no run.
+    """
+    network, preprocessing, run = _read(path, n_threads, loss, with_run=True)
+    return network, preprocessing, run
+
+
+def _read(path, n_threads, loss, with_run=False):
     from safetensors import SafetensorError, safe_open
 
     path = check_path(path)
@@ -178,7 +202,7 @@ def load(path, n_threads=None, loss=None):
         pass
     try:
         with safe_open(path, framework="numpy") as file:
-            return _load(file, n_threads, loss)
+            return _load(file, n_threads, loss, with_run)
     except SafetensorError as error:
         raise ModelFileError(
             f"{path} is not a model file, or a truncated one ({_one_line(error)})"
@@ -253,13 +277,14 @@ def _tensors(network):
     return tensors
 
 
-def _load(file, n_threads, loss):
+def _load(file, n_threads, loss, with_run):
     from backprop.tabular.preprocessing import Preprocessing
 
     description = _description(file)
     try:
         _check_shapes(file, description)
         network = _build(file, description, n_threads, loss)
+        run = _run(file, description) if with_run else None
         state = description["preprocessing"]
         preprocessing = None if state is None else Preprocessing.from_dict(state)
     except KeyError as error:
@@ -270,8 +295,21 @@ def _load(file, n_threads, loss):
         raise ModelFileError(f"the description does not fit: {_one_line(error)}") from error
     if preprocessing is not None:
         _check_preprocessing(network, preprocessing)
-    _fill(file, network)
-    return network, preprocessing
+    _fill(file, network, "run" in description)
+    return network, preprocessing, run
+
+
+def _run(file, description):
+    from backprop.resuming import Run
+
+    if "run" not in description:
+        raise ModelFileError(
+            "it holds a network and no run to resume; bp.Checkpoint writes one, and Network.load "
+            "reads this"
+        )
+    names = [name for name in file.keys() if name.startswith(_RUN)]  # noqa: SIM118
+    arrays = {name.removeprefix(_RUN): file.get_tensor(name) for name in names}
+    return Run.read(description["run"], arrays)
 
 
 def _description(file):
@@ -393,11 +431,13 @@ def _check_preprocessing(network, preprocessing):
         )
 
 
-def _fill(file, network):
+def _fill(file, network, has_run):
     """Copy every tensor of the file into the network; exactly those must be there that the network
     has."""
     tensors = _tensors(network)
     unknown = sorted(set(file.keys()) - set(tensors))
+    if has_run:
+        unknown = [name for name in unknown if not name.startswith(_RUN)]
     if unknown:
         raise ModelFileError(f"the tensor {unknown[0]} does not belong to the model described")
     for name, tensor in tensors.items():

@@ -4,6 +4,7 @@ Where nothing is asked, all epochs are one call of the core.
 """
 
 import time
+from functools import cached_property
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def prepare(network, data, validation_data, validation_split, class_weight, **as
         from backprop import minimizing
 
         minimizing.check(network)
-    return Training(
+    training = Training(
         network,
         (X, y, sample_weight),
         History(n_samples=len(X)),
@@ -61,6 +62,11 @@ def prepare(network, data, validation_data, validation_split, class_weight, **as
         callbacks=_check_callbacks(asked["callbacks"]),
         max_seconds=None if max_seconds is None else check_real("max_seconds", max_seconds, 0),
     )
+    if network._run is not None:
+        from backprop import resuming
+
+        resuming.restore(training, network._run)
+    return training
 
 
 def _with_class_weights(network, y, sample_weight, class_weight):
@@ -102,6 +108,25 @@ class Training:
         self.validation, self.metrics, self.verbose = validation, metrics, verbose
         self.callbacks, self.max_seconds = callbacks, max_seconds
         self.prefix = "" if validation is None else "validation_"
+        self.position, self.begun = 0, np.zeros(3)  # of the epoch, where its pieces are trained
+        self.seconds_before = 0.0  # of the run that is resumed
+
+    @cached_property
+    def hashes(self):
+        """Of the data, worked out once: a run that is resumed has to have the same."""
+        from backprop import resuming
+
+        return resuming.hashes(self)
+
+    @property
+    def remembering(self):
+        """The callbacks that have something to remember, should the run be interrupted."""
+        return [one for one in self.callbacks if one.remembers]
+
+    @property
+    def seconds(self):
+        """Of this run so far, interruptions left out."""
+        return self.seconds_before + time.perf_counter() - self.began
 
     def run(self):
         """Train; the history is added to as epochs are done."""
@@ -109,7 +134,7 @@ class Training:
         floor = self._floor() if self.verbose else None
         for callback in self.callbacks:
             callback.begin(self)
-        with progress_bar(self.verbose, self.epochs, self.history.n_samples, floor) as self.bar:
+        with progress_bar(self.verbose, self.epochs, self.history, floor) as self.bar:
             if self.network.optimizer.minimizes:
                 from backprop import minimizing
 
@@ -121,9 +146,13 @@ class Training:
 
     def _train_epochs(self):
         at_a_time = self._epochs_at_a_time()
-        for done in range(0, self.epochs, at_a_time):
+        steps_at_a_time = self._steps_at_a_time()
+        while self.history.stopped is None and (done := len(self.history.loss)) < self.epochs:
             self.begin_epoch(done)
-            self._train(min(at_a_time, self.epochs - done))
+            if steps_at_a_time or self.position:
+                self._train_pieces(steps_at_a_time)
+            else:
+                self._train(min(at_a_time, self.epochs - done))
             if self.end_epoch():
                 return
 
@@ -137,7 +166,11 @@ class Training:
         self._measure()
         self._tell_schedule()
         self.bar.after_epoch(self.history, self._first_metric())
-        return self._ends()
+        ends = self._ends()
+        is_last = ends or len(self.history.loss) == self.epochs
+        for callback in self.callbacks:
+            callback.save(self, is_last)
+        return ends
 
     def _epochs_at_a_time(self):
         """How many the core trains without looking up."""
@@ -154,8 +187,30 @@ class Training:
             EPOCHS_AT_A_TIME, max(1, RATES_AT_A_TIME * self.batch_size // self.history.n_samples)
         )
 
-    def _train(self, epochs):
+    def _steps_at_a_time(self):
+        """After how many a callback wants to look up within an epoch; None: none does."""
+        asked = [one.every_steps for one in self.callbacks if one.every_steps is not None]
+        return min(asked, default=None)
+
+    def _train_pieces(self, steps):
+        """What is left of an epoch, so many steps at a time."""
+        n_rows = self.history.n_samples
+        stride = n_rows
+        if steps is not None:
+            stride = steps * self.batch_size * self.network.optimizer.accumulate
+        while True:
+            last = min(self.position + stride, n_rows)
+            self._train(1, (self.position, last, self.begun))
+            if last == n_rows:
+                break
+            self.position = last
+            for callback in self.callbacks:
+                callback.save_within(self)
+        self.position, self.begun = 0, np.zeros(3)
+
+    def _train(self, epochs, piece=None):
         X, y, sample_weight = self.data
+        done = len(self.history.loss)
         finite = self.network._core.fit(
             X,
             y,
@@ -164,13 +219,17 @@ class Training:
             batch_size=self.batch_size,
             shuffled=self.shuffle,
             counted=True,
-            progress=self.bar.rows_done,
+            progress=self.bar.rows_done and self._rows_done,
             losses=self.history.loss,  # also of what is done before Ctrl-C
             durations=self.history.seconds,
+            piece=piece,
         )
-        loss = self.history.loss[-1]
+        loss = self.history.loss[-1] if len(self.history.loss) > done else 0.0  # of a piece: none
         if not (finite and np.isfinite(loss)):
-            raise self.network._training_error(X, y, loss, len(self.history.loss))
+            raise self.network._training_error(X, y, loss, max(done + 1, len(self.history.loss)))
+
+    def _rows_done(self, count):
+        self.bar.rows_done(self.position + count)
 
     def _measure(self):
         history = self.history
@@ -202,7 +261,7 @@ class Training:
         stopping = [one for one in self.callbacks if one.after_epoch(self)]
         if stopping:
             self.history.stopped = stopping[0].name
-        elif self.max_seconds is not None and time.perf_counter() - self.began >= self.max_seconds:
+        elif self.max_seconds is not None and self.seconds >= self.max_seconds:
             self.history.stopped = f"max_seconds={self.max_seconds:g}"
         return self.history.stopped is not None
 

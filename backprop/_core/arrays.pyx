@@ -1,6 +1,7 @@
 """The user's arrays, as a run is given them. They have been checked by backprop/validation.py."""
 cimport numpy as cnp
 
+from backprop._core.dense cimport Layer
 from backprop._core.kernels cimport BP_NEAR_BYTES, BP_TYPES, bp_lookahead, bp_source
 from backprop._core.plan cimport Plan
 from backprop._core.steps cimport Rows, Steps
@@ -47,3 +48,17 @@ cdef bp_source source_of(cnp.ndarray array) except *:
     source.column_stride = cnp.PyArray_STRIDES(array)[1] if cnp.PyArray_NDIM(array) == 2 else 0
     source.type = ord(array.dtype.char)
     return source
+
+
+cdef layer_views(block, const Layer *layers, int n_layers):
+    """(weights [n_in][n_out], bias [n_out], what is beside them [rows][n_out]) of each layer, in a block of them."""
+    cdef const Layer *layer
+    cdef int i
+    found, start = [], 0
+    for i in range(n_layers):
+        layer = &layers[i]
+        matrix = block[start:start + layer.rows * layer.ldw].reshape(layer.rows, layer.ldw)
+        n_in, n_out = layer.n_in, layer.n_out
+        found.append((matrix[:n_in, :n_out], matrix[n_in, :n_out], matrix[n_in + 1:, :n_out]))
+        start += layer.rows * layer.ldw
+    return found

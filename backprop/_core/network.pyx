@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from backprop._core.arrays cimport set_lookahead, take_arrays
+from backprop._core.arrays cimport layer_views, set_lookahead, take_arrays
 from backprop._core.dense cimport Interrupt, Layer, Muon
 from backprop._core.describe cimport describe
 from backprop._core.errors cimport in_use, raise_seen, refuse
@@ -204,24 +204,15 @@ cdef class Core:
     def views(self, which):
         """(weights [n_in][n_out], bias [n_out], what is beside them [rows][n_out]) of every layer: views of
         "parameters", or of the "gradient" that the last run kept."""
-        return self._views({"parameters": self.parameters, "gradient": self.gradient}[which])
+        return layer_views({"parameters": self.parameters, "gradient": self.gradient}[which], self.layers, self.n_layers)
 
     def moment_views(self, int which):
         """The same of one of the optimizer's moments, counted from 0."""
-        return self._views(self.moments[which])
+        return layer_views(self.moments[which], self.layers, self.n_layers)
 
     def average_views(self):
         """The same of their average, where one is kept."""
-        return self._views(self.average)
-
-    def _views(self, block):
-        found, start = [], 0
-        for i in range(self.n_layers):
-            n_in, n_out, ldw, rows = self.layers[i].n_in, self.layers[i].n_out, self.layers[i].ldw, self.layers[i].rows
-            matrix = block[start:start + rows * ldw].reshape(rows, ldw)
-            found.append((matrix[:n_in, :n_out], matrix[n_in, :n_out], matrix[n_in + 1:, :n_out]))
-            start += rows * ldw
-        return found
+        return layer_views(self.average, self.layers, self.n_layers)
 
     def plan_threads(self, int64_t batch):
         """How many threads a training step of so many samples is shared out to."""
@@ -305,13 +296,14 @@ cdef class Core:
         raise_seen(interrupt)
 
     def fit(self, x, y, sample_weights, *, int64_t n_epochs, int64_t batch_size, losses, durations, bint shuffled=False,
-            bint counted=False, progress=None, order=None, penalty=None):
+            bint counted=False, progress=None, order=None, penalty=None, piece=None):
         """Train; y: labels (n,) or targets (n, n_out). Appends to `losses` and `durations` those of completed epochs,
         Ctrl-C or not; and of one that a cost which is not finite has ended. Returns whether the parameters are finite,
         where the costs are.
 
         `counted`: the epochs count as trained. `order`: of the rows in every epoch, int64, where not `shuffled`.
         `penalty`: λ, for the losses to be means of what the batches cost, ½ λ Σ W² / Σ w included.
+        `piece`: of one epoch: its rows [first, last), whole steps, and an array that the next piece is to be given.
         """
         cdef Steps s
         cdef Training *training
@@ -332,6 +324,8 @@ cdef class Core:
             s.rows.order = <int64_t *>address(order) if order is not None else NULL
             training = &s.training
             training.shuffled = shuffled
+            training.first_row, training.last_row, begun = (0, len(x), None) if piece is None else piece
+            training.begun = <double *>address(begun) if begun is not None else NULL
             n_batches = -(-int(s.rows.count) // batch_size)
             rates = self._rates(n_epochs, -(-n_batches // int(self.settings.parts)))
             training.rates = <const double *>address(rates) if rates is not None else NULL

@@ -45,6 +45,9 @@ cdef struct Training:           # how whole epochs are gone through
     int64_t n_averaged
     const double *penalty       # NULL, or λ: the epoch's loss is then the batches' mean cost, see add_cost
     int64_t epochs_done
+    int64_t first_row           # of an epoch: where each begins, a whole number of steps; 0 but for a piece of one
+    int64_t last_row            # and ends; all rows but for a piece
+    double *begun               # of a piece: Σ loss, Σ weight and seconds of the epoch before and with it; else NULL
 
 
 cdef struct Outcome:            # of a run so far, for all its threads

@@ -332,11 +332,9 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
     run.trains = True
     for epoch in range(s.training.n_epochs):
         if thread == 0:
-            s.outcome.total_loss = s.outcome.total_weight = 0
-            if s.training.shuffled:
-                shuffle_rows(s, &run, stream(s.training.seed, FOR_SHUFFLE, s.training.first_epoch + epoch))
+            begin_epoch(s, &run, epoch, &began)
         end_step(s, &run)
-        for start from 0 <= start < s.rows.count by s.rows.batch_size:
+        for start from s.training.first_row <= start < s.training.last_row by s.rows.batch_size:
             if s.outcome.stopped:
                 return
             if s.outcome.diverged:
@@ -349,15 +347,30 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
             end_epoch(s, epoch, &began)
         meet(&run)
         if s.outcome.ended:
-            return
+            break
         if s.training.averages_epochs and s.training.first_epoch + epoch >= s.training.first_averaged:
             average_parameters(s, &run)
-    check_parameters(s, &run)  # of the last step: no batch has met what it made of them
+    if not s.outcome.diverged:
+        check_parameters(s, &run)  # of the last step: no batch has met what it made of them
+
+
+cdef void begin_epoch(Steps *s, Run *run, int64_t epoch, double *began) noexcept nogil:
+    """The order of the rows, and the score; of a piece, as the pieces before it have left them."""
+    s.outcome.total_loss = s.outcome.total_weight = 0
+    if s.training.begun != NULL:
+        s.outcome.total_loss, s.outcome.total_weight = s.training.begun[0], s.training.begun[1]
+        began[0] -= s.training.begun[2]
+    if s.training.shuffled:
+        shuffle_rows(s, run, stream(s.training.seed, FOR_SHUFFLE, s.training.first_epoch + epoch))
 
 
 cdef void end_epoch(Steps *s, int64_t epoch, double *began) noexcept nogil:
     """Keep the score, and decide for all threads whether there is a next epoch."""
     cdef double now = seconds(), loss = s.outcome.total_loss
+    if s.training.last_row < s.rows.count and not s.outcome.diverged:
+        s.training.begun[0], s.training.begun[1], s.training.begun[2] = loss, s.outcome.total_weight, now - began[0]
+        s.outcome.ended = True
+        return
     if s.outcome.total_weight > 0:
         loss /= s.outcome.total_weight
     s.training.epoch_seconds[epoch] = now - began[0]
