@@ -17,7 +17,7 @@ def test_explain_follows_a_weight(run):
     run("train", "--hidden", "6", "--epochs", "3", "--quiet")
     net = bp.Network.load("model.safetensors")
     X, y = load_digits()
-    target = net.preprocessing.target.targets(y[2:9].astype(float), net.dtype)
+    target = y[2:9]
     weight = net.explain(X[2:9], target).gradient(0, 20, 4)
     out, err = run("explain", "model.safetensors", "digits", "--row", "3:9", "--weight", "1,21,5")
     assert not err
@@ -25,7 +25,9 @@ def test_explain_follows_a_weight(run):
     assert f"= {number(weight.gradient)} in training" in out
     assert out.count("\n  ∂ℓ/∂a⁽²⁾") == 10
     whole, _ = run("explain", "model.safetensors", "digits")
-    assert whole.startswith("Trace(64-6-10, loss='softmax_cross_entropy', 1 sample, epoch 3)")
+    assert whole.startswith(
+        "Trace(64-6-10, loss='softmax_cross_entropy(label_smoothing=0.1)', 1 sample, epoch 3)"
+    )
     latex, _ = run("explain", "model.safetensors", "digits", "--latex")
     assert latex.count(r"\begin{align*}") == 4
     assert "smoothed by $0.1$" in latex

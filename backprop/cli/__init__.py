@@ -1,7 +1,8 @@
 """The command line: `backprop train`, `predict`, `explain`, `info` and `config`.
 
-`arguments` declares what each takes; `commands` does it. Every error of the user's is one line on
-stderr and exit code 2; Ctrl-C is exit code 130.
+`arguments` declares what each takes, of which `values` makes numbers and entries of the catalogue;
+`training` and `commands` do it. Every error of the user's is one line on stderr and exit code 2;
+Ctrl-C is exit code 130.
 """
 
 import os
@@ -22,8 +23,10 @@ def main(argv=None):
 
     options = parser().parse_args(argv)
     try:
-        from backprop.cli import commands
-
+        if options.command == "train":
+            from backprop.cli import training as commands
+        else:
+            from backprop.cli import commands
         code = getattr(commands, options.command)(options)
         sys.stdout.flush()
         return code

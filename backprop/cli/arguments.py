@@ -3,6 +3,7 @@
 import argparse
 
 from backprop._version import __version__
+from backprop.cli import values
 
 
 class _Parser(argparse.ArgumentParser):
@@ -16,48 +17,27 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Later:
-    """Words from the catalogue, looked up when they are needed.
-
-    numpy, which it loads, takes most of the time of `backprop --help`.
-    """
+    """Words from the catalogue, looked up when the help is shown."""
 
     def __init__(self, words):
         self._words = words
-
-    def __iter__(self):
-        return iter(self._words())
-
-    def __contains__(self, word):
-        return word in self._words()
 
     def __str__(self):
         return ", ".join(self._words())
 
 
-def optimizers():
-    """{name on the command line: class}."""
-    from backprop.catalogue.optimizers import OPTIMIZERS
-
-    return {name.lower(): kind for name, kind in OPTIMIZERS.items()}
-
-
-def _activations():
-    from backprop.catalogue.activations import ACTIVATIONS
-
-    return list(ACTIVATIONS)
-
-
 def _rates():
-    return [f"{kind.learning_rate:g} for {name}" for name, kind in optimizers().items()]
+    kinds = values.optimizers().items()
+    return [f"{kind.learning_rate:g} for {name}" for name, kind in kinds if not kind.minimizes]
 
 
 def _suggested():
-    given = [(name, kind.suggested) for name, kind in optimizers().items() if kind.suggested]
-    return [f"{name} with {_settings(values)}" for name, values in given]
+    given = [(n, kind.suggested) for n, kind in values.optimizers().items() if kind.suggested]
+    return [f"{name} with {_settings(settings)}" for name, settings in given]
 
 
-def _settings(values):
-    return " and ".join(f"{name}={value}" for name, value in values.items())
+def _settings(settings):
+    return " and ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def parser():
@@ -85,21 +65,17 @@ def _add_train(commands):
     train = commands.add_parser(
         "train",
         help="train a network on a data file and write a model file",
-        description="Train a network on a data file, score it on held-out rows, write a model.",
-        epilog="examples:\n  backprop train\n  backprop train mnist.npz --epochs 10\n"
+        description="Train a network on a data file until it no longer gets better on rows that "
+        "are held out,\nand write a model with the best weights.\n\nWhere NAME has settings, they "
+        "follow it: --optimizer adamw:weight_decay=0.1,beta_2=0.99.",
+        epilog="examples:\n  backprop train\n  backprop train mnist.npz --dropout 0.2\n"
         "  backprop train diamonds.csv --target price --output diamonds.safetensors",
     )
-    _add_data(train.add_argument)
-    _add_layers(train.add_argument)
-    _add_steps(train.add_argument)
-    _add_computation(train.add_argument)
-    train.add_argument(
-        "--output",
-        default="model.safetensors",
-        metavar="FILE",
-        help="default: model.safetensors",
-    )
-    train.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    _add_data(train.add_argument_group("data").add_argument)
+    _add_layers(train.add_argument_group("layers").add_argument)
+    _add_optimizer(train.add_argument_group("optimizer").add_argument)
+    _add_training(train.add_argument_group("training").add_argument)
+    _add_computation(train.add_argument_group("computation").add_argument)
 
 
 def _add_data(add):
@@ -113,7 +89,7 @@ def _add_data(add):
     add("--target", metavar="COLUMN", help="the column to predict (CSV and Parquet)")
     add(
         "--drop",
-        type=_names,
+        type=values.names,
         default=(),
         metavar="COLUMNS",
         help="columns not to learn from, separated by commas",
@@ -124,64 +100,108 @@ def _add_data(add):
         default="auto",
         help="default: from the target",
     )
+    add(
+        "--validation",
+        type=values.fraction,
+        default=0.2,
+        metavar="SHARE",
+        help="share of rows to hold out; default: 0.2",
+    )
+
+
+def _named(add, option, argument, module, what="", **options):
+    """An option whose value is an entry of a module of the catalogue; the help lists them."""
+    kind = values.entry(argument, module)
+    action = add(option, metavar="NAME", help=f"{what}%(listed)s", **{"type": kind, **options})
+    action.listed = _Later(values.names_of(module))
+
+
+def _kind(add, option, kinds, what, **options):
+    """The same of classes."""
+    action = add(option, metavar="NAME", help=f"{what}%(listed)s", **options)
+    action.listed = _Later(kinds)
 
 
 def _add_layers(add):
     add(
         "--hidden",
-        type=_hidden,
+        type=values.hidden,
         default=(256, 128),
         metavar="UNITS",
-        help="default: 256,128; none: no hidden layer",
+        help="units of each hidden layer; default: 256,128; none: no hidden layer",
     )
-    add(
-        "--activation",
-        choices=_Later(_activations),
-        default="relu",
-        metavar="NAME",
-        help="%(choices)s; default: %(default)s",
-    )
+    what = "of hidden layers; default: relu; "
+    _named(add, "--activation", "activation", "activations", what, default="relu")
+    add("--dropout", type=values.fraction, default=0.0, metavar="SHARE", help="of hidden units")
+    add("--input-dropout", type=values.fraction, default=0.0, metavar="SHARE", help="of inputs")
+    add("--noise", type=values.at_least_0, default=0.0, metavar="DEVIATION", help="of hidden units")
+    _named(add, "--norm", "norm", "norms")
+    add("--residual", action="store_true", help="add a layer's inputs to as many outputs")
+    _named(add, "--weights", "weights", "initializers", "of hidden layers, at first: ")
+    add("--no-bias", action="store_true", help="hidden layers without a bias")
+    add("--max-norm", type=values.above_0, metavar="NORM", help="of a hidden unit's weights")
 
 
-def _add_steps(add):
-    add("--epochs", type=_size, metavar="N", help="default: 10 to 60, fewer the more rows")
-    add("--batch-size", type=_positive, metavar="N", help="default: 32 below 10,000 rows, else 128")
-    optimizer = add(
-        "--optimizer",
-        choices=_Later(optimizers),
-        default="adam",
-        metavar="NAME",
-        help="%(choices)s; default: %(default)s; %(suggested)s",
-    )
-    optimizer.suggested = _Later(_suggested)
-    rate = add("--learning-rate", type=_rate, metavar="RATE", help="default: %(rates)s")
-    rate.rates = _Later(_rates)
+def _add_optimizer(add):
+    _named(add, "--loss", "loss", "losses", "default: from the task; ")
     add(
         "--label-smoothing",
-        type=_fraction,
-        default=0.1,
+        type=values.fraction,
         metavar="SHARE",
-        help="classification: SHARE of the label spread evenly over the classes; default: 0.1",
+        help="classification: SHARE of the label spread evenly over the classes; default: 0.1 "
+        "where rows are held out, to which the probabilities are fitted",
     )
-    add(
-        "--validation",
-        type=_fraction,
-        default=0.2,
-        metavar="SHARE",
-        help="share of rows to hold out; default: 0.2",
+    optimizer = add(
+        "--optimizer",
+        type=values.optimizer,
+        default="adam",
+        metavar="NAME",
+        help="%(listed)s; default: adam; %(suggested)s",
     )
+    optimizer.listed, optimizer.suggested = _Later(values.optimizers), _Later(_suggested)
+    rate = add("--learning-rate", type=values.above_0, metavar="RATE", help="default: %(rates)s")
+    rate.rates = _Later(_rates)
+    kinds = values.schedules
+    _kind(add, "--schedule", kinds, "of the learning rate: ", type=values.schedule)
+    for option, what in (("--l2", "½ λ Σ W²"), ("--l1", "λ Σ |W|")):
+        add(option, type=values.at_least_0, metavar="LAMBDA", help=f"adds {what} to the loss")
+    add("--weight-decay", type=values.at_least_0, metavar="DECAY", help="apart from the gradient")
+    add("--clip-norm", type=values.above_0, metavar="NORM", help="of all gradients")
+    add("--clip-value", type=values.above_0, metavar="BOUND", help="of each gradient")
+    add("--accumulate", type=values.positive, metavar="N", help="batches that make a step")
+    kinds = values.averages
+    _kind(add, "--average", kinds, "of the weights, for the model: ", type=values.average)
+
+
+def _add_training(add):
+    add("--epochs", type=values.size, metavar="N", help="the most; default: 30 to 1000 by rows")
+    add("--batch-size", type=values.positive, metavar="N", help="default: 32; 128 from 10,000 rows")
     add(
-        "--seed",
-        type=_seed,
-        default=0,
+        "--patience",
+        type=values.positive,
         metavar="N",
-        help="of weights, shuffles and the rows held out; default: 0",
+        help="epochs without a better loss on the rows held out that end it; default: 2000 steps, "
+        "5 to 100 epochs",
     )
+    add(
+        "--class-weight",
+        type=values.class_weights,
+        metavar="WEIGHTS",
+        help="balanced, or class=weight,…",
+    )
+    what, kind = "shown after each epoch: ", values.metric_names
+    _named(add, "--metric", "metric", "metrics", what, type=kind)
+    add("--seed", type=values.seed, default=0, metavar="N", help="of all that is drawn; default: 0")
+    add("--output", default="model.safetensors", metavar="FILE", help="default: model.safetensors")
+    add("--plot", metavar="FILE", help="draw loss and metrics over the epochs (matplotlib)")
+    add("--checkpoint", metavar="FILE", help="save the run after each epoch")
+    add("--resume", action="store_true", help="go on with the run in --checkpoint, if it is there")
+    add("--quiet", action="store_true", help="print nothing but errors")
 
 
 def _add_computation(add):
     add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
-    add("--threads", type=_threads, metavar="N", help="default: as many as help")
+    add("--threads", type=values.threads, metavar="N", help="default: as many as help")
     add("--matmul", choices=("auto", "fused", "blas"), default="auto", help="default: auto")
 
 
@@ -206,7 +226,8 @@ def _add_predict(commands):
         action="store_true",
         help="also a column for each class with its probability",
     )
-    predict.add_argument("--threads", type=_threads, metavar="N", help="default: as many as help")
+    kind = values.threads
+    predict.add_argument("--threads", type=kind, metavar="N", help="default: as many as help")
 
 
 def _add_explain(commands):
@@ -224,102 +245,19 @@ def _add_explain(commands):
     add("data", metavar="FILE", help="CSV, .npz or Parquet with the target; or digits")
     add(
         "--row",
-        type=_rows,
+        type=values.rows,
         default=(1, 1),
         metavar="N",
         help="or FIRST:LAST, or FIRST: to the end; default: 1",
     )
     add(
         "--sample",
-        type=_positive,
+        type=values.positive,
         metavar="N",
         help="which of these rows is followed; default: the first",
     )
-    add("--weight", type=_weight, metavar="LAYER,FROM,TO", help="only this one; FROM may be bias")
+    kind = values.weight
+    add("--weight", type=kind, metavar="LAYER,FROM,TO", help="only this one; FROM may be bias")
     form = explain.add_mutually_exclusive_group()
     form.add_argument("--html", metavar="FILE", help="write a page that shows and asks")
     form.add_argument("--latex", action="store_true", help="formulas for a document")
-
-
-def _rows(text):
-    """(first, last); None as the last: to the end."""
-    first, colon, last = (part.strip() for part in text.partition(":"))
-    if colon and not last:
-        return _positive(first), None
-    found = _positive(first), _positive(last or first)
-    if found[0] > found[1]:
-        raise argparse.ArgumentTypeError(f"{text!r}: the first row comes after the last")
-    return found
-
-
-def _weight(text):
-    parts = tuple(part.strip() for part in text.split(","))
-    if len(parts) != 3:
-        raise argparse.ArgumentTypeError(f"{text!r} is not LAYER,FROM,TO")
-    return parts
-
-
-def _positive(text):
-    if not _is_whole(text) or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
-
-
-def _is_whole(text):
-    return text.isdecimal() and len(text) <= 1000  # int() refuses 4,300 digits
-
-
-def _at_most(most, text):
-    number = _positive(text)
-    if number > most:
-        raise argparse.ArgumentTypeError(f"{text!r} is too large, the most is {most:,}")
-    return number
-
-
-def _size(text):
-    from backprop.validation import MAX_SIZE  # here: numpy takes most of the time of --help
-
-    return _at_most(MAX_SIZE, text)
-
-
-def _threads(text):
-    from backprop.validation import MAX_THREADS
-
-    return _at_most(MAX_THREADS, text)
-
-
-def _seed(text):
-    if not _is_whole(text) or int(text) >= 1 << 64:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**64 - 1")
-    return int(text)
-
-
-def _number(text):
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-
-
-def _fraction(text):
-    if not 0 <= _number(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not from 0 to below 1")
-    return float(text)
-
-
-def _rate(text):
-    if not 0 < _number(text) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return float(text)
-
-
-def _hidden(text):
-    return (
-        ()
-        if text.strip().lower() == "none"
-        else tuple(_size(part.strip()) for part in text.split(","))
-    )
-
-
-def _names(text):
-    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,85 +1,29 @@
-"""What the commands do: read, prepare, train, save and score; load, predict and write."""
+"""What the other commands do: load, predict and write; explain; show."""
 
 import csv
 import io
-import os
 import sys
-import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from backprop import storage
-from backprop.catalogue.losses import usual_loss
-from backprop.catalogue.targets import CLASSES, NUMBERS
-from backprop.cli.arguments import optimizers
-from backprop.datasets import load_digits
+from backprop.cli.common import check_output, read_data, shortened, size_of, warn
+from backprop.cli.scoring import score_of_file
 from backprop.tabular.columns import ClassTarget, ValueTarget, present
-from backprop.tabular.preprocessing import Preprocessing, choose_task
-from backprop.tabular.tables import Arrays, TableError, count, read
-
-_FEW_ROWS = 10_000
-_SAMPLES_TO_SEE = 1_000_000  # by the end of the default number of epochs, within bounds
-
-
-@dataclass
-class _Problem:
-    """A data file made ready: inputs and target of the training rows and of the rows held out."""
-
-    preprocessing: Preprocessing
-    X: np.ndarray
-    values: np.ndarray  # the target as a column of a table
-    X_held: np.ndarray | None
-    values_held: np.ndarray | None
-    lines: list  # for people, pairs (what, text)
-
-
-def train(options):
-    """`backprop train`: returns the exit code."""
-
-    def say(text=""):
-        if not options.quiet:
-            print(text, flush=True)
-
-    _check_output("--output", options.output, options.data)
-    problem = _prepare(options)
-    for what, text in problem.lines:
-        say(f"{what:<9} {text}")
-    network, fit_options = _network(problem, options)
-    say(network.summary())
-    y = problem.preprocessing.target.targets(problem.values, network.dtype)
-    start = time.perf_counter()
-    interrupted = False
-    try:
-        network.fit(problem.X, y, verbose=not options.quiet, **fit_options)
-    except KeyboardInterrupt:
-        interrupted = True
-    seconds = time.perf_counter() - start
-    epochs = network.epochs_trained
-    if interrupted and epochs == 0:
-        _warn("interrupted before the first epoch was done; nothing was saved")
-        return 130
-    storage.save(network, options.output, problem.preprocessing)
-    if interrupted:
-        _warn(f"interrupted after {count(epochs, 'epoch')}; what was trained is saved")
-    say(_held_out(network, problem))
-    speed = epochs * len(problem.X) / seconds
-    say(f"trained {count(epochs, 'epoch')} in {seconds:.2f} s, {speed:,.0f} samples per second")
-    say(f"model written to {options.output} ({_size(options.output)})")
-    return 130 if interrupted else 0
+from backprop.tabular.preprocessing import Preprocessing
+from backprop.tabular.tables import Arrays, TableError, count
 
 
 def predict(options):
     """`backprop predict`: returns the exit code."""
     if options.output is not None:
-        _check_output("--output", options.output, options.data, options.model)
+        check_output("--output", options.output, options.data, options.model)
     network, preprocessing = storage.load(options.model, options.threads)
     if preprocessing is None:
         preprocessing = _plain_preprocessing(network, options.model)
     if options.probabilities and preprocessing.target.kind != "classification":
         raise ValueError("--probabilities is for classification; the model predicts numbers")
-    data = _read(options.data, preprocessing.text_columns())
+    data = read_data(options.data, preprocessing.text_columns())
     notes = list(data.notes)
     X, values = _inputs(data, preprocessing, network.dtype, notes)
     outputs = network.predict(X)
@@ -88,10 +32,11 @@ def predict(options):
         sys.stdout.write(text)
     else:
         storage.write_atomically(options.output, text.encode())
-    for note in _shortened(notes):
-        _warn(note)
+    for note in shortened(notes):
+        warn(note)
     if values is not None and present(values).any():
-        _warn(_score_of_file(preprocessing.target, outputs, values))
+        for line in score_of_file(preprocessing.target, outputs, values):
+            warn(line)
     return 0
 
 
@@ -100,7 +45,7 @@ def explain(options):
     from backprop.explain import write_page
 
     if options.html is not None:
-        _check_output("--html", options.html, options.data, options.model)
+        check_output("--html", options.html, options.data, options.model)
     network, preprocessing = storage.load(options.model)
     if preprocessing is None:
         preprocessing = _plain_preprocessing(network, options.model)
@@ -109,7 +54,7 @@ def explain(options):
     sample = None if options.sample is None else _place_of_sample(trace, options.sample)
     if options.html is not None:
         write_page(options.html, [trace], weight=weight, sample=sample)
-        print(f"page written to {options.html} ({_size(options.html)})")
+        print(f"page written to {options.html} ({size_of(options.html)})")
     elif options.latex:
         print(trace.to_latex(weight, sample or 0), end="")
     else:
@@ -120,7 +65,7 @@ def explain(options):
 def _trace_of_rows(network, preprocessing, options):
     from backprop.explain import trace
 
-    data, notes = _read(options.data, preprocessing.text_columns()), []
+    data, notes = read_data(options.data, preprocessing.text_columns()), []
     target = preprocessing.target
     first, last = options.row
     X, values = _inputs(data, preprocessing, network.dtype, notes, slice(first - 1, last))
@@ -132,8 +77,8 @@ def _trace_of_rows(network, preprocessing, options):
     rows = slice(first - 1, last)
     if not present(values[rows]).all():
         raise TableError(f"--row: {target.name!r} is missing in a row of {data.source}")
-    for note in _shortened([*data.notes, *notes]):
-        _warn(note)
+    for note in shortened([*data.notes, *notes]):
+        warn(note)
     classification = target.kind == "classification"
     return trace.explain(
         network,
@@ -181,7 +126,7 @@ def _number_of(text, most, what, names):
 def info(options):
     """`backprop info`: returns the exit code."""
     network, preprocessing = storage.load(options.model)
-    print(f"{options.model} ({_size(options.model)})")
+    print(f"{options.model} ({size_of(options.model)})")
     print(network.summary())
     print(
         f"trained   {count(network.epochs_trained, 'epoch')}, {count(network.steps, 'step')}, "
@@ -198,176 +143,6 @@ def config(options):
 
     print(show_config())
     return 0
-
-
-def split(values, task, share, seed):
-    """Divide rows into training and held-out ones at random.
-
-    For classification, each class is divided in the same proportion.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        The target, a column of a table without missing values.
-    task : str
-        "classification" or "regression".
-    share : float
-        Of the rows to hold out, at least one of each class staying in the training.
-    seed : int
-        Any number from 0 on; the same one gives the same rows everywhere.
-
-    Returns
-    -------
-    training, held_out : numpy.ndarray of int
-        Row numbers, ascending.
-    """
-    # The raw words of PCG64 are promised never to change; what numpy makes of them (permutation,
-    # choice) is not.
-    order = np.argsort(np.random.PCG64(seed).random_raw(len(values)), kind="stable")
-    groups = [order]
-    if task == "classification":
-        _, classes = np.unique(values, return_inverse=True)
-        by_class = order[np.argsort(classes[order], kind="stable")]
-        groups = np.split(by_class, np.cumsum(np.bincount(classes))[:-1])
-    held_out = np.sort(
-        np.concatenate([g[: min(round(len(g) * share), len(g) - 1)] for g in groups])
-    )
-    return np.setdiff1d(order, held_out), held_out
-
-
-def score(target, outputs, values):
-    """One line saying how well `outputs` of a network predict the `values` of a target column."""
-    if target.kind == "classification":
-        right = int((np.argmax(outputs, axis=1) == target.encode(values)).sum())
-        return f"accuracy {100 * right / len(values):.2f} % ({right:,} of {len(values):,})"
-    values = target.numbers(values)
-    errors = target.decode(outputs) - values
-    spread = np.sum((values - values.mean()) ** 2)
-    r2 = f"{1 - np.sum(errors**2) / spread:.4f}" if spread > 0 else "undefined (equal values)"
-    rmse, mae = np.sqrt(np.mean(errors**2)), np.mean(np.abs(errors))
-    return f"R² {r2}, RMSE {_number(rmse)}, MAE {_number(mae)}"
-
-
-def _read(name, text=()):
-    if name != "digits":
-        return read(name, text)
-    X, y = load_digits()
-    return Arrays(X, y.astype(np.float64), sample_shape=(8, 8), source="digits")
-
-
-def _prepare(options):
-    data = _read(options.data)
-    if isinstance(data, Arrays):
-        return _prepare_arrays(data, options)
-    if options.target is None:
-        raise TableError(
-            f"--target is needed: the column of {data.source} to predict, one of "
-            f"{', '.join(data.names)}"
-        )
-    values = data.column(options.target)
-    there, task, training, held_out = _choose_rows(values, options)
-    preprocessing = Preprocessing(task, options.drop, options.label_smoothing).fit(
-        data, options.target, training
-    )
-    lines = [("read", f"{data.source}: {data.n_rows:,} rows, {len(data.names)} columns")]
-    lines += [("note", note) for note in data.notes]
-    lines += [*preprocessing.describe(), _row_line(there, training, held_out)]
-    X, X_held, notes = preprocessing.transform(data, training, options.dtype), None, []
-    if len(held_out):
-        X_held = preprocessing.transform(data, held_out, options.dtype, notes)
-    lines += [("held out", note) for note in _shortened(notes)]
-    return _Problem(preprocessing, X, values[training], X_held, values[held_out], lines)
-
-
-def _prepare_arrays(data, options):
-    if options.target is not None or options.drop:
-        raise TableError(f"--target and --drop are for tables; {data.source} has arrays: X and y")
-    if data.y is None:
-        raise TableError(f"{data.source} has no y_train or y to learn")
-    own_test = data.X_test is not None and data.y_test is not None
-    there, task, training, held_out = _choose_rows(data.y, options, own_test)
-    rows = None if len(training) == len(data.X) else training  # None: the array, not a copy
-    preprocessing = Preprocessing(task, label_smoothing=options.label_smoothing).fit_array(
-        data.X, data.y, rows, data.sample_shape
-    )
-    lines = [
-        ("read", f"{data.source}: {data.n_rows:,} samples of {data.X.dtype}"),
-        *preprocessing.describe(),
-    ]
-    X, values = preprocessing.transform(data.X, rows), data.y[training]
-    if own_test:
-        held_out = np.flatnonzero(present(data.y_test))
-        whole = len(held_out) == len(data.y_test)
-        X_held = preprocessing.transform(data.X_test, None if whole else held_out)
-        values_held = data.y_test[held_out]
-    else:
-        X_held = preprocessing.transform(data.X, held_out) if len(held_out) else None
-        values_held = data.y[held_out]
-    lines.append(_row_line(there, training, held_out))
-    return _Problem(preprocessing, X, values, X_held, values_held, lines)
-
-
-def _choose_rows(values, options, own_test=False):
-    """Which rows have a target, the task, and the row numbers to train on and to hold out."""
-    there = present(values)
-    rows = np.flatnonzero(there)
-    if len(rows) < 2:
-        raise TableError(
-            f"{options.data} has {count(len(rows), 'row')} with a target; at least 2 are needed"
-        )
-    task = choose_task(values[rows]) if options.task == "auto" else options.task
-    training, held_out = split(
-        values[rows], task, 0.0 if own_test else options.validation, options.seed
-    )
-    return there, task, rows[training], rows[held_out]
-
-
-def _row_line(there, training, held_out):
-    text = f"{len(training):,} to train on, {len(held_out):,} held out"
-    if not there.all():
-        text += f", {(~there).sum():,} left out, whose target is missing"
-    return "rows", text
-
-
-def _network(problem, options):
-    """The network that the options describe, not trained, and what to call its `fit` with."""
-    from backprop import Dense, Network
-
-    preprocessing, n = problem.preprocessing, len(problem.X)
-    kind = optimizers()[options.optimizer]
-    rate = options.learning_rate or kind.learning_rate
-    target = preprocessing.target
-    network = Network(
-        preprocessing.n_inputs,
-        [*(Dense(units, options.activation) for units in options.hidden), Dense(target.n_outputs)],
-        loss=usual_loss(CLASSES if target.kind == "classification" else NUMBERS),
-        optimizer=kind(rate, **kind.suggested),
-        dtype=options.dtype,
-        seed=options.seed,
-        n_threads=options.threads,
-        matmul=options.matmul,
-        input_offset=preprocessing.input_offset,
-        input_scale=preprocessing.input_scale,
-    )
-    epochs = options.epochs or min(max(round(_SAMPLES_TO_SEE / n), 10), 60)
-    batch_size = options.batch_size or (32 if n < _FEW_ROWS else 128)
-    return network, {"epochs": epochs, "batch_size": batch_size}
-
-
-def _held_out(network, problem):
-    target = problem.preprocessing.target
-    if problem.X_held is None:
-        line = score(target, network.predict(problem.X), problem.values)
-        return f"training {line} (nothing was held out)"
-    return f"held-out {score(target, network.predict(problem.X_held), problem.values_held)}"
-
-
-def _score_of_file(target, outputs, values):
-    there = present(values)
-    try:
-        return score(target, outputs[there], values[there])
-    except TableError as error:
-        return f"no score: {error}"
 
 
 def _inputs(data, preprocessing, dtype, notes, rows=slice(None)):
@@ -436,29 +211,3 @@ def _prediction_csv(target, outputs, probabilities):
             predicted = [f"{float(value):{digits}}" for value in predicted]
         writer.writerows([value] for value in predicted)
     return file.getvalue()
-
-
-def _shortened(notes, most=5):
-    """The first notes, and how many more there are: a table may have hundreds of columns."""
-    n_more = len(notes) - most
-    return notes if n_more < 2 else [*notes[:most], f"and {n_more} more columns like these"]
-
-
-def _check_output(option, output, *inputs):
-    storage.check_writable(output)
-    for path in inputs:
-        if os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
-            raise ValueError(f"{option} {output} would overwrite what is read")
-
-
-def _warn(message):
-    print(f"backprop: {message}", file=sys.stderr)
-
-
-def _number(value):
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
-
-
-def _size(path):
-    n_bytes = Path(path).stat().st_size
-    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.1f} kB"

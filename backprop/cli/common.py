@@ -1,0 +1,49 @@
+"""What several commands need: a file read, notes, names of outputs checked, numbers for people."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from backprop import storage
+from backprop.datasets import load_digits
+from backprop.tabular.tables import Arrays, read
+
+
+def read_data(name, text=()):
+    """A `Table` or `Arrays`; `text`: columns to read as text."""
+    if name != "digits":
+        return read(name, text)
+    X, y = load_digits()
+    return Arrays(X, y.astype(np.float64), sample_shape=(8, 8), source="digits")
+
+
+def shortened(notes, most=5):
+    """The first notes, and how many more there are: a table may have hundreds of columns."""
+    n_more = len(notes) - most
+    return notes if n_more < 2 else [*notes[:most], f"and {n_more} more columns like these"]
+
+
+def check_output(option, output, *inputs):
+    """That a file can be written, and is none of those that are read."""
+    storage.check_writable(output)
+    for path in inputs:
+        if os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
+            raise ValueError(f"{option} {output} would overwrite what is read")
+
+
+def warn(message):
+    """One line on standard error."""
+    print(f"backprop: {message}", file=sys.stderr)
+
+
+def shown_number(value):
+    """With as many digits as say something."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def size_of(path):
+    """Of a file."""
+    n_bytes = Path(path).stat().st_size
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.1f} kB"

@@ -1,0 +1,340 @@
+"""`backprop train`: a network is trained until rows held out say that it gets no better."""
+
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from backprop import storage
+from backprop.catalogue.losses import LOSSES, usual_loss
+from backprop.catalogue.optimizers import SHARED
+from backprop.catalogue.targets import CLASSES, NUMBERS
+from backprop.cli.common import check_output, size_of, warn
+from backprop.cli.preparing import prepare
+from backprop.cli.scoring import InUnits, is_no_better, score
+from backprop.tabular.tables import count
+
+_FEW_ROWS = 10_000
+_SAMPLES_TO_SEE = 20_000_000  # at most, by the end of the default number of epochs, within bounds
+_EPOCHS = 30, 1000  # the bounds
+_PATIENCE_STEPS = 2000
+_PATIENCE_EPOCHS = 5, 100
+_TEMPERED_ROWS = 50  # fewer say too little about probabilities
+# The usual share of a label that is spread over the classes, where a temperature takes it back: the
+# digits' held-out log loss is 0.030 with it and 0.053 without, churn's 0.205 and 0.213.
+_SMOOTHING = 0.1
+
+
+def train(options):
+    """Returns the exit code."""
+
+    def say(text=""):
+        if not options.quiet:
+            print(text, flush=True)
+
+    _check_files(options)
+    problem = prepare(options)
+    for what, text in problem.lines:
+        say(f"{what:<9} {text}")
+    run = _Run(problem, options)
+    for line in run.begin():
+        say(line)
+    interrupted = run.train()
+    if interrupted and run.network.epochs_trained == 0:
+        warn("interrupted before the first epoch was done; nothing was saved")
+        return 130
+    network = run.result()
+    storage.save(network, options.output, problem.preprocessing)
+    if interrupted:
+        done = count(run.network.epochs_trained, "epoch")
+        warn(f"interrupted after {done}; what was trained is saved")
+    for line in [*_scores(network, problem), *run.end()]:
+        say(line)
+    say(f"model written to {options.output} ({size_of(options.output)})")
+    return 130 if interrupted else 0
+
+
+def _check_files(options):
+    check_output("--output", options.output, options.data)
+    for option, path in (("--plot", options.plot), ("--checkpoint", options.checkpoint)):
+        if path is not None:
+            check_output(option, path, options.data, options.output)
+    if options.plot is not None:
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError as error:
+            raise ImportError("--plot needs matplotlib: pip install matplotlib") from error
+    if options.resume and options.checkpoint is None:
+        raise ValueError("--resume goes on with the run in --checkpoint FILE, which was not given")
+
+
+class _Run:
+    """The network, what stops it, and how long it took."""
+
+    def __init__(self, problem, options):
+        from backprop import Checkpoint, EarlyStopping
+
+        self.problem, self.options = problem, options
+        n_steps = -(-len(problem.training) // _batch_size(problem, options))
+        self.epochs = options.epochs or _within(_SAMPLES_TO_SEE // len(problem.training), _EPOCHS)
+        self.network = _network(problem, options, self.epochs * n_steps)
+        self.network.preprocessing = problem.preprocessing
+        self.stop, self.callbacks = None, []
+        if problem.held_out is not None:
+            schedule = self.network.optimizer.schedule
+            planned = schedule is not None and hasattr(schedule, "steps")
+            usual = (
+                self.epochs if planned else _within(_PATIENCE_STEPS // n_steps, _PATIENCE_EPOCHS)
+            )
+            self.stop = EarlyStopping(patience=options.patience or usual)
+            self.callbacks.append(self.stop)
+        if options.checkpoint is not None:
+            self.callbacks.append(Checkpoint(options.checkpoint))
+        self.seconds, self.epochs_before = 0.0, 0
+
+    def begin(self):
+        """Go on with a run, where that is asked for; lines for people."""
+        checkpoint = self.options.checkpoint
+        lines = [self.network.summary()]
+        if self.options.resume and Path(checkpoint).exists():
+            self.network = _resumed(self.network, checkpoint, self.options.threads)
+            self.network.preprocessing = self.problem.preprocessing
+            self.epochs_before = self.network.epochs_trained
+            lines.append(f"resumed   {checkpoint}, after {count(self.epochs_before, 'epoch')}")
+        return lines
+
+    def train(self):
+        """Whether Ctrl-C has ended it; the best weights are put back then too."""
+        problem, options, network = self.problem, self.options, self.network
+        target = problem.target
+        held = problem.held_out
+        settings = {"epochs": self.epochs, "batch_size": _batch_size(problem, options)}
+        if held is not None:
+            settings["validation_data"] = held.X, target.targets(held.values, network.dtype)
+        y = target.targets(problem.training.values, network.dtype)
+        verbose = False if options.quiet else (True if sys.stderr.isatty() else 2)
+        start = time.perf_counter()
+        try:
+            network.fit(
+                problem.training.X,
+                y,
+                verbose=verbose,
+                metrics=_metrics(problem, options),
+                class_weight=_class_weight(target, options.class_weight),
+                callbacks=self.callbacks,
+                **settings,
+            )
+        except KeyboardInterrupt:
+            if self.stop is not None and network.epochs_trained:
+                self.stop.on_train_end({})
+            return True
+        finally:
+            self.seconds = time.perf_counter() - start
+        return False
+
+    def result(self):
+        """The network whose weights are the averages, where these are kept, with probabilities that
+        the rows held out agree with."""
+        network = self.network
+        if network.optimizer.average is not None:
+            network = network.averaged()
+            network.preprocessing = self.problem.preprocessing
+        if _is_tempered(self.problem):
+            held = self.problem.held_out
+            temper(network, held.X, self.problem.target.encode(held.values))
+        return network
+
+    def end(self):
+        """Draw, and say how long it took; lines for people."""
+        history, epochs = self.network.history, self.network.epochs_trained
+        if self.options.plot is not None:
+            history.plot().figure.savefig(self.options.plot)
+        n_trained = (epochs - self.epochs_before) * len(self.problem.training)
+        line = f"trained {count(epochs, 'epoch')} in {self.seconds:.2f} s"
+        lines = [f"{line}, {n_trained / max(self.seconds, 1e-9):,.0f} samples per second"]
+        if self.stop is not None and self.stop.best_epoch >= 0:
+            lines.append(f"best epoch {self.stop.best_epoch + 1}, by the loss on the rows held out")
+        return lines
+
+
+def _within(value, bounds):
+    return min(max(value, bounds[0]), bounds[1])
+
+
+def _is_tempered(problem):
+    """Whether there are rows enough to fit a temperature of probabilities to."""
+    held = problem.held_out
+    is_class = problem.target.kind == "classification"
+    return is_class and held is not None and len(held) >= _TEMPERED_ROWS
+
+
+def _batch_size(problem, options):
+    n = len(problem.training)
+    return min(n, options.batch_size or (32 if n < _FEW_ROWS else 128))
+
+
+def _network(problem, options, planned_steps):
+    """The network that the options describe, not trained."""
+    from backprop import Dense, Network
+
+    preprocessing, target = problem.preprocessing, problem.target
+    hidden, n_in = [], preprocessing.n_inputs
+    for units in options.hidden:
+        hidden.append(
+            Dense(
+                units,
+                options.activation,
+                dropout=options.dropout,
+                noise=options.noise,
+                norm=options.norm,
+                residual=options.residual and units == n_in,
+                weights=options.weights,
+                use_bias=not options.no_bias,
+                max_norm=options.max_norm,
+            )
+        )
+        n_in = units
+    return Network(
+        preprocessing.n_inputs,
+        [*hidden, Dense(target.n_outputs)],
+        loss=_loss(problem, options),
+        optimizer=_optimizer(options, planned_steps),
+        dtype=options.dtype,
+        seed=options.seed,
+        n_threads=options.threads,
+        matmul=options.matmul,
+        input_offset=preprocessing.input_offset,
+        input_scale=preprocessing.input_scale,
+        input_dropout=options.input_dropout,
+    )
+
+
+def _loss(problem, options):
+    """That of the options, where it is one of such targets; else the usual one."""
+    target, smoothing = problem.target, options.label_smoothing
+    kind = CLASSES if target.kind == "classification" else NUMBERS
+    loss = options.loss or usual_loss(kind)
+    if loss.target is not kind:
+        fitting = [name for name, one in LOSSES.items() if one.target is kind]
+        raise ValueError(
+            f"--loss {loss.name} is of {loss.target.name}: expected one of {', '.join(fitting)} "
+            f"for a {target.kind}; others are for Python"
+        )
+    if smoothing is None and options.loss is None and _is_tempered(problem):
+        smoothing = _SMOOTHING
+    if not smoothing:
+        return loss
+    if "label_smoothing" not in loss.settings:
+        raise ValueError(f"--label-smoothing: {loss.name} has none")
+    return loss(label_smoothing=smoothing)
+
+
+def _optimizer(options, planned_steps):
+    name, kind, settings = options.optimizer
+    known = {field.name for field in fields(kind)}
+    given = {"schedule": _schedule(options.schedule, planned_steps)}
+    given |= {setting: getattr(options, setting) for setting in SHARED if setting != "schedule"}
+    given = {setting: value for setting, value in given.items() if value is not None}
+    unknown = [setting for setting in given if setting not in known]
+    if unknown:
+        option = unknown[0].replace("_", "-")
+        raise ValueError(f"--{option}: --optimizer {name} has none")
+    return kind(**{**kind.suggested, **given, **settings})
+
+
+def _schedule(given, planned_steps):
+    """Of a class and settings; a planned length that is not given is that of the whole training."""
+    if given is None:
+        return None
+    kind, settings = given
+    if "steps" in {field.name for field in fields(kind)}:
+        settings = {"steps": planned_steps, **settings}
+    return kind(**settings)
+
+
+def _metrics(problem, options):
+    metrics = options.metric or ()
+    if problem.target.kind == "classification":
+        return metrics
+    return [InUnits(metric, problem.target) for metric in metrics]
+
+
+def _class_weight(target, given):
+    """What `Network.fit` takes, of names of classes."""
+    if given is None or given == "balanced":
+        return given
+    if target.kind != "classification":
+        raise ValueError(f"--class-weight is for classes; {target.name} are numbers")
+    for name in given:
+        if name not in target.classes:
+            raise ValueError(
+                f"--class-weight has the class {name!r}: expected some of "
+                f"{', '.join(target.classes[:20])}"
+            )
+    return {target.classes.index(name): weight for name, weight in given.items()}
+
+
+def _resumed(network, path, n_threads):
+    """The network of a checkpoint, which has to be made as this one is."""
+    from backprop import Network
+
+    resumed = Network.resume(path, n_threads)
+    for what in ("n_inputs", "layers", "loss", "optimizer", "dtype", "seed", "input_dropout"):
+        found, expected = (_described(one, what) for one in (resumed, network))
+        if found != expected:
+            raise ValueError(f"{path}: its {what} are {found}; the options say {expected}")
+    return resumed
+
+
+def _described(network, what):
+    if what == "layers":
+        return [layer.spec for layer in network.layers]
+    return getattr(network, what)
+
+
+def temper(network, X, labels):
+    """Divide the logits by the temperature T at which labels are most probable.
+
+    Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", 2017: predictions
+    keep their order. The last layer's weights are divided, so that nothing else need know of it.
+    """
+    logits = network.predict(X, logits=True).astype(np.float64)
+    logits -= logits.max(axis=1, keepdims=True)
+    own = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+
+    def loss(log_scale):
+        scaled = logits * np.exp(log_scale)
+        return np.mean(np.log(np.exp(scaled).sum(axis=1)) - own * np.exp(log_scale))
+
+    scale = np.exp(_lowest(loss, -3.0, 3.0))
+    last = network.layers[-1]
+    last.weights, last.bias = last.weights * scale, last.bias * scale
+
+
+def _lowest(function, low, high):
+    """Where a function of one number that has one valley is lowest: golden sections."""
+    ratio = (5**0.5 - 1) / 2
+    for _ in range(60):
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        low, high = (low, right) if function(left) < function(right) else (left, high)
+    return (low + high) / 2
+
+
+def _scores(network, problem):
+    """Lines for people; what is no better than no model is told on standard error."""
+    if problem.test is not None:
+        what, part = "test", problem.test
+    elif problem.held_out is not None:
+        what, part = "held-out", problem.held_out
+    else:
+        what, part = "training", problem.training
+    outputs = network.predict(part.X)
+    first, *rest = score(problem.target, outputs, part.values)
+    if problem.held_out is None and problem.test is None:
+        first += " (nothing was held out)"
+    same = is_no_better(problem.target, outputs, part.values)
+    if same is not None:
+        warn(f"the model is no better than {same} on the {what} rows")
+    return [f"{what} {first}", *rest]

@@ -1,0 +1,274 @@
+"""`backprop train`: held-out rows decide, the catalogue is reached, runs go on."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+import backprop as bp
+from backprop import storage
+from backprop.catalogue.losses import LOSSES
+from backprop.catalogue.optimizers import SHARED
+from backprop.catalogue.targets import CLASSES, NUMBERS
+from backprop.cli.arguments import parser
+from backprop.cli.training import temper
+
+
+def write_csv(path, header, rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """Numbers of which a third is noise: a network that trains for long learns that too."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 6))
+    y = X[:, 0] - 2 * X[:, 1] + 1.5 * rng.normal(size=300)
+    rows = [[*x, 1000 + 100 * one] for x, one in zip(X.round(4), y.round(3), strict=True)]
+    return write_csv(tmp_path / "noisy.csv", [*"abcdef", "y"], rows)
+
+
+@pytest.fixture
+def rare(tmp_path):
+    """One row in twelve is a yes, which a and b tell of."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(600, 3))
+    yes = X[:, 0] + X[:, 1] + 0.5 * rng.normal(size=600) > 2
+    rows = [[*x, "yes" if one else "no"] for x, one in zip(X.round(4), yes, strict=True)]
+    return write_csv(tmp_path / "rare.csv", ["a", "b", "c", "answer"], rows)
+
+
+def found(pattern, printed):
+    return float(re.search(pattern, printed.out)[1].replace(",", ""))
+
+
+# ---- when it ends, and what is kept -------------------------------------------------------------
+
+
+def test_the_best_epoch_is_kept(run, noisy):
+    printed = run("train", noisy, "--target", "y")
+    best, trained = found(r"best epoch (\d+)", printed), found(r"trained (\d+) epochs", printed)
+    assert trained - best == 100  # the patience
+    alone = run("train", noisy, "--target", "y", "--epochs", int(best))
+    r2 = r"held-out R² (-?[\d.]+)"
+    assert found(r2, printed) == found(r2, alone) > 0.5
+    lines = [line for line in printed.err.splitlines() if line.startswith("epoch ")]
+    assert len(lines) == trained
+    assert all("loss" in line and "validation" in line for line in lines)
+    longer = run("train", noisy, "--target", "y", "--validation", 0, "--epochs", 300)
+    assert "(nothing was held out)" in longer.out
+
+
+def test_ctrl_c_keeps_the_best_too(noisy, tmp_path):
+    script = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from backprop.cli import main; sys.exit(main())"
+    )
+    arguments = ["train", noisy, "--target", "y", "--epochs", 10**9, "--patience", 10**9]
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    while "epoch 200/" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "what was trained is saved" in err
+    assert float(re.search(r"held-out R² (-?[\d.]+)", out)[1]) > 0.5  # 0.4 at the end
+
+
+def test_a_model_that_is_no_better_than_none_is_told(run, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [[x, y] for x, y in rng.normal(size=(200, 2)).round(4)]
+    table = write_csv(tmp_path / "noise.csv", ["x", "y"], rows)
+    arguments = ("--epochs", 300, "--validation", 0.5, "--patience", 300, "--learning-rate", 0.1)
+    printed = run("train", table, "--target", "y", *arguments)
+    if found(r"R² (-?[\d.]+)", printed) <= 0:
+        assert "the model is no better than the mean on the held-out rows" in printed.err
+    labels = [[x, "ab"[int(y > 1)]] for x, y in rng.normal(size=(200, 2)).round(4)]
+    table = write_csv(tmp_path / "labels.csv", ["x", "y"], labels)
+    printed = run("train", table, "--target", "y", "--optimizer", "sgd", "--learning-rate", 1e-9)
+    assert "the model is no better than each class's share on the held-out rows" in printed.err
+
+
+# ---- classes ------------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_classes(run, rare):
+    printed = run("train", rare, "--target", "answer", "--seed", 1)
+    assert re.search(r"held-out accuracy [\d.]+ % \(\d+ of 120\); 9[\d.]+ % are no", printed.out)
+    assert re.search(r"balanced accuracy [\d.]+ %, log loss 0\.\d+", printed.out)
+    table = re.search(
+        r"true \\ predicted +no +yes\n +no +(\d+) +(\d+)\n +yes +(\d+) +(\d+)\n", printed.out
+    )
+    right, false, missed, hit = map(int, table.groups())
+    assert right + false + missed + hit == 120
+    accuracy = found(r"held-out accuracy ([\d.]+)", printed)
+    assert accuracy == pytest.approx(100 * (right + hit) / 120, abs=0.01)
+    balanced = 50 * (right / (right + false) + hit / (hit + missed))
+    assert found(r"balanced accuracy ([\d.]+)", printed) == pytest.approx(balanced, abs=0.01)
+
+
+def test_balanced_classes_find_more_of_the_rare_one(run, rare):
+    def missed(*options):
+        printed = run("train", rare, "--target", "answer", "--epochs", 40, *options)
+        return found(r"\n +yes +(\d+)", printed)
+
+    assert missed("--class-weight", "balanced") < missed()
+    assert missed("--class-weight", "yes=12,no=1") < missed()
+
+
+def test_many_classes_are_not_a_table(run, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [[i % 12 + rng.normal(), f"c{i % 12}"] for i in range(600)]
+    table = write_csv(tmp_path / "t.csv", ["x", "y"], rows)
+    assert re.search(
+        r"most often: c\d+ taken for c\d+ \d+×", run("train", table, "--target", "y").out
+    )
+
+
+def test_probabilities_are_tempered():
+    """Logits that are too large by a factor come back by it; predictions keep their order."""
+    rng = np.random.default_rng(0)
+    net = bp.Network(3, bp.Dense(4), "softmax_cross_entropy", dtype="float64", seed=0)
+    X = rng.normal(size=(20000, 3))
+    p = net.predict(X)
+    y = (p.cumsum(axis=1) < rng.random((len(X), 1))).sum(axis=1)
+    for factor in (0.3, 1, 5):
+        other = net.copy()
+        other.layers[0].weights = net.layers[0].weights * factor
+        before = other.predict(X).argmax(axis=1)
+        temper(other, X, y)
+        np.testing.assert_allclose(other.layers[0].weights, net.layers[0].weights, rtol=0.05)
+        np.testing.assert_array_equal(other.predict(X).argmax(axis=1), before)
+
+
+# ---- the catalogue ------------------------------------------------------------------------------
+
+
+def test_every_field_of_layers_and_optimizers_has_an_option():
+    (commands,) = [a for a in parser()._actions if hasattr(a, "choices") and a.choices]
+    options = {a.dest for a in commands.choices["train"]._actions}
+    layers = {field.name for field in fields(bp.Dense)}
+    others = {"units": "hidden", "use_bias": "no_bias"}
+    elsewhere = {"trainable", "learning_rate_factor"}  # of a network that there is already
+    assert {others.get(name, name) for name in layers - elsewhere} <= options
+    assert set(SHARED) <= options
+
+
+def test_all_that_the_catalogue_has(run, rare):
+    options = (
+        "--hidden 8,8 --activation leaky_relu:negative_slope=0.2 --dropout 0.1 "
+        "--input-dropout 0.05 --noise 0.01 --norm layer:epsilon=0.001 --residual "
+        "--weights orthogonal --no-bias --max-norm 3 --optimizer rmsprop:alpha=0.8 "
+        "--learning-rate 0.002 --schedule cosine:end=0.1 "
+        "--l2 0.001 --clip-norm 1 --clip-value 2 --accumulate 2 --average ema:decay=0.9 "
+        "--label-smoothing 0.05 --class-weight balanced --metric f1,top_k:k=1,roc_auc "
+        "--epochs 2 --batch-size 50 --patience 3"
+    )
+    printed = run("train", rare, "--target", "answer", *options.split())
+    assert "f1 0." in printed.err
+    network, _ = storage.load("model.safetensors")
+    optimizer = network.optimizer
+    assert (optimizer.learning_rate, optimizer.alpha, optimizer.l2) == (0.002, 0.8, 0.001)
+    assert (optimizer.clip_norm, optimizer.clip_value, optimizer.accumulate) == (1, 2, 2)
+    assert optimizer.schedule == bp.Cosine(2 * 10, end=0.1)
+    assert optimizer.average == bp.EMA(0.9)
+    first, second, last = (layer.spec for layer in network.layers)
+    assert repr(first.function) == "leaky_relu(negative_slope=0.2)"
+    assert (first.dropout, first.noise, first.max_norm, first.use_bias) == (0.1, 0.01, 3, False)
+    assert first.norm_function.settings["epsilon"] == 0.001
+    assert not first.residual  # of 3 inputs
+    assert second.residual
+    assert last == bp.Dense(2)
+    assert network.input_dropout == 0.05
+    assert network.loss_function.smoothing == 0.05
+
+
+@pytest.mark.parametrize("name", [name for name, one in LOSSES.items() if one.target is NUMBERS])
+def test_each_loss_of_numbers(run, noisy, name):
+    run("train", noisy, "--target", "y", "--loss", name, "--epochs", 3)
+    assert storage.load("model.safetensors")[0].loss_function.name == name
+
+
+def test_metrics_of_numbers_are_in_their_unit(run, noisy):
+    printed = run(
+        "train", noisy, "--target", "y", "--metric", "rmse,pinball:level=0.9", "--epochs", 5
+    )
+    shown = [float(v) for v in re.findall(r"rmse ([\d.]+)", printed.err)]
+    assert min(shown) == pytest.approx(found(r"RMSE ([\d.,]+)", printed), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--optimizer rmspro", "did you mean 'rmsprop'"),
+        ("--optimizer adam:beta=1", "there is no such argument"),
+        ("--optimizer adam:beta_1=2", "beta_1=2: expected"),
+        ("--optimizer adam:beta_1", "expected name:setting=value, got 'beta_1'"),
+        ("--optimizer lbfgs --learning-rate 1", "--learning-rate: --optimizer lbfgs has none"),
+        ("--schedule cosin", "did you mean 'cosine'"),
+        ("--schedule stepdecay", "expected stepdecay:every=…"),
+        ("--average emma", "expected one of ema, swa"),
+        ("--loss mse", "did you mean 'squared_error'"),
+        ("--loss squared_error", "is of numbers: expected one of softmax_cross_entropy"),
+        ("--norm bach", "did you mean 'batch'"),
+        ("--activation swish", "did you mean 'silu'"),
+        ("--class-weight yes", "expected balanced, or class=weight"),
+        ("--class-weight maybe=2", "has the class 'maybe': expected some of no, yes"),
+        ("--metric rmse", "is of a number, and y is one of several classes"),
+        ("--metric acuracy", "did you mean 'accuracy'"),
+        ("--resume", "in --checkpoint FILE, which was not given"),
+        ("--checkpoint nowhere/a", "there is no directory"),
+        ("--plot rare.csv", "would overwrite what is read"),
+    ],
+)
+def test_complaints(run, rare, arguments, words):
+    printed = run("train", rare, "--target", "answer", *arguments.split(), code=2)
+    assert words in printed.err.strip().splitlines()[-1]
+    assert not os.path.exists("model.safetensors")
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+
+def test_a_run_goes_on_from_its_checkpoint(run, noisy, tmp_path):
+    arguments = ["train", noisy, "--target", "y", "--patience", 1000]
+    run(*arguments, "--epochs", 30, "--output", "whole")
+    run(*arguments, "--epochs", 12, "--checkpoint", "run", "--output", "part")
+    printed = run(*arguments, "--epochs", 30, "--checkpoint", "run", "--resume", "--output", "rest")
+    assert "resumed   run, after 12 epochs" in printed.out
+    assert (tmp_path / "rest").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert (tmp_path / "rest").read_bytes() != (tmp_path / "part").read_bytes()
+    assert run("predict", "run", noisy).out.startswith("y\n")
+    printed = run(*arguments, "--checkpoint", "run", "--resume", "--hidden", 8, code=2)
+    assert "run: its layers are" in printed.err
+    printed = run(*arguments, "--checkpoint", "run", "--resume", "--drop", "a", code=2)
+    assert "run: its n_inputs are 6; the options say 5" in printed.err
+    printed = run(*arguments, "--checkpoint", "new", "--resume", "--epochs", 1)
+    assert "resumed" not in printed.out
+
+
+def test_a_plot_is_drawn(run, noisy, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    run("train", noisy, "--target", "y", "--epochs", 3, "--plot", "curve.png", "--metric", "mae")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_loss_of_classes_is_left_out():
+    assert [name for name, one in LOSSES.items() if one.target is CLASSES] == [
+        "softmax_cross_entropy"
+    ]
