@@ -241,9 +241,9 @@ class Checkpoint(Hinted, Callback):
 
     def on_train_begin(self, logs: dict[str, Any]) -> None:
         """Refuse a place where nothing can be written, before hours of training."""
-        from backprop import storage
+        from backprop import atomic
 
-        storage.check_writable(self._place())
+        atomic.check_writable(self._place())
         if self._best is not None:
             self._best.begin(logs["directions"])
         self._written.clear()
@@ -308,7 +308,7 @@ class CSVLog(Hinted, Callback):
 
     def on_train_resume(self, logs: dict[str, Any], state: dict[str, Any]) -> None:
         """Take off the lines of epochs that are trained again."""
-        from backprop import storage
+        from backprop import atomic
 
         self._columns = ["epoch", *logs["directions"]]
         with open(self.path, encoding="utf-8", newline="") as file:
@@ -319,7 +319,7 @@ class CSVLog(Hinted, Callback):
                 "that is resumed"
             )
         self._n_lines = state["lines"]
-        storage.write_atomically(self.path, "".join(lines[: self._n_lines]).encode())
+        atomic.write_atomically(self.path, "".join(lines[: self._n_lines]).encode())
 
     def on_train_begin(self, logs: dict[str, Any]) -> None:
         """Write the header."""

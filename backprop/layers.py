@@ -242,13 +242,17 @@ class Layer(Guarded):
     changes the network.
     """
 
-    __slots__ = ("_arrays", "_configure", "_spec", "_statistics")
+    __slots__ = ("_arrays", "_check_idle", "_configure", "_spec", "_statistics")
     instead: ClassVar[dict[str, str]] = OF_A_LAYER
 
     def __init__(
-        self, spec: Dense, views: tuple[NDArray[Any], ...], configure: Callable[..., None]
+        self,
+        spec: Dense,
+        views: tuple[NDArray[Any], ...],
+        configure: Callable[..., None],
+        check_idle: Callable[[], None],
     ) -> None:
-        self._spec, self._configure = spec, configure
+        self._spec, self._configure, self._check_idle = spec, configure, check_idle
         self._arrays = layer_arrays(spec, views)
         self._statistics = gathered_rows(spec, views)
         if not spec.use_bias:
@@ -281,7 +285,9 @@ class Layer(Guarded):
 
     @weights.setter
     def weights(self, values: ArrayLike) -> None:
-        self.weights[...] = check_parameter("weights", values, self.weights)
+        values = check_parameter("weights", values, self.weights)
+        self._check_idle()
+        self.weights[...] = values
 
     @property
     def bias(self) -> NDArray[Any]:
@@ -295,7 +301,9 @@ class Layer(Guarded):
     def bias(self, values: ArrayLike) -> None:
         if not self._spec.use_bias:
             raise ValueError("this layer has no bias: use_bias=False")
-        self.bias[...] = check_parameter("bias", values, self.bias)
+        values = check_parameter("bias", values, self.bias)
+        self._check_idle()
+        self.bias[...] = values
 
     @property
     def parameters(self) -> dict[str, NDArray[Any]]:

@@ -163,7 +163,7 @@ class Network(Stepwise, Keeping):
         self.optimizer = "adam" if optimizer is None else optimizer
         views = self._core.views("parameters")
         self._layers = tuple(
-            Layer(spec, view, partial(self._core.configure_layer, i))
+            Layer(spec, view, partial(self._core.configure_layer, i), self._core.check_idle)
             for i, (spec, view) in enumerate(zip(self._specs, views, strict=True))
         )
 
@@ -277,7 +277,9 @@ class Network(Stepwise, Keeping):
 
     @steps.setter
     def steps(self, count: int) -> None:
-        self._core.steps = check_integer("steps", count, 0, MAX_COUNT)
+        count = check_integer("steps", count, 0, MAX_COUNT)
+        self._core.check_idle()
+        self._core.steps = count
 
     @property
     def epochs_trained(self) -> int:
@@ -289,7 +291,9 @@ class Network(Stepwise, Keeping):
 
     @epochs_trained.setter
     def epochs_trained(self, count: int) -> None:
-        self._core.epochs_trained = check_integer("epochs_trained", count, 0, MAX_COUNT)
+        count = check_integer("epochs_trained", count, 0, MAX_COUNT)
+        self._core.check_idle()
+        self._core.epochs_trained = count
 
     @property
     def schedule_state(self) -> dict[str, Any] | None:
@@ -306,6 +310,7 @@ class Network(Stepwise, Keeping):
             state = schedule.check_state(state)
         elif state is not None:
             raise ValueError(f"schedule_state={state!r}: expected None, there is no schedule")
+        self._core.check_idle()
         self._core.schedule_state = state
 
     def optimizer_state(self) -> dict[str, list[Arrays]]:

@@ -9,9 +9,11 @@ B. The file holds what continues a training bit for bit: parameters, the optimiz
    averages, the counts of steps and epochs (Adam's bias correction and the shuffles depend on
    them), the seed, and input offset and scale as float64 tensors, since decimal text would have to
    be trusted.
-C. It is written beside its final name, flushed to the disk and renamed: a reader sees the old file
-   or the new one.
-D. Before a network is built, the shapes that the description claims are compared with those of the
+C. It is written whole or not at all (atomic.py), and numbers that are not finite are not written.
+D. A SHA-256 of the description and of each tensor's name, type, shape and bytes is in the file:
+   what changed since is refused, down to one bit. Files that are older have none. Names that occur
+   twice, of which readers might take either, are refused.
+E. Before a network is built, the shapes that the description claims are compared with those of the
    tensors, which exist on disk: a damaged or hostile description cannot make the program allocate
    more than the file is large.
 
@@ -24,23 +26,30 @@ loss of one's own is {"own": its name}; the function has to be given to `load`. 
 run besides, see resuming.py: "run" in the JSON, and tensors ``run.…``.
 """
 
+import hashlib
 import json
-import os
-import secrets
 from contextlib import suppress
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 
+from backprop.atomic import write_atomically
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import ADDED, OPTIMIZERS, OTHERS
 from backprop.catalogue.records import described
 from backprop.layers import all_arrays, described_layer
-from backprop.validation import MAX_COUNT, MAX_SEED, check_integer, check_path
+from backprop.validation import (
+    MAX_COUNT,
+    MAX_SEED,
+    check_integer,
+    check_path,
+    first_non_finite,
+)
 
 FORMAT_VERSION = 1
-_ENTRY = "backprop"
+_ENTRY = "backprop"  # of the metadata
+_SUM = '{{"sha256": "{}", '  # how it begins
+_LARGEST_HEADER = 100_000_000  # that safetensors reads
 _RUN = "run."  # how the names of a run's tensors begin
 _DTYPES = {"F32": "float32", "F64": "float64"}
 
@@ -67,10 +76,37 @@ def save(network, path, preprocessing=None, run=None):
     ------
     OSError
         When the file cannot be written; then whatever had that name is as it was.
+    ValueError
+        When a number of the network is not finite.
+    RuntimeError
+        While another thread uses the network.
     """
     from safetensors.numpy import save as serialize
 
-    description = {
+    description, tensors = _written(network, preprocessing)
+    if run is not None:
+        description["run"], arrays = run
+        tensors |= {_RUN + name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    description["checked"] = True  # lest the sum, when its name is damaged, seem not to be there
+    entry = json.dumps(description, allow_nan=False)
+    entry = _SUM.format(_checksum(entry, tensors, tensors.__getitem__)) + entry[1:]
+    # one entry, since safetensors writes several in any order
+    write_atomically(path, serialize(tensors, {_ENTRY: entry}))
+
+
+def _written(network, preprocessing):
+    """(description, {name: copy of a tensor}), of one instant."""
+    network._core.begin_reading()
+    try:
+        _check_finite(network, ValueError)
+        tensors = {name: tensor.copy(order="C") for name, tensor in _tensors(network).items()}
+        return _description_of(network, preprocessing), tensors
+    finally:
+        network._core.end_reading()
+
+
+def _description_of(network, preprocessing):
+    return {
         "format_version": FORMAT_VERSION,
         "n_inputs": network.n_inputs,
         "layers": [layer.spec.description for layer in network.layers],
@@ -86,17 +122,47 @@ def save(network, path, preprocessing=None, run=None):
         "n_averaged": network._core.n_averaged,
         "preprocessing": None if preprocessing is None else preprocessing.to_dict(),
     }
-    tensors = _tensors(network)
-    if run is not None:
-        description["run"], arrays = run
-        tensors |= {_RUN + name: array for name, array in arrays.items()}
-    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    entry = json.dumps(description, allow_nan=False)
-    write_atomically(path, serialize(tensors, {_ENTRY: entry}))
+
+
+def _checksum(entry, names, tensor_of):
+    """SHA-256 of the description and of every tensor."""
+    digest = hashlib.sha256(entry.encode())
+    for name in sorted(names):
+        tensor = tensor_of(name)
+        digest.update(json.dumps([name, tensor.dtype.str, list(tensor.shape)]).encode())
+        digest.update(tensor.data if tensor.size else b"")
+    return digest.hexdigest()
+
+
+def _check_sum(file, entry):
+    begins = _SUM.format("0" * 64)
+    rest = "{" + entry[len(begins) :]
+    if entry != _SUM.format(_checksum(rest, file.keys(), file.get_tensor)) + rest[1:]:
+        raise ModelFileError("it is damaged: its bytes are not those that were written")
+
+
+def _check_finite(network, error):
+    """Raise `error` with the name of a tensor of the network, its runs apart, that has such."""
+    for name, tensor in _tensors(network).items():
+        place = first_non_finite(tensor)
+        if place is not None:
+            at = ", ".join(map(str, place))
+            raise error(f"the tensor {name} is {tensor[place]} at [{at}]: expected finite numbers")
 
 
 def state(network):
-    """What pickle keeps: what a network was made with, and copies of what training changes."""
+    """What pickle keeps: what a network was made with, and copies of what training changes.
+
+    RuntimeError while another thread changes it.
+    """
+    network._core.begin_reading()
+    try:
+        return _state(network)
+    finally:
+        network._core.end_reading()
+
+
+def _state(network):
     return {
         "arguments": {
             "n_inputs": network.n_inputs,
@@ -198,9 +264,8 @@ def _read(path, n_threads, loss, with_run=False):
     from safetensors import SafetensorError, safe_open
 
     path = check_path(path)
-    with open(path, "rb"):  # a missing file, a directory or missing rights: the usual exceptions
-        pass
     try:
+        _check_header(path)
         with safe_open(path, framework="numpy") as file:
             return _load(file, n_threads, loss, with_run)
     except SafetensorError as error:
@@ -209,53 +274,6 @@ def _read(path, n_threads, loss, with_run=False):
         ) from error
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
-
-
-def check_writable(path):
-    """Raise the OSError with which `save` to `path` would fail, before hours have gone into what is
-    to be saved."""
-    path = check_path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a directory")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no directory {str(path.parent)!r}")
-    if not os.access(path if path.exists() and not path.is_file() else path.parent, os.W_OK):
-        raise PermissionError(
-            f"cannot write {path}: no permission to write in {str(path.parent)!r}"
-        )
-
-
-def write_atomically(path, data):
-    """Write bytes to a temporary file beside `path`, flush it to the disk and rename it to
-    `path`."""
-    check_writable(path)
-    path = Path(os.path.realpath(path))  # a symbolic link stays one; what it points to is replaced
-    if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
-        path.write_bytes(data)
-        return
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    _flush_directory(path.parent)
-
-
-def _flush_directory(directory):
-    """Make a rename last through a power cut; where directories cannot be opened (Windows), it is
-    left to the system."""
-    with suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _tensors(network):
@@ -277,6 +295,24 @@ def _tensors(network):
     return tensors
 
 
+def _check_header(path):
+    """That no name occurs twice in a safetensors file, of which each reader might take another."""
+    with open(path, "rb") as file:  # a missing file, a directory or no rights: the usual exceptions
+        size = int.from_bytes(file.read(8), "little")
+        header = file.read(size) if size <= _LARGEST_HEADER else b""
+    with suppress(UnicodeDecodeError, json.JSONDecodeError, RecursionError):  # safetensors says so
+        json.loads(header, object_pairs_hook=_without_repetition)
+
+
+def _without_repetition(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ModelFileError(f"the name {twice!r} occurs twice")
+    return found
+
+
 def _load(file, n_threads, loss, with_run):
     from backprop.tabular.preprocessing import Preprocessing
 
@@ -296,6 +332,7 @@ def _load(file, n_threads, loss, with_run):
     if preprocessing is not None:
         _check_preprocessing(network, preprocessing)
     _fill(file, network, "run" in description)
+    _check_finite(network, ModelFileError)
     return network, preprocessing, run
 
 
@@ -317,10 +354,15 @@ def _description(file):
     if entry is None:
         raise ModelFileError("a safetensors file, but not a model that backprop wrote")
     try:
-        description = json.loads(entry)
+        description = json.loads(entry, object_pairs_hook=_without_repetition)
         version = description["format_version"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        is_checked = description.get("checked", False)
+    except ModelFileError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError("the description of the model is damaged") from error
+    if is_checked or "sha256" in description:  # older files have none
+        _check_sum(file, entry)
     if type(version) is not int or version < 1:  # True is an int, too
         raise ModelFileError(f"the format version is {version!r}, expected {FORMAT_VERSION}")
     if version > FORMAT_VERSION:

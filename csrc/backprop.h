@@ -275,7 +275,10 @@ void bp_orthonormalize(double *rows /* IN OUT [row + 1][columns] */, int64_t row
 /* threads.c: a team is the calling thread and workers lent by the process's pool. */
 typedef struct bp_team bp_team;
 typedef void (*bp_task)(void *argument, bp_team *team, int thread);
-int bp_team_run(bp_task task, void *argument, int n_threads); /* 0, or an errno */
+/* Returns how many threads there were: fewer than asked for where the system starts no more. A task goes by its
+ * team's size, and the bits of a result do not depend on it. */
+int bp_team_run(bp_task task, void *argument, int n_threads);
+int bp_team_size(const bp_team *team);
 void bp_barrier(bp_team *team);
 
 double bp_seconds(void); /* a clock that only goes forward */

@@ -10,7 +10,6 @@
  */
 #include "backprop.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -177,18 +176,14 @@ int bp_team_run(bp_task task, void *argument, int n_threads)
     bp_team team = {.task = task, .argument = argument, .size = n_threads};
     if (n_threads == 1) {
         task(argument, &team, 0);
-        return 0;
+        return 1;
     }
     worker *borrowed = NULL;
     for (int i = 1; i < n_threads; ++i) {
         worker *one = borrow();
         if (!one) {
-            while (borrowed) {
-                worker *next = borrowed->next;
-                give_back(borrowed);
-                borrowed = next;
-            }
-            return EAGAIN;
+            n_threads = team.size = i;
+            break;
         }
         one->next = borrowed;
         borrowed = one;
@@ -205,8 +200,10 @@ int bp_team_run(bp_task task, void *argument, int n_threads)
         sched_yield();
     pthread_cond_destroy(&team.wake);
     pthread_mutex_destroy(&team.lock);
-    return 0;
+    return n_threads;
 }
+
+int bp_team_size(const bp_team *team) { return team->size; }
 
 double bp_seconds(void)
 {

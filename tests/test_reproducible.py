@@ -9,11 +9,13 @@ import hashlib
 import os
 import pickle
 import platform
+import re
 import subprocess
 import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ import pytest
 from networks import ACTIVATIONS, LOSSES, every_optimizer, targets
 
 import backprop as bp
+from backprop import storage
 from backprop._core.kernels import instruction_sets
 from backprop.progress import NoBar
 
@@ -336,6 +339,16 @@ def test_one_network_used_by_two_threads_raises():
         lambda: net.loss_and_gradients(X, y),
         lambda: net.evaluate(X, y),
         lambda: setattr(net, "optimizer", bp.SGD(0.1)),
+        lambda: net.save(os.devnull),
+        lambda: net.copy(),
+        lambda: deepcopy(net),
+        lambda: pickle.dumps(net),
+        lambda: setattr(net, "steps", 3),
+        lambda: setattr(net, "epochs_trained", 3),
+        lambda: setattr(net.layers[0], "weights", np.zeros((20, 64))),
+        lambda: setattr(net.layers[0], "bias", np.zeros(64)),
+        lambda: setattr(net.layers[0], "trainable", False),
+        lambda: net.set_weights([np.zeros((20, 64)), np.zeros(64), np.zeros((64, 5)), np.zeros(5)]),
     ]
     with fit_under_way(net, X, y, epochs=30):
         for call in calls:
@@ -344,6 +357,85 @@ def test_one_network_used_by_two_threads_raises():
     assert net.epochs_trained == 30
     assert net.optimizer == bp.Adam()
     net.fit(X, y, epochs=1)  # still usable
+
+
+def test_nobody_trains_a_network_that_is_being_saved(tmp_path, monkeypatch):
+    """So that a file has the numbers of one instant."""
+    X, y = np.zeros((50, 20)), np.zeros((50, 1))
+    net = bp.Network(20, bp.Dense(1), seed=0)
+    check, refused = storage._check_finite, []
+
+    def meanwhile(network, error):
+        with pytest.raises(RuntimeError, match="in use by another thread"):
+            net.fit(X, y, epochs=1)
+        net.predict(X)  # changes nothing
+        refused.append(True)
+        check(network, error)
+
+    monkeypatch.setattr(storage, "_check_finite", meanwhile)
+    net.save(tmp_path / "model")
+    assert refused == [True]
+    net.fit(X, y, epochs=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_forked_in_mid_fit_is_told(tmp_path):
+    """It has none of the parent's threads: what they trained is lost, what they read is free."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(4000, 20)), rng.normal(size=(4000, 5))
+    net = bp.Network(20, [bp.Dense(64, "tanh"), bp.Dense(5)], seed=1, n_threads=1)
+    other = bp.Network(20, bp.Dense(5), seed=1)
+    with fit_under_way(net, X, y, epochs=6):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            with contextlib.suppress(BaseException):
+                other.fit(X, y, epochs=1)
+                try:
+                    net.predict(X)
+                except RuntimeError as error:
+                    code = 0 if "when the process was forked" in str(error) else 2
+            os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    net._core.begin_reading()  # as a thread that saves
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(BaseException):
+            net.fit(X, y, epochs=1)
+            code = 0
+        os._exit(code)
+    net._core.end_reading()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="leaves no room for the stacks of threads")
+def test_threads_that_cannot_be_had_are_fewer():
+    """The same bits, and a warning."""
+    program = """
+    import resource, warnings
+    import numpy as np
+    import backprop as bp
+
+    X = np.random.default_rng(0).normal(size=(512, 64))
+
+    def trained(n_threads):
+        net = bp.Network(64, [bp.Dense(64, "tanh"), bp.Dense(4)], seed=0, n_threads=n_threads)
+        net.fit(X, X[:, :4], epochs=2)
+        return net.predict(X).tobytes()
+
+    expected = trained(1)
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**24, used + 2**24))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = trained(6)
+    assert found == expected
+    print({str(one.message) for one in told})
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"the system started \d of 6 threads", printed), printed
 
 
 def test_a_fit_that_is_refused_leaves_the_history():

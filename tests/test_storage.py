@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import pickle
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import asdict
 from fractions import Fraction
@@ -32,6 +34,7 @@ OPTIMIZERS = every_optimizer(
 ).values()
 ADAM = {"name": "Adam", **asdict(bp.Adam())}
 SGD = {"name": "SGD", **asdict(bp.SGD())}
+PIPED = {"capture_output": True, "text": True, "check": True}
 X = np.random.default_rng(0).normal(size=(50, 3))
 Y = np.random.default_rng(1).integers(0, 4, 50)
 
@@ -57,6 +60,7 @@ def rewrite(path):
         save(trained, path)
         with safe_open(path, "numpy") as file:
             description = json.loads(file.metadata()["backprop"])
+        del description["sha256"], description["checked"]  # as an older file
         tensors = load_file(path)
         change_tensors(tensors)
         change_description(description)
@@ -64,6 +68,12 @@ def rewrite(path):
         return path
 
     return with_changes
+
+
+def trained_once():
+    net = network()
+    net.fit(X, Y, epochs=1)
+    return net
 
 
 def complaint(path):
@@ -334,6 +344,54 @@ def test_where_nothing_can_be_written(tmp_path):
         network().save(tmp_path / "nowhere" / "model.safetensors")
 
 
+@pytest.mark.skipif(not hasattr(os, "fchown"), reason="needs POSIX permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o400])
+def test_a_file_keeps_its_mode(path, mode):
+    network().save(path)
+    path.chmod(mode)
+    network(seed=8).save(path)
+    assert path.stat().st_mode & 0o777 == mode
+    assert bp.Network.load(path).seed == 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fchown") or os.getuid() != 0, reason="needs root")
+def test_a_file_keeps_its_owner_and_group(path):
+    network().save(path)
+    os.chown(path, 1234, 2345)
+    network(seed=8).save(path)
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
+
+
+def test_the_longest_name(tmp_path):
+    path = tmp_path / ("m" * 255)
+    network().save(path)
+    assert bp.Network.load(path).seed == 7
+
+
+def test_without_files_that_have_no_name(path, monkeypatch):
+    """As on systems other than Linux."""
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    network().save(path)
+    assert bp.Network.load(path).seed == 7
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_what_a_killed_process_left_is_removed(path, monkeypatch):
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], **PIPED).stdout
+    old, new, alive, other = (
+        path.with_name(f".backprop-{gone.strip()}-aa.tmp"),
+        path.with_name(f".backprop-{gone.strip()}-bb.tmp"),
+        path.with_name(f".backprop-{os.getpid()}-cc.tmp"),
+        path.with_name(".backprop-x.tmp"),
+    )
+    for left in (old, new, alive, other):
+        left.write_bytes(b"")
+    for left in (old, alive, other):
+        os.utime(left, (0, 0))
+    network().save(path)
+    assert sorted(os.listdir(path.parent)) == sorted(p.name for p in (new, alive, other, path))
+
+
 @pytest.mark.skipif(not hasattr(os, "umask"), reason="needs POSIX permissions")
 def test_others_may_read_what_the_umask_lets_them(path):
     before = os.umask(0o022)
@@ -503,18 +561,61 @@ def test_preprocessing_of_another_network(path):
 
 
 @given(st.data())
-def test_a_damaged_file_is_refused_or_read(tmp_path_factory, data):
-    """Whichever byte is wrong: a network or a clear refusal, nothing else."""
+def test_a_damaged_file_is_refused(tmp_path_factory, data):
+    """Whichever bits of a byte are wrong."""
     path = tmp_path_factory.mktemp("damaged") / "model.safetensors"
     network().save(path)
     whole = bytearray(path.read_bytes())
     place = data.draw(st.integers(0, len(whole) - 1) | st.integers(0, 1200))
     whole[place] ^= data.draw(st.integers(1, 255))
     path.write_bytes(whole)
-    try:
-        load(path)
-    except ModelFileError as error:
-        assert "\n" not in str(error)  # noqa: PT017
+    complaint(path)
+
+
+def test_what_is_added_is_refused(path):
+    network().save(path)
+    whole = path.read_bytes()
+    for more in (b"\0", b" ", b"}", bytes(1000)):
+        path.write_bytes(whole + more)
+        complaint(path)
+
+
+def test_a_file_of_an_older_version_has_no_sum(rewrite):
+    assert_same(load(rewrite())[0], trained_once())
+
+
+@pytest.mark.parametrize("name", ["format_version", "layers.0.bias"])
+def test_a_name_that_occurs_twice_is_refused(path, name):
+    network().save(path)
+    whole = path.read_bytes()
+    size = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + size])
+    if name in header:
+        text = json.dumps(header)[:-1] + f', "{name}": {json.dumps(header[name])}' + "}"
+    else:
+        header["__metadata__"]["backprop"] = (
+            header["__metadata__"]["backprop"][:-1] + f', "{name}": 1' + "}"
+        )
+        text = json.dumps(header)
+    path.write_bytes(len(text).to_bytes(8, "little") + text.encode() + whole[8 + size :])
+    assert f"the name '{name}' occurs twice" in complaint(path)
+
+
+@pytest.mark.parametrize("name", ["layers.0.weights", "layers.1.bias", "optimizer.moment1.0.bias"])
+def test_numbers_that_are_not_finite_are_refused(rewrite, name):
+    def spoil(tensors):
+        tensors[name].flat[-1] = np.nan
+
+    message = complaint(rewrite(spoil))
+    assert f"the tensor {name} is nan at [" in message
+
+
+def test_a_network_that_diverged_is_not_saved(path):
+    net = network()
+    net.layers[0].weights[2, 3] = np.inf
+    with pytest.raises(ValueError, match=r"tensor layers.0.weights is inf at \[2, 3\]: expected"):
+        net.save(path)
+    assert not path.exists()
 
 
 def test_preprocessing_goes_along(tmp_path):

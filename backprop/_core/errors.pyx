@@ -1,4 +1,6 @@
 """What the core raises of its runs."""
+import os
+
 from cpython.ref cimport Py_DECREF
 
 from backprop._core.dense cimport Interrupt
@@ -12,6 +14,20 @@ class NotFinite(ValueError):
 
 cdef in_use():
     return RuntimeError("this network is in use by another thread: give each thread a network of its own")
+
+
+cdef forked():
+    return RuntimeError("this network was in use by another thread when the process was forked, so its weights may be "
+                        "of two steps: load or make another")
+
+
+def _count_fork():
+    global process_generation
+    process_generation += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
 
 
 cdef refuse(Steps *s):

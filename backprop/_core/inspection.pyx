@@ -6,8 +6,8 @@ from libc.string cimport memcpy
 
 from backprop._core.dense cimport NORM, OTHER, PRODUCT, Layer, Operation, Run, kept_of
 from backprop._core.dropout cimport input_factors, output_factors
-from backprop._core.kernels cimport bp_team
-from backprop._core.plan cimport address
+from backprop._core.kernels cimport bp_kernels, bp_team
+from backprop._core.plan cimport address, zeros
 from backprop._core.steps cimport Kept, Steps, check_inputs, check_targets, gather, loss, own_run, set_count
 
 
@@ -121,3 +121,19 @@ cdef void fill_with_ones(const Run *run, char *values, int64_t rows, const char 
 cdef void keep(const Run *run, const char *values, int64_t rows, char *out) noexcept nogil:
     """A copy of values [rows][ld] as out [count][rows]: a sample a row."""
     run.kernels.transpose(values, run.ld, rows, 0, run.count, out, rows)
+
+
+cdef bare_layers(Steps *s, const bp_kernels *kernels, int first, bint learned):
+    """Give the run copies of the layers, of which those from `first` on leave z as it is; returns their memory.
+
+    What an activation learns is applied by an operation of its own, and still is where `learned`.
+    """
+    cdef int i, n = s.n_layers
+    copies = zeros(n * sizeof(Layer))
+    memcpy(address(copies), s.layers, n * sizeof(Layer))
+    s.layers = <Layer *>address(copies)
+    for i in range(first, n):
+        s.layers[i].after_product.code = s.layers[i].norm.activation.code = kernels.identity
+        if not learned:
+            s.layers[i].activation.code = kernels.identity
+    return copies

@@ -196,6 +196,7 @@ cdef bp_loss find_loss(const bp_kernels *kernels, str name, values=*) except *
 cdef bp_optimizer find_optimizer(const bp_kernels *kernels, str name, double learning_rate, decays,
                                  settings) except *
 cdef int run_team(bp_task task, void *argument, int n_threads) except -1 nogil
+cdef int team_size(const bp_team *team) noexcept nogil
 cdef void barrier(bp_team *team) noexcept nogil
 cdef double seconds() noexcept nogil
 cdef uint64_t stream(uint64_t seed, uint64_t purpose, uint64_t index) noexcept nogil

@@ -3,6 +3,7 @@
 The only module linked with it. Chooses the instruction set; wraps what C offers for the modules beside it.
 """
 import os
+import warnings
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
@@ -17,6 +18,7 @@ cdef extern from "backprop.h" nogil:
     void bp_normal(uint64_t state, double *values, int64_t count)
     void bp_orthonormalize(double *rows, int64_t row, int64_t columns)
     int bp_team_run(bp_task task, void *argument, int n_threads)
+    int bp_team_size(const bp_team *team)
     void bp_barrier(bp_team *team)
     double bp_seconds()
 
@@ -120,12 +122,19 @@ cdef fill(double *places, int count, values):
 
 
 cdef int run_team(bp_task task, void *argument, int n_threads) except -1 nogil:
-    """Run the task on this thread and n_threads - 1 others; returns when all are done."""
-    cdef int error = bp_team_run(task, argument, n_threads)
-    if error:
+    """Run the task on this thread and n_threads - 1 others; returns when all are done.
+
+    Where the system starts no more, they are fewer: the same bits, later, and a warning.
+    """
+    cdef int found = bp_team_run(task, argument, n_threads)
+    if found < n_threads:
         with gil:
-            raise OSError(error, f"n_threads={n_threads}: the system would not start so many threads")
+            warnings.warn(f"the system started {found} of {n_threads} threads", RuntimeWarning, stacklevel=3)
     return 0
+
+
+cdef int team_size(const bp_team *team) noexcept nogil:
+    return bp_team_size(team)
 
 
 cdef void barrier(bp_team *team) noexcept nogil:

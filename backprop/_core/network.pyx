@@ -9,14 +9,14 @@ from cpython.ref cimport PyObject
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from backprop._core.arrays cimport layer_views, set_lookahead, take_arrays
 from backprop._core.dense cimport Interrupt, Layer, Muon
 from backprop._core.describe cimport describe
-from backprop._core.errors cimport in_use, raise_seen, refuse
+from backprop._core.errors cimport forked, in_use, process_generation, raise_seen, refuse
 from backprop._core.initial cimport set_weights
-from backprop._core.inspection cimport inspect, keep_layer
+from backprop._core.inspection cimport bare_layers, inspect, keep_layer
 from backprop._core.kernels cimport (
     BP_MOMENTS, BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_loss, bp_optimizer, bp_step, bp_task, find_kernels,
     find_loss, find_optimizer, round_up, run_team, seconds, stream,
@@ -68,7 +68,8 @@ cdef class Core:
     cdef bint with_blas
     cdef bint busy              # a run has the training plan, of which there is one
     cdef bint changing          # and changes the parameters
-    cdef int readers            # runs of inference
+    cdef int readers            # runs of inference, and who copies the parameters
+    cdef int generation         # of processes, in which these three are so
     cdef readonly uint64_t seed
     cdef public int64_t epochs_trained
     cdef readonly object dtype
@@ -92,7 +93,7 @@ cdef class Core:
             self.loss = find_loss(self.kernels, loss[0], loss[1])
         else:
             self.own_loss, self.loss.code = own_loss, self.kernels.given_loss
-        self.seed, self.muon.rest_factor = seed, 1
+        self.seed, self.muon.rest_factor, self.generation = seed, 1, process_generation
         self.threads_asked, self.threads_available = threads_asked, threads_available
         self.with_blas = with_blas
         if with_blas:
@@ -204,7 +205,8 @@ cdef class Core:
     def views(self, which):
         """(weights [n_in][n_out], bias [n_out], what is beside them [rows][n_out]) of every layer: views of
         "parameters", or of the "gradient" that the last run kept."""
-        return layer_views({"parameters": self.parameters, "gradient": self.gradient}[which], self.layers, self.n_layers)
+        block = {"parameters": self.parameters, "gradient": self.gradient}[which]
+        return layer_views(block, self.layers, self.n_layers)
 
     def moment_views(self, int which):
         """The same of one of the optimizer's moments, counted from 0."""
@@ -276,14 +278,30 @@ cdef class Core:
             s.rows.offset = <const double *>address(self.offset)
             s.rows.scale = <const double *>address(self.scale)
 
+    def begin_reading(self):
+        """Nobody may change the network until `end_reading`; RuntimeError where someone does now."""
+        self._check_idle()
+        self.readers += 1
+
+    def end_reading(self):
+        self.readers -= 1
+
     def check_idle(self):
         """RuntimeError where another thread trains this network or predicts with it."""
         self._check_idle(True)
 
     cdef _check_idle(self, bint changes=False):
         """That nobody trains it; nor predicts, where the parameters are to change."""
+        if self.generation != process_generation:
+            self._follow_fork()
         if self.busy or changes and self.readers:
             raise in_use()
+
+    cdef _follow_fork(self):
+        """What used the network when this process was forked is a thread of the parent's, and not here."""
+        if self.changing:
+            raise forked()
+        self.busy, self.readers, self.generation = False, 0, process_generation
 
     cdef _start(self, Interrupt *interrupt, bint changes=False):
         """From here to _finish the training plan is taken, and the parameters too where the run `changes` them."""
@@ -389,6 +407,8 @@ cdef class Core:
     cdef _infer(self, Steps *s, bp_task task, x, y, sample_weights, out, bint linked, bint activated, int n_layers):
         cdef Interrupt interrupt
         cdef Plan plan
+        if self.generation != process_generation:
+            self._follow_fork()
         if self.changing:
             raise in_use()
         memset(&interrupt, 0, sizeof(Interrupt))
@@ -401,7 +421,7 @@ cdef class Core:
             s.n_layers = n_layers
             while s.chain[s.n_operations - 1].layer >= n_layers:
                 s.n_operations -= 1
-            _bare = None if activated else self._bare(s, n_layers - 1)
+            _bare = None if activated else bare_layers(s, self.kernels, n_layers - 1, False)
             # the plan may be that of a larger call
             s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.rows.count, s.rows.batch_size)))
             with nogil:
@@ -410,21 +430,6 @@ cdef class Core:
         finally:
             self.readers -= 1
             raise_seen(&interrupt)
-
-    cdef _bare(self, Steps *s, int first, bint learned=False):
-        """Give the run copies of the layers, of which those from `first` on leave z as it is; returns their memory.
-
-        What an activation learns is applied by an operation of its own, and still is where `learned`.
-        """
-        cdef int i
-        copies = zeros(self.n_layers * sizeof(Layer))
-        memcpy(address(copies), s.layers, self.n_layers * sizeof(Layer))
-        s.layers = <Layer *>address(copies)
-        for i in range(first, self.n_layers):
-            s.layers[i].after_product.code = s.layers[i].norm.activation.code = self.kernels.identity
-            if not learned:
-                s.layers[i].activation.code = self.kernels.identity
-        return copies
 
     cdef _take_arrays(self, Steps *s, Plan plan, x, y, sample_weights, order=None):
         """take_arrays; returns what has to stay alive for as long as the run takes."""
@@ -493,7 +498,7 @@ cdef class Core:
             s.inspection.mask = address(kept_mask) if kept_mask is not None else NULL
             for i in range(self.n_layers):
                 found.append(keep_layer(&s.inspection.layers[i], &s.layers[i], n_rows, self.dtype))
-            _bare = self._bare(&s, 0, learned=True)  # which holds their memory
+            _bare = bare_layers(&s, self.kernels, 0, True)  # which holds their memory
             for i in range(self.n_layers):
                 s.layers[i].derivative = s.layers[i].derivative_before = self.kernels.identity
             s.outcome.total_weight = total_weight

@@ -15,7 +15,7 @@ from backprop._core.dense cimport (
 )
 from backprop._core.kernels cimport (
     BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_optimizer, bp_progress, bp_raise, bp_targets, bp_team, round_up,
-    seconds, shuffle, stream,
+    seconds, shuffle, stream, team_size,
 )
 from backprop._core.updates cimport average_parameters, follow_update, update_kept
 
@@ -310,7 +310,7 @@ cdef void begin_own_steps(Steps *s, Run *run, const bp_optimizer *usual, double 
 
 cdef void own_run(Steps *s, bp_team *team, int thread, Run *run) noexcept nogil:
     run[0] = s.run
-    run.team, run.thread = team, thread
+    run.team, run.thread, run.n_threads = team, thread, team_size(team)
     run.scratch = s.buffers.scratch + thread * s.buffers.scratch_bytes
     if s.own_steps != NULL:
         run.own_steps = s.own_steps + thread * s.n_layers

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from backprop import storage
+from backprop import atomic, storage
 from backprop.cli.common import check_output, read_data, shortened, size_of, warn
 from backprop.cli.scoring import score_of_file
 from backprop.tabular.columns import ClassTarget, ValueTarget, present
@@ -31,7 +31,7 @@ def predict(options):
     if options.output is None:
         sys.stdout.write(text)
     else:
-        storage.write_atomically(options.output, text.encode())
+        atomic.write_atomically(options.output, text.encode())
     for note in shortened(notes):
         warn(note)
     if values is not None and present(values).any():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backprop import storage
+from backprop import atomic
 from backprop.datasets import load_digits
 from backprop.tabular.tables import Arrays, read
 
@@ -27,7 +27,7 @@ def shortened(notes, most=5):
 
 def check_output(option, output, *inputs):
     """That a file can be written, and is none of those that are read."""
-    storage.check_writable(output)
+    atomic.check_writable(output)
     for path in inputs:
         if os.path.exists(path) and os.path.exists(output) and os.path.samefile(path, output):
             raise ValueError(f"{option} {output} would overwrite what is read")

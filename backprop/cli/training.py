@@ -1,5 +1,6 @@
 """`backprop train`: a network is trained until rows held out say that it gets no better."""
 
+import io
 import sys
 import time
 from dataclasses import fields
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backprop import storage
+from backprop import atomic, storage
 from backprop.catalogue.losses import LOSSES, usual_loss
 from backprop.catalogue.optimizers import SHARED
 from backprop.catalogue.targets import CLASSES, NUMBERS
@@ -150,7 +151,10 @@ class _Run:
         """Draw, and say how long it took; lines for people."""
         history, epochs = self.network.history, self.network.epochs_trained
         if self.options.plot is not None:
-            history.plot().figure.savefig(self.options.plot)
+            drawn = io.BytesIO()
+            ending = Path(self.options.plot).suffix[1:].lower() or "png"
+            history.plot().figure.savefig(drawn, format=ending)
+            atomic.write_atomically(self.options.plot, drawn.getvalue())
         n_trained = (epochs - self.epochs_before) * len(self.problem.training)
         line = f"trained {count(epochs, 'epoch')} in {self.seconds:.2f} s"
         lines = [f"{line}, {n_trained / max(self.seconds, 1e-9):,.0f} samples per second"]

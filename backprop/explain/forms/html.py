@@ -14,12 +14,12 @@ import json
 import re
 from collections.abc import Iterable
 from importlib import resources
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backprop.atomic import write_atomically
 from backprop.validation import check_integer
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def write_page(
     opening = _opening(traces, weight, sample, epoch)
     introduction = "" if introduction is None else introduction
     text = page([trace.to_dict() for trace in traces], title, introduction, opening)
-    Path(path).write_text(text, encoding="utf-8")
+    write_atomically(path, text.encode())
 
 
 def _check_traces(traces):
