@@ -27,6 +27,7 @@ from backprop.training import prepare
 from backprop.validation import (
     MAX_COUNT,
     MAX_SIZE,
+    bad_label,
     check_dtype,
     check_flag,
     check_input_transform,
@@ -453,7 +454,8 @@ class Network(Stepwise, Keeping):
         bad = first_bad_parameter(self.layers)
         what = f"the loss became {loss}" if bad is None else f"{bad[0]} became {bad[1]}"
         rate = None if self.optimizer.minimizes else self.optimizer.learning_rate
-        return self._first_not_finite(X, y) or diverged(f"{what} in epoch {epoch}", rate)
+        found = self._first_not_finite(X, y) or bad_label(y, self.n_outputs)
+        return found or diverged(f"{what} in epoch {epoch}", rate)
 
     def predict(self, X: ArrayLike, logits: bool = False) -> NDArray[Any]:
         """Outputs for each row.

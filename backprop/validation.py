@@ -135,6 +135,8 @@ def check_dtype(dtype):
 def check_array(argument, values, instead=None):
     """An ndarray of a type that the core converts from, without a copy where it is one already.
 
+    float16 and the other byte order are converted whole.
+
     `instead`: what to do with text, where not `.astype`.
     """
     _check_no_mask(argument, values)
@@ -150,15 +152,14 @@ def check_array(argument, values, instead=None):
         raise
     except Exception as error:  # __array__ is the object's own, and may raise anything
         raise ValueError(f"{argument} cannot be made an array of numbers: {error}") from error
+    if array.dtype.char == "e":  # float16, of which the core knows nothing
+        array = array.astype("float32")
+    elif array.dtype.char in GATHERED_TYPES and not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.char not in GATHERED_TYPES:
         advice = f"float32, float64, bool or integers ({argument}.astype('float32'))"
         advice = instead if instead is not None and _is_text(array) else advice
         raise TypeError(f"{argument} has dtype {array.dtype}{_culprit(values)}: expected {advice}")
-    if not array.dtype.isnative:
-        raise TypeError(
-            f"{argument} has dtype {array.dtype}, of the other byte order: "
-            f"expected {argument}.astype('{array.dtype.newbyteorder('=')}')"
-        )
     return array
 
 
@@ -411,6 +412,12 @@ def check_input_transform(argument, values, n_inputs):
     if array.shape not in ((), (n_inputs,)):
         raise ValueError(f"{argument} has shape {array.shape}: expected a number or ({n_inputs},)")
     _check_finite(argument, array)
+    if argument == "input_scale" and not array.all():
+        place = tuple(int(at) for at in np.argwhere(array == 0)[0])
+        raise ValueError(
+            f"{_at(argument, place)} is 0: expected another number, since all of that input would "
+            "become 0; 1 leaves one that never varies as it is"
+        )
     return np.ascontiguousarray(np.broadcast_to(array, (n_inputs,)))
 
 
@@ -482,6 +489,18 @@ def first_bad_parameter(layers, owner="layers"):
             if place is not None:
                 return _at(f"{owner}[{i}].{name}", place), values[place]
     return None
+
+
+def bad_label(y, n_outputs):
+    """The ValueError of labels that became none while they were trained on; None where they are."""
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        return None
+    wrong = np.flatnonzero((y < 0) | (y >= n_outputs))
+    if not len(wrong):
+        return None
+    return ValueError(
+        f"y[{wrong[0]}] became {y[wrong[0]]} while it was trained on: expected 0 to {n_outputs - 1}"
+    )
 
 
 def diverged(what, learning_rate):

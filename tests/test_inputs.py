@@ -321,3 +321,32 @@ def test_batches_that_shrink_and_grow_again():
             np.testing.assert_array_equal(one.weights, other.weights)
             np.testing.assert_array_equal(one.bias, other.bias)
         np.testing.assert_array_equal(used.predict(X[:n]), fresh.predict(X[:n]))
+
+
+@pytest.mark.parametrize("kind", ["f2", ">f2", ">f4", ">f8", ">i2", ">u4"])
+def test_types_that_are_converted_whole(kind):
+    """float16, and the other byte order: the same numbers, and the user's array stays as it is."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 5)), rng.integers(0, 3, 50)
+    X = abs(10 * X).astype(kind)
+    before = X.copy()
+    native = X.astype({"f": "float64", "i": "int32", "u": "uint32"}[X.dtype.kind])
+    assert_same(everything(X, y, input_scale=0.01), everything(native, y, input_scale=0.01))
+    np.testing.assert_array_equal(X, before)
+    assert X.dtype == kind
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("label", [-1, 3, 2**31])
+def test_labels_that_become_none_while_they_are_trained_on(label, dtype):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 5)), rng.integers(0, 3, 50)
+    net = make(dtype=dtype)
+
+    def spoil(network, history):
+        y[7] = label
+
+    words = rf"y\[7\] became {label} while it was trained on: expected 0 to 2"
+    with pytest.raises(ValueError, match=words):
+        net.fit(X, y, epochs=5, callbacks=[spoil])
+    assert net.epochs_trained == 1
