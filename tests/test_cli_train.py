@@ -272,3 +272,32 @@ def test_no_loss_of_classes_is_left_out():
     assert [name for name, one in LOSSES.items() if one.target is CLASSES] == [
         "softmax_cross_entropy"
     ]
+
+
+# ---- terminals ----------------------------------------------------------------------------------
+
+RED, BELL, BACKWARDS = "\x1b[31m", "\a", "\u202e"
+
+
+def test_nothing_out_of_a_file_commands_a_terminal(run, tmp_path):
+    """Neither column names, nor labels, nor categories, nor what a message quotes."""
+    answers = f"no{BACKWARDS}", f"yes{BELL}"
+    rows = [[i % 7, f"{'ab'[i % 2]}{RED}", answers[i % 2]] for i in range(60)]
+    table = write_csv(tmp_path / "t.csv", [f"x{RED}", f"kind{BELL}", f"answer{RED}"], rows)
+    (tmp_path / "u.csv").write_text(f"x{RED},kind{BELL}\n3,c{RED}\n")
+    target = ("--target", f"answer{RED}")
+    shown = [
+        run("train", table, *target, "--epochs", 2),
+        run("info", "model.safetensors"),
+        run("explain", "model.safetensors", table),
+        run("explain", "model.safetensors", table, "--latex"),
+        run("predict", "model.safetensors", "u.csv", "--output", "p.csv"),
+        run("train", table, "--target", f"nothing{RED}", code=2),
+        run("train", f"no{RED}.csv", code=2),
+        run("train", table, *target, "--class-weight", f"maybe{BELL}=1", code=2),
+    ]
+    for printed in shown:
+        for text in printed:
+            assert not {*RED, BELL, BACKWARDS} & {c for c in text if not c.isprintable()}
+    assert "x\\x1b[31m" in shown[0].out
+    assert RED in (tmp_path / "p.csv").read_text()  # a file is data

@@ -39,7 +39,9 @@ def main(argv=None):
         print("backprop: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except (ValueError, OSError, ArithmeticError, MemoryError, ImportError) as error:
-        print(f"backprop: error: {_describe(error)}", file=sys.stderr)
+        from backprop.cli.common import warn
+
+        warn(f"error: {_describe(error)}")
         return 2
 
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from backprop import atomic, storage
-from backprop.cli.common import check_output, read_data, shortened, size_of, warn
+from backprop.cli.common import check_output, harmless, read_data, shortened, show, size_of, warn
 from backprop.cli.scoring import score_of_file
 from backprop.tabular.columns import ClassTarget, ValueTarget, present
 from backprop.tabular.preprocessing import Preprocessing
@@ -29,7 +29,7 @@ def predict(options):
     outputs = network.predict(X)
     text = _prediction_csv(preprocessing.target, outputs, options.probabilities)
     if options.output is None:
-        sys.stdout.write(text)
+        sys.stdout.write(harmless(text) if sys.stdout.isatty() else text)
     else:
         atomic.write_atomically(options.output, text.encode())
     for note in shortened(notes):
@@ -54,11 +54,11 @@ def explain(options):
     sample = None if options.sample is None else _place_of_sample(trace, options.sample)
     if options.html is not None:
         write_page(options.html, [trace], weight=weight, sample=sample)
-        print(f"page written to {options.html} ({size_of(options.html)})")
+        show(f"page written to {options.html} ({size_of(options.html)})")
     elif options.latex:
-        print(trace.to_latex(weight, sample or 0), end="")
+        show(trace.to_latex(weight, sample or 0).rstrip("\n"))
     else:
-        print(trace.to_text(weight, sample or 0).rstrip("\n"))
+        show(trace.to_text(weight, sample or 0).rstrip("\n"))
     return 0
 
 
@@ -126,14 +126,14 @@ def _number_of(text, most, what, names):
 def info(options):
     """`backprop info`: returns the exit code."""
     network, preprocessing = storage.load(options.model)
-    print(f"{options.model} ({size_of(options.model)})")
-    print(network.summary())
-    print(
+    show(f"{options.model} ({size_of(options.model)})")
+    show(network.summary())
+    show(
         f"trained   {count(network.epochs_trained, 'epoch')}, {count(network.steps, 'step')}, "
         f"seed {network.seed}"
     )
     for what, text in [] if preprocessing is None else preprocessing.describe():
-        print(f"{what:<9} {text}")
+        show(f"{what:<9} {text}")
     return 0
 
 
@@ -141,7 +141,7 @@ def config(options):
     """`backprop config`: returns the exit code."""
     from backprop import show_config
 
-    print(show_config())
+    show(show_config())
     return 0
 
 

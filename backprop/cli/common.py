@@ -33,9 +33,25 @@ def check_output(option, output, *inputs):
             raise ValueError(f"{option} {output} would overwrite what is read")
 
 
+def show(text, stream=None):
+    """Print lines; what in names out of files would command a terminal is escaped."""
+    print(harmless(text), file=sys.stdout if stream is None else stream, flush=True)
+
+
+def harmless(text):
+    """The text with all that does not print, but for the ends of lines, as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c == "\n" or c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character):
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def warn(message):
     """One line on standard error."""
-    print(f"backprop: {message}", file=sys.stderr)
+    show(f"backprop: {message}", sys.stderr)
 
 
 def shown_number(value):

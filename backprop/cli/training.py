@@ -12,7 +12,7 @@ from backprop import atomic, storage
 from backprop.catalogue.losses import LOSSES, usual_loss
 from backprop.catalogue.optimizers import SHARED
 from backprop.catalogue.targets import CLASSES, NUMBERS
-from backprop.cli.common import check_output, size_of, warn
+from backprop.cli.common import check_output, show, size_of, warn
 from backprop.cli.preparing import prepare
 from backprop.cli.scoring import InUnits, is_no_better, score
 from backprop.tabular.tables import count
@@ -31,9 +31,9 @@ _SMOOTHING = 0.1
 def train(options):
     """Returns the exit code."""
 
-    def say(text=""):
+    def say(text):
         if not options.quiet:
-            print(text, flush=True)
+            show(text)
 
     _check_files(options)
     problem = prepare(options)
