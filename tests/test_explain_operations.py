@@ -258,6 +258,7 @@ def test_the_words_of_the_text():
     text = str(network("prelu").explain(*batch()[:2]).gradient(1, "negative_slope", 2))
     assert text.startswith("α⁽²⁾₃ = ")
     assert " · r⁽²⁾₃ · ∂a⁽²⁾₃/∂α⁽²⁾₃\n" in text
+    assert "\n  ∂a⁽²⁾₃/∂α⁽²⁾₃ = min(z⁽²⁾₃, 0)\n" in text
 
 
 @EVERY
@@ -290,3 +291,38 @@ def test_the_symbols_of_what_is_learned_are_declared():
     for norm in NORMS.values():
         assert list(norm.written) == list(norm.learned)
     assert operations.specs("together")[0].written.keys() == {"scale", "shift", "negative_slope"}
+
+
+@pytest.mark.parametrize("case", ["noise", "layer norm", "batch norm", "together"])
+def test_float32(case):
+    """The trial, in float64, has the noise of the network that it is of."""
+    X, y, weight = batch()
+    trace = network(case, dtype="float32").explain(X, y, sample_weight=weight)
+    for place in places(trace):
+        weight = trace.gradient(*place)
+        assert weight.gradient == pytest.approx(weight.finite_difference, rel=1e-3, abs=1e-4)
+        assert weight.per_sample.sum() == pytest.approx(weight.gradient, rel=1e-3, abs=1e-4)
+
+
+@EVERY
+def test_the_latex_is_balanced(case):
+    trace = network(case).explain(*batch()[:2])
+    for place in [None, *places(trace)]:
+        tex = trace.to_latex(place)
+        assert tex.count("{") == tex.count("}")
+        assert len(re.findall(r"\\left(?!arrow)", tex)) == tex.count(r"\right")
+        tex = re.sub(r"\\begin\{cases\}.*?\\end\{cases\}", "", tex, flags=re.DOTALL)
+        for own in re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", tex, re.DOTALL):
+            assert all(row.count("&") == 1 for row in own.split(r"\\"))
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_silent_layer_with_a_straight_road_stops_nothing(residual):
+    layers = [bp.Dense(2), bp.Dense(2, "relu", residual=residual), bp.Dense(1)]
+    net = bp.Network(2, layers, dtype="float64", seed=0)
+    net.layers[1].bias = [-50.0, -50.0]
+    trace = net.explain([0.5, -1.0], 1.0)
+    assert (np.abs(trace.layers[0].gradient.weights).max() > 0) == residual
+    (found,) = (one for one in trace.diagnostics if one["kind"] == "silent")
+    assert ("by the straight road" in found["message"]) == residual
+    assert ("neither this layer nor those below" in found["message"]) != residual

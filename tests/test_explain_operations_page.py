@@ -1,10 +1,13 @@
 """The page of `explain`: layers with norms, noise, straight roads, learned slopes."""
 
+import numpy as np
 import pytest
 from explained import TABS
 from operations import CASES, batch, network
 from test_explain_page import check_chain
 from test_explain_page_answer import check_answer
+
+import backprop as bp
 
 EVERY = pytest.mark.parametrize("case", CASES)
 
@@ -157,3 +160,41 @@ def test_what_there_is_not_is_not_drawn(open_page):
     assert "Layer 2: no bias." in page.text()
     page.open_tab("batch")
     assert "weight from layer 1, unit 1 to layer 2, unit 3" in page.text()
+
+
+def test_a_wide_network_with_norms(open_page):
+    """Drawn as heat-maps: the unit's view is behind its button, and trials are still quick."""
+    layers = [bp.Dense(30, "prelu", norm="batch", use_bias=False), bp.Dense(30, residual=True)]
+    net = bp.Network(4, [*layers, bp.Dense(2)], dtype="float64", seed=0)
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    trace = net.explain(X, X[:, :2])
+    trace.__dict__["differences"] = None
+    page = open_page(trace, weight=(0, 3, 7), sample=5)
+    assert not page.all('[data-key="bias"]')
+    weight = trace.gradient(0, 3, 7, sample=5)
+    found = check_chain(page, weight)
+    assert found["difference"] == pytest.approx(weight.finite_difference, rel=1e-6, abs=1e-9)
+    assert found["sample-difference"] == pytest.approx(weight.sum, rel=1e-6, abs=1e-8)
+    page.find('[data-key="unit"]').click()
+    page.find('[data-key="learned scale"]').click()
+    check_chain(page, trace.gradient(0, "scale", 7, sample=5))
+    for tab in TABS:
+        page.open_tab(tab)
+
+
+@EVERY
+def test_the_quiz(open_page, case):
+    """First about what is chosen; it asks for every factor of one path, loss first."""
+    trace = network(case).explain(*batch()[:2])
+    page = open_page(trace, weight=(0, 1, 0), sample=3)
+    page.open_tab("quiz")
+    while not page.all("#panel .again.primary"):
+        for option in page.all("#panel .option"):
+            if option.get_attribute("aria-disabled") != "true":
+                option.click()
+                break
+    kinds = [chip.text.split(maxsplit=1)[1] for chip in page.all("#found .chip-kind")]
+    assert kinds[0] == "loss derivative"
+    assert kinds[-1] == "input"
+    page.find("#panel .again").click()
+    assert page.all("#panel .option")

@@ -4,7 +4,7 @@ import numpy as np
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.losses import ELEMENTWISE, MATRIX
-from backprop.explain import trial, update
+from backprop.explain import trial, update, writing
 from backprop.explain.forms.layer_text import (
     MOST_ROWS,
     backward_lines,
@@ -277,13 +277,12 @@ def weight_text(weight):
         symbols = " · ".join(factor.symbol for factor in path.factors)
         values = " · ".join(_signed(factor.value) for factor in path.factors)
         lines += [f"  {symbols}", f"    = {values} = {number(path.product)}"]
-    kinds = ", ".join(dict.fromkeys(f.kind for path in listed for f in path.factors))
-    lines.append(f"  (factors, in this order: {kinds})")
+    lines.append(_kinds_line(listed))
     if len(weight.paths) > 1:
         others = len(weight.paths) - len(listed)
         note = f" (with {others} smaller ones that are not listed)" if others else ""
         lines.append(f"  sum {number(weight.sum)}{note}")
-    lines += [*_matrix_lines(weight), *_batch_lines(weight)]
+    lines += [*_slope_lines(weight), *_matrix_lines(weight), *_batch_lines(weight)]
     lines += [
         f"∂C/∂{weight.symbol} = {number(weight.gradient)} in training",
         f"  central difference {number(weight.finite_difference)} "
@@ -292,6 +291,26 @@ def weight_text(weight):
     if reason := trial_reason(weight):
         lines.append(f"  {TRIAL_NOTES[reason]}")
     return "\n".join([*lines, *_weight_step(weight, trace)])
+
+
+def _kinds_line(paths):
+    """What their factors are: one order of kinds, where none of the paths has another."""
+    orders = [list(dict.fromkeys(factor.kind for factor in path.factors)) for path in paths]
+    longest = max(orders, key=len)
+    if any(order != [kind for kind in longest if kind in order] for order in orders):
+        kinds = ", ".join(dict.fromkeys(kind for order in orders for kind in order))
+        return f"  (kinds of factors: {kinds})"
+    return f"  (factors, in this order: {', '.join(longest)})"
+
+
+def _slope_lines(weight):
+    """Of what an activation learns: the formula of its last factor."""
+    if weight.learned is None or not weight.learned.quantity.startswith("a by "):
+        return []
+    layer = weight.trace.layers[weight.layer]
+    last = writing.symbol(weight.learned.quantity, weight.layer, (weight.unit,))
+    read = writing.symbol(layer.read_by_f, weight.layer, (weight.unit,))
+    return [f"  {last} = {weight.learned.slope.text({'z': read})}"]
 
 
 def _matrix_lines(weight):

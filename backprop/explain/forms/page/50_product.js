@@ -157,8 +157,11 @@ function questionOfProduct(trace, sample) {
 /** Of what is neither a weight nor a bias: what it is. */
 function learnedNote(trace, parameter) {
   if (!isLearned(parameter)) return null;
-  const { note } = trace.learnedAs(parameter);
-  return h("p", { class: "note" }, `It is ${note}.`);
+  const { note, slope, quantity } = trace.learnedAs(parameter);
+  const { layer, from, to } = parameter;
+  const read = () => readByFSymbol(layer, to);
+  const formulaOfSlope = quantity.startsWith("a by ") ? [" ", math(learnedInputSymbol(layer, from, to), "=", formulaElement(slope, read))] : [];
+  return h("p", { class: "note" }, `It is ${note}.`, formulaOfSlope);
 }
 
 /** Both derivatives above what a trial says: a column each, so that a phone has room for them. */
