@@ -42,6 +42,8 @@ def specs(case, sizes=SIZES):
 def network(case, kind=bp.Network, **options):
     """A few steps on, with parameters of which none is special."""
     options = {"dtype": "float64", "seed": 4, "optimizer": bp.SGD(0.1, 0.9), **options}
+    if case.startswith("together"):
+        options["input_dropout"] = 0.2
     net = kind(SIZES[0], specs(case), **options)
     rng = np.random.default_rng(6)
     for layer in net.layers:

@@ -41,7 +41,8 @@ class LayerTerm(NamedTuple):
     """What is added to a layer's outputs: the derivative passes it unchanged.
 
     ``name``: "noise" or "residual"; ``symbol``: without layer and unit; ``note``: what it is;
-    ``values`` (n, units); ``comes_last``: whether after the mask of dropout instead of before.
+    ``values`` (n, units); ``comes_last``: whether after the mask of dropout instead of before;
+    ``is_drawn``: whether by chance, anew in each step.
     """
 
     name: str
@@ -49,6 +50,7 @@ class LayerTerm(NamedTuple):
     note: str
     values: NDArray[Any]
     comes_last: bool = False
+    is_drawn: bool = False
 
 
 class LearnedTrace(NamedTuple):

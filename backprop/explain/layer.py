@@ -185,10 +185,12 @@ class LayerTrace:
         found = []
         if self.added_noise is not None:
             note = f"gaussian noise of deviation {writing.number(self.noise)}, in training alone"
-            found.append(LayerTerm("noise", writing.LETTERS["noise"], note, self.added_noise))
+            noise = LayerTerm("noise", writing.LETTERS["noise"], note, self.added_noise)
+            found.append(noise._replace(is_drawn=True))
         if self.passed_by is not None:
             note = "the layer’s inputs, which pass it by and are added last"
-            found.append(LayerTerm("residual", "x", note, self.passed_by, True))
+            residual = LayerTerm("residual", "x", note, self.passed_by)
+            found.append(residual._replace(comes_last=True))
         return found
 
     @property

@@ -147,7 +147,7 @@ class Trace:
     def predicts_otherwise(self) -> bool:
         """Whether predictions are made in another way than the outputs here."""
         return self.drops or any(
-            one.added_noise is not None or (one.norm and one.norm.entry.gathered)
+            any(term.is_drawn for term in one.terms) or (one.norm and one.norm.entry.gathered)
             for one in self.layers
         )
 

@@ -57,7 +57,7 @@ function scaled(trace, layer, sample, values) {
 /** What a layer hands on in one row, given what its activation reads, and its inputs. */
 function handedOnFrom(trace, l, row, values, inputs, move) {
   const layer = trace.layers[l];
-  const noise = layer.terms.find(({ comes_last: isLast }) => !isLast);
+  const noise = layer.terms.find(({ is_drawn: isDrawn }) => isDrawn);
   const a = activated(layer, row, values, move).map((value, unit) => value + (noise ? noise.values.at(row, unit) : 0));
   const out = scaled(trace, l, row, a);
   return layer.residual ? out.map((value, unit) => value + inputs[unit]) : out;

@@ -34,8 +34,8 @@ function wayText(trace, parameter, { way }) {
 function chainFormula(trace, parameter) {
   const { sums, product } = chainSymbols(trace, parameter);
   const isOnePart = trace.mixesSamples && trace.samples.count > 1; // of the derivative of the cost
-  const [before, after] = isOnePart ? [["…", "+"], ["+", "…"]] : [[], []];
-  return formula(partial(derived(), parameterSymbol(parameter)), "=", ...before, ...sums, ...product, ...after);
+  const [others, more] = isOnePart ? [["…", "+"], ["+", "…"]] : [[], []];
+  return formula(partial(derived(), parameterSymbol(parameter)), "=", ...others, ...sums, ...product, ...more);
 }
 
 function pathsIntroduction(chain) {
@@ -142,7 +142,7 @@ function missingTrialNote(trace, batch) {
 
 /** What a trial keeps of the step's chance. */
 function sameAgain(trace) {
-  const hasNoise = trace.layers.some(({ terms }) => terms.some(({ name }) => name === "noise"));
+  const hasNoise = trace.layers.some(({ terms }) => terms.some(({ is_drawn: isDrawn }) => isDrawn));
   const kept = [trace.drops && "the same units dropped", hasNoise && "the same noise"].filter(Boolean);
   return kept.length ? `with ${kept.join(" and ")} and ` : "";
 }
