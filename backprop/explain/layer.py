@@ -50,14 +50,15 @@ class LayerTrace:
         As they were; bias is None where the layer has none.
     beside : dict
         {name: array (n_out,)} of what the layer learns beside these, as it was.
+    written : dict
+        {name: how people write it} of the same, as the catalogue has it.
     z, a : arrays (n, n_out)
         Pre-activation z = x W + b, and activation a = f(z), or a = f(y) where there is a norm.
     derivative : array (n, n_out)
         f'(z), or f'(y).
     da, dz : arrays (n, n_out) of float64
         ∂ℓ/∂a and ∂ℓ/∂z of each sample's own loss ℓ, whatever the sample weighs; in a network that
-        mixes samples, ∂C/∂a and ∂C/∂z of the batch's cost. da is by what the layer hands on: where
-        it drops, ã = mask · a.
+        mixes samples, ∂C/∂a and ∂C/∂z of the batch's cost. da is by what the layer hands on.
     norm : NormTrace or None
         What lies between z and f, where there is a norm.
     gradient : Gradient

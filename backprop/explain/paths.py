@@ -202,7 +202,7 @@ class WeightGradient:
         that and the input.
         """
         if self._gathered():
-            return [self._by("dz", BEYOND, self.layer, self.unit), *self._input()]
+            return [self._beyond(self.layer, self.unit), *self._input()]
         kind = LOSS if self.layer + 1 == len(self.trace.layers) else BEYOND
         return [self._back(kind, self.layer, self.unit), *self._own_factors()]
 
@@ -274,7 +274,7 @@ class WeightGradient:
             beyond = self._back(BEYOND, above, self.unit)
             yield (self.unit, self.unit), [beyond, self._straight(above, self.unit)]
         for other in range(self.trace.layers[above].n_out):
-            beyond = self._by("dz", BEYOND, above, other)
+            beyond = self._beyond(above, other)
             yield (self.unit, other), [beyond, self._weight(above, self.unit, other)]
 
     def _gathered(self):
@@ -321,10 +321,10 @@ class WeightGradient:
         value = float(own.da[self.sample, unit])
         return Factor(kind, f"d{own.out_quantity}", layer, (unit,), value, self.trace.of)
 
-    def _by(self, quantity, kind, layer, unit):
+    def _beyond(self, layer, unit):
         """The derivative by a unit's z."""
         value = float(self.trace.layers[layer].dz[self.sample, unit])
-        return Factor(kind, quantity, layer, (unit,), value, self.trace.of)
+        return Factor(BEYOND, "dz", layer, (unit,), value, self.trace.of)
 
     def _weight(self, layer, source, unit):
         """From a unit's z back to the output of a unit before it."""

@@ -140,6 +140,9 @@ function missingTrialNote(trace, batch) {
   return batch.difference === null ? note(`A trial of the cost would take this page long: ${elsewhere}`) : null;
 }
 
+/** How one sample's part is tried where a norm mixes the samples. */
+const PART_ALONE = " For the sample’s part it is moved where this sample uses it, and nowhere else; what changes is the cost.";
+
 /** What a trial keeps of the step's chance. */
 function sameAgain(trace) {
   const hasNoise = trace.layers.some(({ terms }) => terms.some(({ is_drawn: isDrawn }) => isDrawn));
@@ -182,7 +185,7 @@ function checkElement(trace, parameter) {
   ];
   return [
     h("h3", null, "Settled by trial"),
-    h("p", { class: "note" }, `The number is moved a little each way, and the network worked out again in float64, ${sameAgain(trace)}without any derivative: this is how fast the loss really changes. A product that lacks a factor would not agree.${trace.mixesSamples ? " For the sample’s part it is moved where this sample uses it, and nowhere else; what changes is the cost." : ""}`),
+    h("p", { class: "note" }, `The number is moved a little each way, and the network worked out again in float64, ${sameAgain(trace)}without any derivative: this is how fast the loss really changes. A product that lacks a factor would not agree.`, trace.mixesSamples ? PART_ALONE : null),
     table("Each derivative, as training has it, beside its central difference", headings, rows),
     trialNotes(own, batch),
     missingTrialNote(trace, batch),

@@ -39,6 +39,15 @@ function biasTerm(layer, unit) {
   return state.trace.layers[layer].bias ? ["+", indexed("b", layer, unit)] : [];
 }
 
+/** The derivative by what a unit hands on, of those of the next layer: through its weights, and by its straight road. */
+function passedBackFormula(layer, unit, above) {
+  const byZ = inKind("group", partial(derived(), indexed("z", layer + 1, above)));
+  const weight = inKind("weight", indexed("w", layer + 1, unit, above));
+  const { residual } = state.trace.layers[layer + 1];
+  const straight = residual ? ["+", inKind("group", partial(derived(), handedOnSymbol(layer + 1, unit)))] : [];
+  return formula(partial(derived(), handedOnSymbol(layer, unit)), "=", sumOver(above), byZ, "·", weight, ...straight);
+}
+
 /** da of a hidden unit: what each unit of the next layer passes back. */
 function passedBack(trace, layer, unit, sample) {
   const next = trace.layers[layer + 1];
@@ -48,16 +57,14 @@ function passedBack(trace, layer, unit, sample) {
     const open = button(`to ${to}`, trace.unitName(layer + 1, to), () => select({ kind: "unit", layer: layer + 1, unit: to }), { class: "link" });
     return { value: dz * weight, cells: [open, number(dz, "group"), number(weight, "weight"), number(dz * weight)] };
   });
-  const straight = [];
   if (next.residual) {
     const da = next.da.at(sample, unit);
-    straight.push("+", inKind("group", partial(derived(), handedOnSymbol(layer + 1, unit))));
     terms.push({ value: da, cells: ["the straight road", number(da, "group"), number(1, "straight"), number(da)] });
   }
   return [
-    formula(partial(derived(), handedOnSymbol(layer, unit)), "=", sumOver("k"), inKind("group", partial(derived(), indexed("z", layer + 1, "k"))), "·", inKind("weight", indexed("w", layer + 1, unit, "k")), ...straight),
+    passedBackFormula(layer, unit, "k"),
     termsTable("What the next layer passes back", ["through", `its ∂${derivedLetter()}/∂z`, "weight", "product"], terms),
-    straight.length ? h("p", { class: "note" }, "The next layer adds its inputs to its outputs: by that road the derivative comes back as it is.") : null,
+    next.residual ? h("p", { class: "note" }, "The next layer adds its inputs to its outputs: by that road the derivative comes back as it is.") : null,
   ];
 }
 

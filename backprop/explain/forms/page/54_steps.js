@@ -195,7 +195,7 @@ function backwardSteps(layer) {
       title: `Back: from ${own().name} to ${before().name}`,
       lit: { kind: "parameter", layer },
       body: () => [
-        formula(partial(derived(), handedOnSymbol(layer - 1, "i")), "=", sumOver("j"), inKind("group", partial(derived(), indexed("z", layer, "j"))), "·", inKind("weight", indexed("w", layer, "i", "j")), ...(own().residual ? ["+", inKind("group", partial(derived(), handedOnSymbol(layer, "i")))] : [])),
+        passedBackFormula(layer - 1, "i", "j"),
         h("p", null, "Through the weights upstream, each unit gets its share of the blame: a sum, as it reaches the loss on every path."),
         own().residual ? h("p", null, `And by the straight road: ${own().name} adds its inputs to its outputs, so that the derivative by these comes back as it is.`) : null,
         unitTable("Derivatives by what is handed on", layer - 1, [outputDerivative(layer - 1)], (unit) => [{ value: before().da.at(state.sample, unit) }]),
