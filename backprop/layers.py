@@ -177,6 +177,17 @@ class Dense(records.Hinted):
         return found
 
     @property
+    def written(self) -> dict[str, records.Learned]:
+        """{name: how people write it} of the same."""
+        found = {} if self.norm is None else dict(self.norm_function.written)
+        return {**found, **self.function.written}
+
+    @property
+    def predicts_otherwise(self) -> bool:
+        """Whether predictions are made in another way than a training step's outputs."""
+        return self.dropout > 0 or self.noise > 0 or bool(self.gathered)
+
+    @property
     def gathered(self) -> dict[str, float]:
         """{name: what it starts at} of what training gathers for predictions."""
         return {} if self.norm is None else self.norm_function.gathered

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 # Rows that `loss_and_gradients` takes at a time: their activations, not the whole set's, are in
 # memory.
 GRADIENT_ROWS = 4096
-# What a layer may have that `explain` has no words for.
-NOT_SHOWN = ("norm", "noise", "residual")
 
 
 class Passage(NamedTuple):
@@ -38,10 +36,12 @@ class Passage(NamedTuple):
 
     ``x`` (n, n_inputs): after offset and scale; ``input_mask``: what dropout multiplies it with, or
     None; ``losses`` (n,): of each sample, whatever it weighs; ``layers``: of each a dict of "z",
-    "a", "derivative", "da" and "dz" (n, units), the last two of each sample's own loss; of a layer
-    that drops also "mask", and "da" is by a times the mask; of a norm also "n", "y" and "dy";
-    ``gradients``: of the cost, a Gradient for each layer. What is dropped is what the next step
-    drops.
+    "a", "derivative", "da" and "dz" (n, units), the last two of each sample's own loss, or of the
+    batch's cost where a norm mixes samples; of a layer that adds noise also "noise", of one
+    that drops "mask"; "out" where a is not what it hands on: "da" is by that; of a norm also "n",
+    "y" and "dy"; ``gradients``: of the cost, a Gradient for each layer; ``loss_slopes``
+    (n, n_outputs): of each sample's own loss by the outputs. What is drawn is what the next step
+    draws.
     """
 
     x: NDArray[Any]
@@ -49,6 +49,7 @@ class Passage(NamedTuple):
     losses: NDArray[Any]
     layers: list[dict[str, NDArray[Any]]]
     gradients: list[Gradient]
+    loss_slopes: NDArray[Any]
 
 
 class Stepwise(Hinted, Guarded):
@@ -160,7 +161,11 @@ class Stepwise(Hinted, Guarded):
             raise self._not_finite(X, y) from None
         gradients = self._kept_gradients()
         # of each sample alone: what a weight of 0 has multiplied cannot be had back by division
-        return Passage(*self._core.inspect(X, y, None, 1.0), gradients)
+        x, input_mask, losses, layers = self._core.inspect(X, y, None, 1.0)
+        slopes = layers[-1]["da"]
+        if self._mixes_samples():  # which leaves no derivative by a z to one sample's loss alone
+            *_, layers = self._core.inspect(X, y, sample_weight, float(weight))
+        return Passage(x, input_mask, losses, layers, gradients, slopes)
 
     def explain(
         self,
@@ -191,8 +196,7 @@ class Stepwise(Hinted, Guarded):
         Raises
         ------
         ValueError
-            Naming the argument; and for layers with a norm, noise or a residual connection, that
-            have no bias, are frozen or have a rate of their own: which traces do not show yet.
+            Naming the argument; and for an optimizer whose steps are not of each number alone.
         """
         from backprop.explain import trace
 
@@ -202,14 +206,6 @@ class Stepwise(Hinted, Guarded):
                 f"explain with {self.optimizer!r}: expected an optimizer that makes a step of each "
                 "number alone"
             )
-        for i, layer in enumerate(self.layers):
-            hidden = [name for name in NOT_SHOWN if getattr(layer.spec, name)]
-            hidden += [*layer.spec.remarks, *layer.spec.learned]
-            if hidden:
-                raise ValueError(
-                    f"explain does not show yet what layers[{i}] has: {', '.join(hidden)}; "
-                    f"expected layers without {', '.join(NOT_SHOWN)}, with a bias, trained as all"
-                )
         return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
     def hidden(self, X: ArrayLike, layer: int) -> NDArray[Any]:

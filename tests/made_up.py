@@ -58,7 +58,10 @@ def _stepped_layer(optimizer, trace, layer):
         after[part] = moments
         steps.append(new - w)
     pairs = [
-        dict(zip(optimizer.moments, zip(at[0], at[1], strict=True), strict=True))
+        {
+            name: Gradient(*both)
+            for name, both in zip(optimizer.moments, zip(at[0], at[1], strict=True), strict=True)
+        }
         for at in (before, after)
     ]
     return replace(layer, step=Gradient(*steps), moments=pairs[0], moments_after=pairs[1])

@@ -8,8 +8,8 @@ In each file, in order and in one temporary directory:
   prints. Commands other than `backprop` are left to .ci/run.
 
 Numbers are compared to the digits shown; by 2 % on processors without multiply-add, which round
-differently. `…` stands for anything, on a line of its own for any lines; times and speeds are not
-compared.
+differently. `…` stands for anything, on a line of its own for any lines; times, speeds and
+file sizes are not compared.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTS = re.compile(r"^ *print\(.*\) +# (.*)$")
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
-SPEED = re.compile(r"in [\d.]+ s, [\d,]+ samples per second")
+SPEED = re.compile(r"in [\d.]+ s, [\d,]+ samples per second|\([\d.]+ [kM]B\)")
 LINK = re.compile(r"\]\(([^)#:]*)(#[^)]*)?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 

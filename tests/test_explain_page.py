@@ -34,8 +34,9 @@ def linear(symbol):
 
     text = re.sub(r"⁽([⁰¹²³⁴⁵⁶⁷⁸⁹]+)⁾([₀₁₂₃₄₅₆₇₈₉,]*)", index, symbol)
     text = re.sub(r"x([₀₁₂₃₄₅₆₇₈₉]+)", lambda match: f"x_{match[1].translate(LOWERED)}", text)
-    text = text.replace("ã", "a~")  # as an accent is read
-    return re.sub(r"^∂ℓ/∂(.*)$", r"(∂ℓ)/(∂\1)", text)
+    text = text.replace("ã", "a~").replace(" ", "")  # as an accent is read
+    name = r"(\w~?(?:_[\d,]+)?(?:\^\(\d+\))?)"
+    return re.sub(rf"∂{name}/∂{name}", r"(∂\1)/(∂\2)", text)
 
 
 def shown_value(formula):

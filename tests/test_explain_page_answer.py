@@ -15,15 +15,27 @@ MARKS = {
     "◆": "loss derivative",
     "◐": "dropout mask",
     "●": "activation derivative",
+    "◧": "norm scale",
+    "◔": "through the mean",
+    "◕": "through the deviation",
+    "◨": "norm deviation",
     "▲": "upstream weight",
+    "△": "straight road",
     "■": "input",
     "◇": "sum of the paths beyond",
 }
 
 
+def followed(paths):
+    """Those that lead to the loss unit by unit: not what a norm's mean and deviation gather."""
+    return [
+        path for path in paths if not any(f.kind.startswith("through the") for f in path.factors)
+    ]
+
+
 def check_answer(page, weight):
     """The largest path's factors with their marks, its product, the sum, the gradient."""
-    path = max(weight.paths, key=lambda path: abs(path.product))
+    path = max(followed(weight.paths), key=lambda path: abs(path.product))
     *found, product = page.values(".answer-product")
     assert found == [factor.value for factor in path.factors]
     assert product == pytest.approx(path.product, rel=1e-12)

@@ -1,12 +1,13 @@
 """How the page of `explain` looks: on a phone, in light and dark, with and without motion."""
 
 import numpy as np
+import operations
 import pytest
 from explained import TABS, network
 
 import backprop as bp
 
-NETWORKS = ("2-2-1", "3-4-3-2", "64-32-10", "784-256-10")
+NETWORKS = ("2-2-1", "3-4-3-2", "64-32-10", "784-256-10", "all of a layer")
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,8 @@ def networks(trace, deep, wide):
     digits = bp.Network(
         64, [bp.Dense(32, "relu"), bp.Dense(10)], loss="softmax_cross_entropy", seed=0
     ).explain(np.random.default_rng(0).uniform(size=(40, 64)), np.arange(40) % 10)
-    return dict(zip(NETWORKS, (trace, deep, digits, wide), strict=True))
+    everything = operations.network("together").explain(*operations.batch()[:2])
+    return dict(zip(NETWORKS, (trace, deep, digits, wide, everything), strict=True))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -120,9 +122,10 @@ return [...document.body.querySelectorAll("*:not(script)")]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast_in_every_view(open_page, trace, scheme):
+@pytest.mark.parametrize("name", ["2-2-1", "all of a layer"])
+def test_contrast_in_every_view(open_page, networks, name, scheme):
     """Of every text to what lies behind it: WCAG 2.1, 4.5 to 1."""
-    page = open_page(trace, scheme=scheme, introduction="One, two.")
+    page = open_page(networks[name], scheme=scheme, introduction="One, two.")
     for tab in TABS:
         texts = page.run(TEXTS, tab)
         assert len(texts) > 40

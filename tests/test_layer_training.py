@@ -311,15 +311,6 @@ def test_a_summary_says_what_is_unusual():
 
 
 @pytest.mark.parametrize(
-    "options", [{"use_bias": False}, {"trainable": False}, {"learning_rate_factor": 0.5}]
-)
-def test_explain_says_that_it_does_not_show_them(options):
-    net = bp.Network(13, [bp.Dense(3, **options)], "softmax_cross_entropy")
-    with pytest.raises(ValueError, match=r"explain does not show yet what layers\[0\] has"):
-        net.explain(X[:3], Y[:3])
-
-
-@pytest.mark.parametrize(
     ("given", "error", "words"),
     [
         ({"use_bias": 1}, TypeError, "use_bias=1: expected True or False"),

@@ -339,39 +339,34 @@ def test_what_is_wrong_is_named(given, message):
         bp.Dense(3, **given)
 
 
-@pytest.mark.parametrize("given", [{"norm": "layer"}, {"noise": 0.1}, {"residual": True}])
-def test_explain_says_what_it_does_not_show(given):
-    (name,) = given
-    with pytest.raises(ValueError, match=rf"does not show yet what layers\[0\] has: {name}"):
-        network(specs=layers("tanh", **given)).explain(X[:3], Y[:3])
-    with pytest.raises(ValueError, match="has: negative_slope"):
-        network(specs=layers("prelu")).explain(X[:3], Y[:3])
-
-
 @EVERY
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "prelu"])
 def test_what_inspect_keeps_makes_the_gradients(operation, activation):
+    """Of the mean of the samples' losses; where samples are mixed, da and dz are that mean's."""
     net = network(specs=layers(activation, **OPERATIONS[operation]))
     passage = net.inspect(X, Y)
-    x = passage.x
+    x, n = passage.x, len(X)
+    if any(layer.spec.gathered for layer in net.layers):
+        np.testing.assert_allclose(passage.layers[-1]["da"] * n, passage.loss_slopes, atol=1e-14)
+        n = 1
     for layer, kept, gradient in zip(net.layers, passage.layers, passage.gradients, strict=True):
-        np.testing.assert_allclose(x.T @ kept["dz"] / len(X), gradient.weights, atol=1e-14)
+        np.testing.assert_allclose(x.T @ kept["dz"] / n, gradient.weights, atol=1e-14)
         before_norm = kept["dy" if layer.spec.norm else "dz"]
         product = kept["da"] * kept.get("mask", 1) * kept["derivative"]
         np.testing.assert_allclose(product, before_norm, atol=1e-14)
         if layer.spec.norm:
             learned = gradient.parameters
             np.testing.assert_allclose(
-                (kept["dy"] * kept["n"]).mean(axis=0), learned["scale"], atol=1e-14
+                (kept["dy"] * kept["n"]).sum(axis=0) / n, learned["scale"], atol=1e-14
             )
             y = kept["n"] * layer.parameters["scale"] + layer.parameters["shift"]
             np.testing.assert_allclose(kept["y"], y, atol=1e-14)
         noise = reference_random.stream(reference_random.stream(3, reference_random.NOISE, 0), 0, 0)
         if layer is net.layers[0]:
-            out = kept["a"] + layer.spec.noise * reference_random.normal_noise(
-                noise, *kept["a"].shape
-            )
-            out = out * kept.get("mask", 1)
+            added = layer.spec.noise * reference_random.normal_noise(noise, *kept["a"].shape)
+            np.testing.assert_allclose(kept.get("noise", 0 * added), added, atol=1e-14)
+            out = (kept["a"] + added) * kept.get("mask", 1)
             x = out + x if layer.spec.residual else out
+            np.testing.assert_allclose(kept.get("out", kept["a"]), x, atol=1e-14)
         else:
             break

@@ -2,11 +2,12 @@
 import numpy as np
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from backprop._core.dense cimport NORM, OTHER, PRODUCT, Layer, Operation, Run, kept_of
 from backprop._core.dropout cimport input_factors, output_factors
 from backprop._core.kernels cimport bp_kernels, bp_team
+from backprop._core.noise cimport output_noise
 from backprop._core.plan cimport address, zeros
 from backprop._core.steps cimport Kept, Steps, check_inputs, check_targets, gather, loss, own_run, set_count
 
@@ -14,12 +15,16 @@ from backprop._core.steps cimport Kept, Steps, check_inputs, check_targets, gath
 cdef keep_layer(Kept *kept, const Layer *layer, n_rows, dtype):
     """Arrays for what `inspect` keeps of a layer."""
     names = ["z", "a", "derivative", "da", "dz"]
-    names += ["mask"] * (layer.dropout > 0) + ["n", "y", "dy"] * layer.norm.is_there
+    changed = layer.dropout > 0 or layer.noise > 0 or layer.residual
+    names += ["noise"] * (layer.noise > 0) + ["mask"] * (layer.dropout > 0) + ["out"] * changed
+    names += ["n", "y", "dy"] * layer.norm.is_there
     arrays = {name: np.empty((n_rows, layer.n_out), dtype) for name in names}
     kept.activation = layer.norm.activation if layer.norm.is_there else layer.after_product
     kept.z, kept.a, kept.slope = address(arrays["z"]), address(arrays["a"]), address(arrays["derivative"])
     kept.da, kept.dz = address(arrays["da"]), address(arrays["dz"])
+    kept.noise = address(arrays["noise"]) if layer.noise > 0 else NULL
     kept.mask = address(arrays["mask"]) if layer.dropout > 0 else NULL
+    kept.out = address(arrays["out"]) if changed else NULL
     if layer.norm.is_there:
         kept.n, kept.y, kept.dy = address(arrays["n"]), address(arrays["y"]), address(arrays["dy"])
     return arrays
@@ -66,10 +71,22 @@ cdef void inspect_forward(Steps *s, Run *run, int which) noexcept nogil:
         keep(run, layer.a_out, layer.n_out, kept.y)
     if operation.applies_f:
         inspect_activation(operation, layer, kept, run)
-    if operation.ends_layer and kept.mask != NULL:
+    if operation.ends_layer:
+        inspect_outputs(layer, kept, run)
+
+
+cdef void inspect_outputs(const Layer *layer, const Kept *kept, Run *run) noexcept nogil:
+    """What was done to a, in the room that the way back has not written yet; and what the layer hands on."""
+    if kept.noise != NULL:
+        memset(layer.dz, 0, layer.n_out * run.ld * run.itemsize)
+        output_noise(layer, run, layer.dz)
+        keep(run, layer.dz, layer.n_out, kept.noise)
+    if kept.mask != NULL:
         fill_with_ones(run, layer.dz, layer.n_out, layer.a_out)
         output_factors(layer, run, layer.dz)
         keep(run, layer.dz, layer.n_out, kept.mask)
+    if kept.out != NULL:
+        keep(run, layer.a_out, layer.n_out, kept.out)
 
 
 cdef void inspect_activation(const Operation *operation, const Layer *layer, const Kept *kept,

@@ -476,8 +476,9 @@ cdef class Core:
         """`differentiate`, and copies of all that passes through: (x, mask, losses, layers).
 
         x (n, n_in) after offset and scale, and what dropout multiplies it with, or None; losses (n,), each times its
-        weight; for each layer a dict of "z", "a", "derivative", "da", "dz" (n, n_out), the last two of the cost; "mask"
-        where it drops: "da" is then of a times the mask; of a norm "n", "y" and "dy".
+        weight; for each layer a dict of "z", "a", "derivative", "da", "dz" (n, n_out), the last two of the cost. Where
+        noise is added "noise", where it drops "mask"; "out" where what it hands on is not a: "da" is by that. Of a norm
+        "n", "y" and "dy".
         """
         cdef Steps s
         cdef Interrupt interrupt

@@ -22,9 +22,14 @@ cdef Operation add_noise(int layer) noexcept:
 
 
 cdef void noise_forward(const Layer *layer, Run *run) noexcept nogil:
+    output_noise(layer, run, layer.a_out)
+
+
+cdef void output_noise(const Layer *layer, Run *run, char *values) noexcept nogil:
+    """values [n_out][ld], and the noise of the layer's outputs added to them."""
     cdef uint64_t state = stream(stream(run.seed, FOR_NOISE, layer.index), <uint64_t>run.drawn_at,
                                  <uint64_t>run.part)
     cdef int64_t first, last
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
-    run.kernels.add_noise(state, layer.noise, layer.a_out, run.ld, layer.n_out, first, last)
+    run.kernels.add_noise(state, layer.noise, values, run.ld, layer.n_out, first, last)
     spend(run, 20 * layer.n_out * (last - first))

@@ -67,7 +67,9 @@ cdef struct Kept:               # by `inspect`, of one layer; arrays are [n_rows
     char *y                     # what f is applied to
     char *a
     char *slope
+    char *noise                 # or NULL where none is added
     char *mask                  # or NULL where nothing is dropped
+    char *out                   # what the layer hands on, or NULL where that is a
     char *da                    # of what the layer hands on
     char *dy                    # of a norm, or NULL
     char *dz

@@ -79,7 +79,7 @@ cdef bint within(const real *labels, int64_t first, int64_t last, int64_t n_clas
 
 
 cdef void check_labels(Steps *s, Run *run) noexcept nogil:
-    """That they are classes: somebody may write to the user's array meanwhile, and a class that there is not costs 0."""
+    """That they are classes: the user's array may be written to meanwhile, and a class that there is not costs 0."""
     cdef int64_t first, last, n_classes = s.layers[s.n_layers - 1].n_out
     cdef bint are_classes
     if not s.rows.y_is_labels:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop.catalogue.formula import Formula
-from backprop.catalogue.records import Entry, Parameter, table_of
+from backprop.catalogue.records import Entry, Learned, Parameter, table_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +48,8 @@ class Activation(Entry):
         The parameter that each unit trains, from the value that the entry has.
     by_parameter : callable or None
         The derivative of a by that parameter: (z) -> array.
+    parameter_form : Learned or None
+        How people write that parameter.
     scikit_learn : str or None
         What scikit-learn calls it, all of whose slopes a alone gives: ``derivative(None, a)``.
     parameters : tuple of Parameter
@@ -69,9 +71,15 @@ class Activation(Entry):
     overflows_above: float | None = None
     learned: str | None = None
     by_parameter: Callable[..., np.ndarray] | None = None
+    parameter_form: Learned | None = None
     scikit_learn: str | None = None
     parameters: tuple[Parameter, ...] = ()
     values: tuple[float, ...] = ()
+
+    @property
+    def written(self) -> dict[str, Learned]:
+        """{name: how people write it} of the parameter that each unit trains."""
+        return {} if self.learned is None else {self.learned: self.parameter_form}
 
     @property
     def is_identity(self) -> bool:
@@ -314,6 +322,7 @@ ACTIVATIONS = table_of(
         kinks=(0.0,),
         learned="negative_slope",
         by_parameter=lambda z: np.minimum(z, 0),
+        parameter_form=Learned("alpha", Formula("min(z, 0)"), "the unit's slope below 0"),
         parameters=(Parameter("negative_slope", 0.25, "what each unit's slope below 0 starts at"),),
     ),
     Activation(

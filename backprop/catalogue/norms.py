@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from backprop.catalogue.formula import Formula
-from backprop.catalogue.records import Entry, Parameter, find, table_of
+from backprop.catalogue.records import Entry, Learned, Parameter, find, table_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +45,13 @@ class Norm(Entry):
     # what each unit learns, with what it starts at
     learned: ClassVar[dict[str, float]] = {"scale": 1.0, "shift": 0.0}
     normalised: ClassVar[Formula] = Formula("(z - mean) / sqrt(variance + epsilon)")  # n
-    formula: ClassVar[Formula] = Formula("scale * n + shift")
+    formula: ClassVar[Formula] = Formula("scale * n + shift")  # y
+    written: ClassVar[dict[str, Learned]] = {
+        "scale": Learned("gamma", Formula("n"), "the scale of the norm"),
+        "shift": Learned("beta", Formula("1"), "the shift of the norm"),
+    }
+    # dz; g is the derivative by n, and both means are taken over what those of z are
+    slope: ClassVar[Formula] = Formula("(g - mean - n * mean_product) / deviation")
 
     @property
     def gathered(self) -> dict[str, float]:
@@ -61,6 +67,11 @@ class Norm(Entry):
     def axis(self) -> int:
         """Of z [n][units], the one that mean and variance are taken over."""
         return 0 if self.is_over_samples else 1
+
+    @property
+    def over(self) -> str:
+        """What mean and variance are taken over, in words."""
+        return "the samples of the batch" if self.is_over_samples else "the units of the layer"
 
     def statistics(self, z):
         """(mean, variance), with a length of 1 along ``axis``."""
@@ -80,9 +91,13 @@ class Norm(Entry):
         dz = (g - mean of g - n · mean of (g · n)) / deviation.
         """
         g = dy * scale
+        by_mean, by_deviation = self.passed_on(g, n)
+        return (g + by_mean + by_deviation) / deviation, (dy * n).sum(axis=0), dy.sum(axis=0)
+
+    def passed_on(self, g, n):
+        """(-mean of g, -n · mean of (g · n)): what mean and deviation pass on of g, by n."""
         mean = g.mean(axis=self.axis, keepdims=True)
-        mean_product = (g * n).mean(axis=self.axis, keepdims=True)
-        return (g - mean - n * mean_product) / deviation, (dy * n).sum(axis=0), dy.sum(axis=0)
+        return np.broadcast_to(-mean, g.shape), -n * (g * n).mean(axis=self.axis, keepdims=True)
 
     def follow(self, gathered, statistics, count):
         """One step of what is gathered, in place, towards a batch's statistics.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, dataclass, fields, replace
 from itertools import pairwise
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
+from backprop.catalogue.formula import Formula
 from backprop.validation import check_flag, check_real, name_hint
 
 TAKES_ANY_KEYWORD = 0x08  # CO_VARKEYWORDS of a function's code
@@ -71,6 +72,18 @@ def shown(value):
     if isinstance(value, tuple):
         return f"({', '.join(map(shown, value))}{',' * (len(value) == 1)})"
     return str(value) if isinstance(value, bool) else f"{value:g}"
+
+
+class Learned(NamedTuple):
+    """How people write a number that each unit learns beside its weights and bias.
+
+    ``symbol``: its name in formulas; ``slope``: the derivative by it of what it shapes;
+    ``meaning``: what it is, in a few words.
+    """
+
+    symbol: str
+    slope: Formula
+    meaning: str
 
 
 class Entry:

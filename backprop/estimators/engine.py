@@ -5,6 +5,7 @@ Losses are named by the activation that scikit-learn puts behind the last layer:
 others (Poisson) and sparse inputs a batch a call goes through its forward, backward and update.
 """
 
+import threading
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from backprop.catalogue.targets import NUMBERS
 from backprop.estimators.numerics import ACTIVATIONS, OUTPUTS, first_layer, loss_slope, losses_of
 from backprop.layers import Dense
 from backprop.network import Network
+
+LOADING = threading.Lock()
 
 
 class Key(NamedTuple):
@@ -65,9 +68,13 @@ class DenseEngine:
         return [layer for network in self.networks for layer in network.layers]
 
     def load(self, coefs, intercepts):
-        """Copy parameters in."""
-        for layer, weights, bias in zip(self.layers, coefs, intercepts, strict=True):
-            layer.weights, layer.bias = weights, bias
+        """Copy parameters in, where they are others: of several threads that predict, the first."""
+        with LOADING:
+            for layer, weights, bias in zip(self.layers, coefs, intercepts, strict=True):
+                if not np.array_equal(layer.weights, weights):
+                    layer.weights = weights
+                if not np.array_equal(layer.bias, bias):
+                    layer.bias = bias
 
     # ---- the optimizer ----
 

@@ -5,7 +5,7 @@ import numpy as np
 from backprop.catalogue.formula import Formula
 from backprop.explain import diagnostics, update
 
-FORMAT = "backprop trace 3"
+FORMAT = "backprop trace 4"
 
 
 def trace_dict(trace):
@@ -19,6 +19,7 @@ def trace_dict(trace):
             "dtype": trace.dtype,
             "loss_function": trace.loss,
             "loss_entry": _loss_dict(trace.loss_function),
+            "derivatives_of": "cost" if trace.mixes_samples else "loss",
             "epoch": trace.epoch,
             "inputs": {
                 "names": trace.input_names,
@@ -30,7 +31,8 @@ def trace_dict(trace):
                 "scale": trace.target_scale,
             },
             "layers": [
-                _layer_dict(*parts) for parts in zip(trace.layers, *trials, slopes, strict=True)
+                _layer_dict(trace, *parts)
+                for parts in zip(trace.layers, *trials, slopes, strict=True)
             ],
             "samples": [
                 {
@@ -39,6 +41,7 @@ def trace_dict(trace):
                     "y": trace.y[i],
                     "share": trace.shares[i],
                     "loss": trace.losses[i],
+                    "loss_slopes": trace.loss_slopes[i],
                     "output": trace.output[i],
                 }
                 for i in range(len(trace.x))
@@ -78,7 +81,7 @@ def _optimizer_dict(trace):
     }
 
 
-def _layer_dict(layer, difference, unsettled, slopes):
+def _layer_dict(trace, layer, difference, unsettled, slopes):
     parts = {
         "gradient": layer.gradient,
         "finite_difference": difference,
@@ -93,16 +96,25 @@ def _layer_dict(layer, difference, unsettled, slopes):
         "function": _function_dict(layer.function),
         "weights": layer.weights,
         "bias": layer.bias,
+        "remarks": layer.remarks,
+        "norm": None if layer.norm is None else _norm_dict(layer.norm),
+        "learned": [_learned_dict(layer, one) for one in layer.learned],
         "z": layer.z,
         "a": layer.a,
         "da": layer.da,
         "derivative": layer.derivative,
         "dz": layer.dz,
         "factors": _factor_dicts(layer.factors),
+        "gathered": _factor_dicts(layer.gathered),
+        "terms": [term._asdict() for term in layer.terms],
+        "residual": layer.is_passed_by,
+        "out": None if layer.out_quantity == "a" else layer.out,
+        "own_rate": _own_rate_dict(trace, layer),
+        "frozen": None if layer.trainable else update.FROZEN.to_dict(),
         "dz_rms": slopes.size,
         "dz_ratio": slopes.ratio,
         "limit": None if layer.norms is None else update.limit_dict(layer),
-        **{name: None if part is None else part._asdict() for name, part in parts.items()},
+        **{name: None if part is None else _parameters_dict(part) for name, part in parts.items()},
     }
 
 
@@ -111,8 +123,43 @@ def _factor_dicts(factors):
 
 
 def _parameters_dict(parameters):
-    weights, bias = parameters
-    return {"weights": weights, "bias": bias}
+    return {"bias": None, **parameters.parameters}
+
+
+def _norm_dict(norm):
+    entry = norm.entry
+    return {
+        "name": repr(entry),
+        "over": entry.over,
+        "is_over_samples": entry.is_over_samples,
+        "epsilon": entry.settings["epsilon"],
+        "formula": entry.formula.tree(),
+        "slope": entry.slope.tree(),
+        "mean": norm.mean,
+        "deviation": norm.deviation,
+        "n": norm.n,
+        "y": norm.y,
+        "dy": norm.dy,
+        "dn": norm.dn,
+    }
+
+
+def _learned_dict(layer, learned):
+    symbol = Formula(learned.symbol)
+    return {
+        **learned._asdict(),
+        "symbol": symbol.tree(),
+        "sign": symbol.text(),
+        "slope": learned.slope.tree(),
+        "inputs": learned.inputs,
+        "values": layer.beside[learned.name],
+    }
+
+
+def _own_rate_dict(trace, layer):
+    """The line of a step that makes the layer's own learning rate; None where it is that of all."""
+    rule = update.own_rate_rule(trace, layer)
+    return rule and {"rule": rule.to_dict(), "factor": layer.learning_rate_factor}
 
 
 def _function_dict(function):
@@ -122,6 +169,7 @@ def _function_dict(function):
         "settings": function.settings,
         "kinks": function.kinks,
         "is_identity": function.is_identity,
+        "learned": function.learned,
     }
 
 

@@ -20,9 +20,8 @@ RATIO = 1000.0  # between the first and the last layer's ∂ℓ/∂z
 NEIGHBOURS_RATIO = 100.0  # between those of a layer and the next
 LARGE_STEP = 0.1  # of the weights' own size
 LARGE_INPUT = 10.0
+PARAMETERS = {"weights": "weights", "bias": "biases"}
 QUANTITIES = {
-    "weights": "weights",
-    "bias": "biases",
     "z": "z",
     "a": "a",
     "da": "∂ℓ/∂a",
@@ -90,9 +89,10 @@ def _not_finite(trace):
 
 
 def _not_finite_layer(i, layer):
-    arrays = {name: getattr(layer, name) for name in QUANTITIES}
+    arrays = {PARAMETERS.get(name, name): array for name, array in layer.parameters.items()}
+    arrays |= {shown: getattr(layer, name) for name, shown in QUANTITIES.items()}
     bad = {
-        QUANTITIES[name]: ~np.isfinite(np.atleast_2d(values)).all(axis=0)
+        name: ~np.isfinite(np.atleast_2d(values)).all(axis=0)
         for name, values in arrays.items()
         if not np.isfinite(values).all()
     }
@@ -114,8 +114,11 @@ def _not_finite_layer(i, layer):
 
 
 def _not_finite_gradient(layer):
-    weights, bias = layer.gradient
-    bad = ~(np.isfinite(weights).all(axis=0) & np.isfinite(bias))
+    finite = [
+        np.isfinite(np.atleast_2d(array)).all(axis=0)
+        for array in layer.gradient.parameters.values()
+    ]
+    bad = ~np.all(finite, axis=0)
     return {"gradients": bad} if bad.any() else {}
 
 
@@ -163,12 +166,17 @@ def _silent_units(trace, i, layer):
             "silent",
             i,
             units,
-            f"{layer.name}: all units give 0 on {_shown(n)}, so neither this layer nor those "
-            "below get a gradient",
+            f"{layer.name}: all units give 0 on {_shown(n)}, so {_stopped(layer)}",
             f"look at more samples: a {layer.activation} unit is dead only if it is silent on all "
             "of them",
         )
     ]
+
+
+def _stopped(layer):
+    if layer.is_passed_by:
+        return "this layer gets no gradient; those below get theirs by the straight road"
+    return "neither this layer nor those below get a gradient"
 
 
 def _shown(n):
@@ -211,7 +219,8 @@ def _between_layers(trace):
     if not np.isfinite(sizes).all():
         return []
     # A silent layer stops all from it on down, and has a finding of its own.
-    first = max((i + 1 for i, layer in enumerate(trace.layers) if _is_silent(layer)), default=0)
+    stops = [_is_silent(layer) and not layer.is_passed_by for layer in trace.layers]
+    first = max((i + 1 for i, does in enumerate(stops) if does), default=0)
     found, last = [], len(sizes) - 1
     for i in range(first, last):
         if slopes[i].ratio is not None:

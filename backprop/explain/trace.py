@@ -10,24 +10,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backprop.explain import as_dict, diagnostics, paths, trial, update
-from backprop.explain.layer import LayerTrace, dropout_factor, layer_trace
+from backprop.explain.layer import (
+    BIAS,
+    WEIGHTS,
+    LayerTrace,
+    as_gradient,
+    dropout_factor,
+    layer_trace,
+)
 from backprop.layers import Gradient
 from backprop.tabular.tables import count
 from backprop.validation import check_integer, check_names, check_samples
 
 if TYPE_CHECKING:
     from os import PathLike
-    from typing import Any, Literal
+    from typing import Any
 
     from numpy.typing import NDArray
 
     from backprop.catalogue.losses import Loss
     from backprop.catalogue.optimizers import Optimizer
-    from backprop.explain.layer import LayerFactor
+    from backprop.explain.factors import LayerFactor
+    from backprop.explain.layer import Source
 
-    Source = int | Literal["bias"]
-
-BIAS = "bias"
 MOST_IN_A_NOTEBOOK = 3e7  # bytes; a notebook keeps all that it shows in its own file
 
 
@@ -47,8 +52,9 @@ class Trace:
     epoch, steps : int
         How much the network had been trained.
     cost, cost_after_step : float
-        Σ share · loss over the batch, and the same after the optimizer's next step. In a network
-        with dropout, both with what that step drops.
+        Σ share · loss over the batch, and the same after the optimizer's next step. Both are
+        of outputs as that step has them: with what it drops, with its noise, and normalised over
+        the batch.
     x : array (n, n_inputs)
         As the first layer sees it: after ``input_offset`` and ``input_scale``.
     input_dropout : float
@@ -59,13 +65,15 @@ class Trace:
         The targets as the formulas have them: a label is a row with a single 1, and smoothed; a
         number that several outputs are compared with stands there for each.
     output : array (n, n_outputs)
-        What ``predict`` returns, but with what the next step drops: probabilities with a
+        What ``predict`` returns, but of outputs as the next step has them: probabilities with a
         cross-entropy.
     weight_sum : float
         Σ of the sample weights: n where all weigh 1.
     losses, shares : arrays (n,) of float64
         Each sample's loss ℓ, whatever it weighs; and its weight over the sum of the weights: 1/n
         where all weigh the same.
+    loss_slopes : array (n, n_outputs) of float64
+        The derivative of each sample's own loss by what the last layer hands on.
     layers : list of LayerTrace
     input_names, output_names : list of str
     indices : list of int
@@ -91,6 +99,7 @@ class Trace:
     weight_sum: float
     losses: NDArray[Any]
     shares: NDArray[Any]
+    loss_slopes: NDArray[Any]
     layers: list[LayerTrace]
     input_names: list[str]
     output_names: list[str]
@@ -114,6 +123,35 @@ class Trace:
         return [dropout_factor(self.input_mask, self.input_dropout)]
 
     @property
+    def mixes_samples(self) -> bool:
+        """Whether a norm over the samples lets each z act on every sample's loss.
+
+        Derivatives are then those of the batch's cost C instead of each sample's ℓ.
+        """
+        return any(one.norm is not None and one.norm.entry.is_over_samples for one in self.layers)
+
+    @property
+    def of(self) -> str:
+        """What derivatives are of: "ℓ", or "C" where samples are mixed."""
+        return "C" if self.mixes_samples else "ℓ"
+
+    @property
+    def parts(self) -> NDArray[Any]:
+        """(n,): what each sample's derivatives are multiplied with in the gradient.
+
+        Its share; 1 where they are already those of C.
+        """
+        return np.ones(len(self.shares)) if self.mixes_samples else self.shares
+
+    @property
+    def predicts_otherwise(self) -> bool:
+        """Whether predictions are made in another way than the outputs here."""
+        return self.drops or any(
+            any(term.is_drawn for term in one.terms) or (one.norm and one.norm.entry.gathered)
+            for one in self.layers
+        )
+
+    @property
     def drops(self) -> bool:
         """Whether the next step drops inputs or outputs of a layer."""
         return any(one.mask is not None for one in self.layers) or self.input_mask is not None
@@ -127,14 +165,15 @@ class Trace:
     def gradient(
         self, layer: int, source: Source, unit: int, sample: int = 0
     ) -> paths.WeightGradient:
-        """Where the gradient of one weight or bias comes from.
+        """Where the gradient of one weight or bias comes from, or of what else a unit learns.
 
         Parameters
         ----------
         layer : int
             From 0, as in ``net.layers``.
-        source : int or "bias"
-            The input of that layer whose weight is meant, from 0.
+        source : int or str
+            The input of that layer whose weight is meant, from 0; or "bias", or another name in
+            the layer's ``parameters``, such as "scale".
         unit : int
             The unit of that layer, from 0.
         sample : int
@@ -161,13 +200,16 @@ class Trace:
 
     def _place(self, layer, source, unit):
         layer = check_integer("layer", layer, 0, len(self.layers) - 1)
-        if source != BIAS:
+        names = [own for own in self.layers[layer].sources if isinstance(own, str)]
+        if source == BIAS and BIAS not in names:
+            raise ValueError(f"source='bias': layers[{layer}] has no bias")
+        if source not in names:
             source = check_integer("source", source, 0, self.layers[layer].n_in - 1)
         return layer, source, check_integer("unit", unit, 0, self.layers[layer].n_out - 1)
 
     @cached_property
     def differences(self) -> list[Gradient] | None:
-        """`difference` by every weight and bias: a list of Gradient.
+        """`difference` by all that is learned: a list of Gradient.
 
         None where that would take more than some seconds.
         """
@@ -329,10 +371,14 @@ def _trace(network, X, y, sample_weight, given):
     with suppress(FloatingPointError):  # numbers that are none are for the diagnostics to tell
         after.train_step(X, y, sample_weight)
     after.steps = before.steps  # so that it drops what that step has
-    layers = [
-        layer_trace(i, network, after, own, gradient, norms[i])
-        for i, (own, gradient) in enumerate(zip(passage.layers, passage.gradients, strict=True))
-    ]
+    mixing = [layer.spec.norm_function for layer in network.layers]
+    of = "C" if any(norm and norm.is_over_samples for norm in mixing) else "ℓ"
+    layers, x = [], passage.x
+    if passage.input_mask is not None:
+        x = x * passage.input_mask
+    for i, (own, gradient) in enumerate(zip(passage.layers, passage.gradients, strict=True)):
+        layers.append(layer_trace(i, network, after, own, gradient, norms[i], x, of))
+        x = layers[-1].out
     weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
     total, targets = weights.sum(), network.loss_function.smoothed(trial.target_rows(network, y))
     return Trace(
@@ -352,6 +398,7 @@ def _trace(network, X, y, sample_weight, given):
         weight_sum=float(total),
         losses=passage.losses.astype(np.float64),
         shares=weights / total,
+        loss_slopes=passage.loss_slopes.astype(np.float64),
         layers=layers,
         _trial=trial.Trial(network, X, y, sample_weight, targets),
         input_dropout=network.input_dropout,
@@ -362,11 +409,15 @@ def _trace(network, X, y, sample_weight, given):
 
 def _unsettled(trace, layer, difference):
     """Of one layer: which notable errors of the trial a kink or rounding explains."""
-    gradient = trace.layers[layer].gradient
-    errors = [trial.relative_error(*both) for both in zip(gradient, difference, strict=True)]
-    kink, unresolved = (Gradient(*(np.zeros(e.shape, bool) for e in errors)) for _ in range(2))
-    for part, error in enumerate(errors):
+    own = trace.layers[layer]
+    kink, unresolved = {}, {}
+    for name, gradient in own.gradient.parameters.items():
+        error = trial.relative_error(gradient, difference.parameters[name])
+        kink[name], unresolved[name] = (np.zeros(error.shape, bool) for _ in range(2))
         for place in map(tuple, np.argwhere(error > trial.NOTABLE)):
-            weight = trace.gradient(layer, *(place if len(place) == 2 else (BIAS, *place)))
-            kink[part][place], unresolved[part][place] = weight.kink, weight.unresolved
-    return {"kink": kink, "unresolved": unresolved}
+            weight = trace.gradient(layer, *(place if name == WEIGHTS else (name, *place)))
+            kink[name][place], unresolved[name][place] = weight.kink, weight.unresolved
+    return {
+        "kink": as_gradient(kink, own.n_out),
+        "unresolved": as_gradient(unresolved, own.n_out),
+    }

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from backprop.layers import Gradient
+from backprop.explain.layer import WEIGHTS, as_gradient
 
 STEP = 6e-6  # the cube root of float64's epsilon: rounding and curvature then err about alike
+LAST_DIGITS = 4  # by which rounding may move a cost, in units of the last
 NOTABLE = 1e-5  # a relative error that asks for a reason, whatever the dtype
 MOST_WORK = 1e10  # multiply-adds that trying every weight may take: two seconds, as measured
 
@@ -26,19 +27,24 @@ def target_rows(network, y):
     return y.reshape(len(y), network.n_outputs).astype(network.dtype)
 
 
+def predicts_otherwise(network):
+    """Whether predictions are made in another way than a step's outputs."""
+    return network.drops or any(layer.spec.predicts_otherwise for layer in network.layers)
+
+
 def output(network, X):
-    """What `predict` returns; of a network that drops, with what its next step does.
+    """What `predict` returns, but of outputs as the network's next step has them.
 
     This, and `cost`, write to the buffers of `network`.
     """
-    if not network.drops:
+    if not predicts_otherwise(network):
         return network.predict(X)
     return network.loss_function.link(network.forward(X))
 
 
 def cost(network, X, y, sample_weight):
-    """Of a batch; of a network that drops, with what its next step does."""
-    if not network.drops:
+    """Of a batch, of outputs as the network's next step has them."""
+    if not predicts_otherwise(network):
         return network.cost(X, y, sample_weight)
     loss, a = network.loss_function, network.forward(X).astype(np.float64)
     losses = loss.value(a, target_rows(network, y), *loss.settings.values())
@@ -48,7 +54,8 @@ def cost(network, X, y, sample_weight):
 class Trial:
     """A network in float64, with the parameters of another, on whose batch weights are tried.
 
-    What the next step drops is dropped in every trial.
+    What the next step drops is dropped in every trial, its noise is added, and means and deviations
+    are those of the batch.
 
     The difference (C(w + h) - C(w - h)) / 2h errs by the order of h²; where an activation's
     kink lies between the two, or a corner of the loss, it is a mean of the slopes on either side.
@@ -72,13 +79,13 @@ class Trial:
         counts = slice(None) if sample_weight is None else np.asarray(sample_weight) > 0
         passed = self._network.inspect(X, y)
         sides = [
-            own["z"][counts] > kink
+            own.get("y", own["z"])[counts] > kink
             for layer, own in zip(self._network.layers, passed.layers, strict=True)
             for kink in layer.function.kinks
         ]
         if (corner := self._network.loss_function.corner) is not None:
             last = passed.layers[-1]
-            symbols = {"a": (last["a"] * last.get("mask", 1))[counts], "y": self._targets[counts]}
+            symbols = {"a": last.get("out", last["a"])[counts], "y": self._targets[counts]}
             sides.append(corner.evaluate(symbols) > 0)
         return sides
 
@@ -99,12 +106,14 @@ class Trial:
         return (cost_above - cost_below) / distance
 
     def _values(self, layer, source, unit):
-        """The array that holds a weight, or with source "bias" a bias, and its place there."""
-        own = self._network.layers[layer]
-        return (own.bias, (unit,)) if source == "bias" else (own.weights, (source, unit))
+        """The array that holds what is tried, as `Trace.gradient` has it, and its place there."""
+        own = self._network.layers[layer].parameters
+        if isinstance(source, str):
+            return own[source], (unit,)
+        return own[WEIGHTS], (source, unit)
 
     def difference(self, layer, source, unit):
-        """By one weight, or with source "bias" by one bias."""
+        """By one weight, one bias, or what else a unit learns."""
         return self._difference(*self._values(layer, source, unit))
 
     def kink(self, layer, source, unit):
@@ -125,7 +134,10 @@ class Trial:
         if 2.0 * count * count * len(self._batch[0]) > MOST_WORK:
             return None
         return [
-            Gradient(self._each(layer.weights), self._each(layer.bias))
+            as_gradient(
+                {name: self._each(values) for name, values in layer.parameters.items()},
+                layer.units,
+            )
             for layer in self._network.layers
         ]
 
@@ -142,8 +154,8 @@ def step_at(value):
 
 
 def resolution(cost, value):
-    """What rounding alone makes of a difference: the cost's last digit over h."""
-    return np.finfo(np.float64).eps * abs(cost) / step_at(value)
+    """What rounding alone makes of a difference: some of the cost's last digits over h."""
+    return LAST_DIGITS * np.finfo(np.float64).eps * abs(cost) / step_at(value)
 
 
 def relative_error(gradient, difference):

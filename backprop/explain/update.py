@@ -15,6 +15,7 @@ import numpy as np
 
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.optimizers import Rule, norm
+from backprop.explain.layer import WEIGHTS
 
 CLIPS = {
     "clip_value": "the most that a gradient may be",
@@ -22,6 +23,9 @@ CLIPS = {
 }
 
 
+# Before all else, of a layer with a rate of its own; and instead of all else, of a frozen one.
+OWN_RATE = "factor * {rate}"
+FROZEN = Rule("w", Formula("w"), "Frozen: no step changes this layer")
 # Of a weight whose layer has a max_norm, after all else; norm_w is that of its unit's weights.
 LIMIT = Rule("w", Formula("w * min(1, c_max / norm_w)"), "As large as its unit’s norm allows")
 
@@ -91,28 +95,46 @@ def settings(trace):
 def gradient_norm(trace):
     """Of all gradients of the batch, as clipping by the norm meets them."""
     by_value_alone = replace(trace.optimizer, clip_norm=None)
-    return norm(by_value_alone.clipped([layer.gradient for layer in trace.layers]))
+    trained = [list(one.gradient.parameters.values()) for one in trace.layers if one.trainable]
+    return norm(by_value_alone.clipped(trained))
+
+
+def own_rate_rule(trace, layer):
+    """The line that makes the layer's own learning rate; None where it is that of all."""
+    if layer.learning_rate_factor == 1:
+        return None
+    rate = trace.optimizer.symbols["learning_rate"]
+    formula = Formula(OWN_RATE.format(rate=rate))
+    return Rule(rate, formula, f"The learning rate of {layer.name}")
+
+
+def lines_of(weight):
+    """The lines of the step of one `WeightGradient`, in their order."""
+    trace, layer = weight.trace, weight.trace.layers[weight.layer]
+    if not layer.trainable:
+        return [FROZEN]
+    own_rate = own_rate_rule(trace, layer)
+    decays = weight.name == WEIGHTS
+    limits = [LIMIT] if decays and layer.norms is not None else []
+    return [*([own_rate] if own_rate else []), *rules(trace.optimizer, decays), *limits]
 
 
 def assignments(weight):
     """Of one `WeightGradient`: a list of Assignment, the last of which makes the new weight."""
-    trace = weight.trace
+    trace, layer = weight.trace, weight.trace.layers[weight.layer]
     symbols = trace.optimizer.moments
     numbers = {
         "t": trace.steps + 1,
+        "factor": layer.learning_rate_factor,
         **{setting.symbol: setting.value for setting in settings(trace)},
         "g": weight.gradient,
         "w": weight.value,
         **{symbols[name]: value for name, value in weight.moments.items()},
+        **({} if layer.norms is None else limit_numbers(layer, weight.unit)),
     }
     kept = {symbols[name]: value for name, value in weight.moments_after.items()}
     kept["w"] = weight.after
-    found = []
-    lines = rules(trace.optimizer, weight.source != "bias")
-    norms = trace.layers[weight.layer].norms
-    if norms is not None and weight.source != "bias":
-        lines = (*lines, LIMIT)
-        numbers |= limit_numbers(trace.layers[weight.layer], weight.unit)
+    found, lines = [], lines_of(weight)
     for i, rule in enumerate(lines):
         is_last = rule.symbol not in [later.symbol for later in lines[i + 1 :]]
         value = kept[rule.symbol] if is_last and rule.symbol in kept else _value(rule, numbers)

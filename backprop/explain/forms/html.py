@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from backprop.explain.trace import Source, Trace
 
 # Lists of these names hold numbers; they are packed wherever in a trace they stand.
-ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "dz", "values"))
+ARRAYS = frozenset(("weights", "bias", "z", "a", "da", "dz", "values", "inputs", "out"))
+# Of dicts of these names every list does.
+OF_ARRAYS = frozenset(("gradient", "finite_difference", "step", "before"))
 # The page works these out itself: what the step makes of the moments, and why a trial errs; the
 # derivative is one of a layer's factors.
 LEFT_OUT = frozenset(("after", "kink", "unresolved", "derivative"))
+OF_A_NORM = frozenset(("mean", "deviation", "n", "y", "dy", "dn"))
 SAMPLE_ARRAYS = ("x", "y", "output", "share", "loss")
 
 # Comments and the spaces before a line: a fifth of the page of a small network.
@@ -143,10 +146,10 @@ def estimated_size(trace):
     """About how many bytes a page has: its arrays in base64, four letters for three bytes."""
     n = trace.x.size + trace.y.size + trace.output.size
     for layer in trace.layers:
-        factors = (factor.values for factor in layer.factors)
-        per_sample = (layer.z, layer.a, layer.da, layer.dz, *factors)
+        n_factors = len([*layer.factors, *layer.gathered, *layer.terms, *layer.learned])
+        n_arrays = 4 + n_factors + (0 if layer.norm is None else len(OF_A_NORM))
         copies = 3 + len(layer.moments)  # the weights, their gradient and their step
-        n += sum(array.size for array in per_sample) + copies * layer.weights.size
+        n += n_arrays * layer.z.size + copies * layer.weights.size
     return n * np.dtype(trace.dtype).itemsize * 4 / 3
 
 
@@ -230,6 +233,8 @@ def _identity(trace):
     return {
         "sizes": "-".join(str(n) for n in (layers[0]["n_in"], *(at["n_out"] for at in layers))),
         "activations": ", ".join(at["activation"] for at in layers),
+        "norms": ", ".join(at["norm"]["name"] if at["norm"] else "none" for at in layers),
+        "parameters": ", ".join(" ".join(at["gradient"]) for at in layers),
         "loss": trace["loss_function"],
         "input names": ", ".join(trace["inputs"]["names"]),
         "output names": ", ".join(trace["outputs"]["names"]),
@@ -249,22 +254,36 @@ def _json(value):
 def _packed(trace):
     """What the page needs of a trace: arrays packed, samples as columns instead of rows."""
     samples = trace["samples"]
-    columns = {name: _array([s[name] for s in samples]) for name in SAMPLE_ARRAYS}
+    names = list(SAMPLE_ARRAYS)
+    if trace["derivatives_of"] == "cost":  # else the last layer's da has them
+        names.append("loss_slopes")
+    columns = {name: _array([s[name] for s in samples]) for name in names}
     columns["index"] = [sample["index"] for sample in samples]
     rest = {name: value for name, value in trace.items() if name != "samples"}
     return {**_packed_within(rest), "samples": columns}
 
 
-def _packed_within(value):
+def _packed_within(value, arrays=ARRAYS):
     if isinstance(value, dict):
         return {
-            name: _array(item) if name in ARRAYS else _packed_within(item)
+            name: _packed_part(name, item, arrays)
             for name, item in value.items()
             if name not in LEFT_OUT
         }
     if isinstance(value, list):
-        return [_packed_within(item) for item in value]
+        return [_packed_within(item, arrays) for item in value]
     return value
+
+
+def _packed_part(name, item, arrays):
+    """Of a dict; what is None stays so."""
+    if isinstance(item, list) and name in arrays:
+        return _array(item)
+    if name in OF_ARRAYS and item is not None:
+        parts = item if isinstance(item, list) else [item]
+        packed = [{part: own and _array(own) for part, own in one.items()} for one in parts]
+        return packed if isinstance(item, list) else packed[0]
+    return _packed_within(item, OF_A_NORM if name == "norm" else arrays)
 
 
 def _array(numbers):

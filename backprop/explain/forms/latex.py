@@ -4,10 +4,24 @@ import re
 
 import numpy as np
 
-from backprop.explain import writing
+from backprop.catalogue.norms import Norm
+from backprop.catalogue.notation import spelling
+from backprop.explain import update, writing
+from backprop.explain.factors import ACTIVATION, SCALE
 from backprop.explain.forms import text
+from backprop.explain.layer import BIAS
 
-LETTERS = {**writing.LETTERS, "out": r"\tilde{a}"}
+LETTERS = {
+    **writing.LETTERS,
+    "out": r"\tilde{a}",
+    "noise": r"\varepsilon",
+    **{name: spelling(form.symbol).latex for name, form in Norm.written.items()},
+}
+FORMS = {  # around the indices
+    "derivative": "f'(z%s)",
+    "derivative by y": "f'(y%s)",
+    "deviation": r"\frac{1}{\sigma%s}",
+}
 TRIAL_NOTES = {
     "unresolved": "They differ by less than a trial can resolve.",
     "kink": "A unit lies on a kink of its activation here, or an output on a corner of the loss: "
@@ -17,18 +31,45 @@ MOST_ROWS = 12
 IN_A_LINE = 3  # numbers, in brackets and with powers of ten, that fit beside the left side
 
 
-def symbol(quantity, layer, units):
-    """As `text.symbol`, counted from 1."""
-    if quantity == "one":
-        return "1"
+def symbol(quantity, layer, units, of="ℓ"):
+    """As `writing.symbol`, counted from 1."""
     below = ",".join(str(unit + 1) for unit in units)
+    if quantity in ("one", "straight"):
+        return "1"
     if quantity == "x":
         return f"x_{{{below}}}"
-    indices = f"^{{({layer + 1})}}_{{{below}}}"
     if quantity in writing.BY:
-        below = symbol(writing.BY[quantity], layer, units)
-        return rf"\frac{{\partial \ell}}{{\partial {below}}}"
-    return f"f'(z{indices})" if quantity == "derivative" else LETTERS[quantity] + indices
+        return partial(of, symbol(writing.BY[quantity], layer, units))
+    if quantity.startswith("a by "):
+        letter = spelling(quantity.removeprefix("a by ")).latex
+        return partial(symbol("a", layer, units), _indexed(letter, layer, units))
+    if quantity == "mean of dn":
+        return rf"\left(-\overline{{{symbol('dn', layer, units, of)}}}\right)"
+    if quantity == "n mean of dn n":
+        n, inside = symbol("n", layer, units[:1]), units[1:]
+        product = rf"{symbol('n', layer, inside)} {symbol('dn', layer, inside, of)}"
+        return rf"\left(-{n} \overline{{{product}}}\right)"
+    form = {
+        "derivative": "f'(z%s)",
+        "derivative by y": "f'(y%s)",
+        "deviation": r"\frac{1}{\sigma%s}",
+    }
+    indices = _indexed("", layer, units)
+    return form[quantity] % indices if quantity in form else LETTERS[quantity] + indices
+
+
+def _indexed(letter, layer, units):
+    """With its layer above and its units below."""
+    below = ",".join(str(unit + 1) for unit in units)
+    return f"{letter}^{{({layer + 1})}}" + (f"_{{{below}}}" if below else "")
+
+
+def partial(top, bottom):
+    """A derivative; ℓ is written so."""
+    return rf"\frac{{\partial {DERIVED.get(top, top)}}}{{\partial {bottom}}}"
+
+
+DERIVED = {"ℓ": r"\ell", "ℓ_s": r"\ell_s"}
 
 
 def number(value):
@@ -80,7 +121,7 @@ def _loss(trace, sample):
     ]
     name = f"% The cost of the batch, and the loss of sample {trace.indices[sample]}."
     notes = [
-        *_dropped_output(trace),
+        *_changed_output(trace),
         *_smoothing(trace),
         *_scale(trace, sample),
         *_division_by_zero(trace, sample),
@@ -119,10 +160,13 @@ def _settings(entry):
     return {name: _signed(value) for name, value in entry.numbers.items()}
 
 
-def _dropped_output(trace):
-    if trace.layers[-1].mask is None:
+def _changed_output(trace):
+    last = trace.layers[-1]
+    if last.out_quantity == "a":
         return []
-    return [r"The outputs are dropped: the loss reads $\tilde{a}_j = r_j a_j$ for $a_j$."]
+    if not last.terms:
+        return [r"The outputs are dropped: the loss reads $\tilde{a}_j = r_j a_j$ for $a_j$."]
+    return [r"The loss reads $\tilde{a}_j$, which the last layer hands on, for $a_j$."]
 
 
 def _smoothing(trace):
@@ -157,7 +201,7 @@ def _outputs(trace, sample):
     columns |= {f"{symbol}_j": values for symbol, values in of_each.items()}
     if trace.loss_function.long_way:
         columns["p_j"] = trace.output[sample]
-    columns[rf"\partial \ell / \partial {letter}"] = last.da[sample]
+    columns[rf"\partial \ell / \partial {letter}"] = trace.loss_slopes[sample]
     shown = text.shown_outputs(trace, sample)
     rows = [" & ".join(["j", *columns])]
     for j in shown:
@@ -175,43 +219,139 @@ def _outputs(trace, sample):
 def _layers(trace, sample):
     rows = _input_mask(trace, sample)
     for i, layer in enumerate(trace.layers):
-        above, each = f"^{{({i + 1})}}", f"^{{({i + 1})}}_j"
-        symbols = {**_settings(layer.function), "z": f"z{each}", "a": f"a{each}"}
-        value, slope = (
-            formula.latex(symbols) for formula in (layer.function.formula, layer.function.slope)
-        )
-        out = f"{LETTERS[layer.out_quantity]}{above}"
-        by_z, by_out = (rf"\frac{{\partial \ell}}{{\partial {v}}}" for v in (f"z{above}", out))
-        factors = [_factor(factor, above) for factor in layer.factors]
-        rows += [
-            *_vector(f"z{above}", layer.z[sample]),
-            f"a{each} &= {value}",
-            *_vector(f"a{above}", layer.a[sample]),
-            *_dropped(layer, above, out, sample),
-            f"f'(z{each}) &= {slope}",
-            *_vector(f"f'(z{above})", layer.derivative[sample]),
-            *_vector(by_out, layer.da[sample]),
-            " ".join([f"{by_z} &= {by_out}", *(rf"\odot {factor}" for factor in factors)]),
-            *_vector("", layer.dz[sample]),
-        ]
+        above = f"^{{({i + 1})}}"
+        rows += [*_forward(layer, above, sample), *_backward(trace, layer, above, sample)]
     return [f"% Sample {trace.indices[sample]}, layer by layer.", *_align(rows)]
+
+
+def _forward(layer, above, sample):
+    """From z to what the layer hands on."""
+    value = layer.function.formula.latex(_of_unit(layer, above))
+    return [
+        *_vector(f"z{above}", layer.z[sample]),
+        *_normalised(layer, above, sample),
+        *_learned_by_f(layer, above),
+        f"a{above}_j &= {value}",
+        *_vector(f"a{above}", layer.a[sample]),
+        *_handed_on(layer, above, sample),
+    ]
+
+
+def _of_unit(layer, above):
+    """What stands for the symbols of an activation's formulas, of unit j."""
+    learned = {own.name: f"{spelling(own.symbol).latex}{above}_j" for own in layer.learned}
+    of = f"{layer.read_by_f}{above}_j"
+    return {**_settings(layer.function), **learned, "z": of, "a": f"a{above}_j"}
+
+
+def _learned_by_f(layer, above):
+    """The numbers that the activation learns."""
+    return [
+        row
+        for own in layer.learned
+        if own.name == layer.function.learned
+        for row in _vector(f"{spelling(own.symbol).latex}{above}", layer.beside[own.name])
+    ]
+
+
+def _normalised(layer, above, sample):
+    """From z to y, where there is a norm: mean and deviation are of each unit, or one for all."""
+    norm = layer.norm
+    if norm is None:
+        return []
+    shown = slice(None) if norm.entry.is_over_samples else slice(1)
+    letters = {name: f"{LETTERS[name]}{above}" for name in norm.entry.written}
+    y = norm.entry.formula.latex({**letters, "n": f"n{above}"})
+    sigma = rf"\sigma{above}"
+    return [
+        *_vector(rf"\overline{{z{above}}}", norm.mean[sample][shown]),
+        *_vector(sigma, norm.deviation[sample][shown]),
+        rf"n{above} &= \frac{{z{above} - \overline{{z{above}}}}}{{{sigma}}}"
+        rf" \quad\text{{over {norm.entry.over}}}",
+        *_vector("", norm.n[sample]),
+        *(row for name, letter in letters.items() for row in _vector(letter, layer.beside[name])),
+        f"y{above} &= {y}",
+        *_vector("", norm.y[sample]),
+    ]
+
+
+def _backward(trace, layer, above, sample):
+    """From the derivative by what the layer hands on to that by z, and by what it learns."""
+    slope = layer.function.slope.latex(_of_unit(layer, above))
+    of_f = f"{layer.read_by_f}{above}"
+    by_z, by_out = (
+        partial(trace.of, v) for v in (f"z{above}", f"{LETTERS[layer.out_quantity]}{above}")
+    )
+    return [
+        f"f'({of_f}_j) &= {slope}",
+        *_vector(f"f'({of_f})", layer.derivative[sample]),
+        *_vector(by_out, layer.da[sample]),
+        *_way_back(layer, above, by_z, by_out, sample),
+        *_vector("", layer.dz[sample]),
+        *_by_learned(trace, layer, above, sample),
+    ]
+
+
+def _way_back(layer, above, by_z, by_out, sample):
+    """The product that makes the derivative by z; of a norm in three steps."""
+    factors = {factor.kind: _factor(factor, above) for factor in layer.factors}
+    norm = layer.norm
+    if norm is None:
+        return [" ".join([f"{by_z} &= {by_out}", *(rf"\odot {one}" for one in factors.values())])]
+    by_y, by_n = (partial(norm.of, f"{v}{above}") for v in ("y", "n"))
+    kinds = list(factors)
+    to_y = [factors[kind] for kind in kinds[: kinds.index(ACTIVATION) + 1]]
+    n, sigma = f"n{above}", rf"\sigma{above}"
+    symbols = {"n": n, "deviation": sigma, "g": by_n, "mean": rf"\overline{{{by_n}}}"}
+    symbols["mean_product"] = rf"\overline{{{n} {by_n}}}"
+    return [
+        " ".join([f"{by_y} &= {by_out}", *(rf"\odot {one}" for one in to_y)]),
+        *_vector("", norm.dy[sample]),
+        rf"{by_n} &= {by_y} \odot {factors[SCALE]}",
+        *_vector("", norm.dn[sample]),
+        f"{by_z} &= {norm.entry.slope.latex(symbols)}",
+    ]
+
+
+def _by_learned(trace, layer, above, sample):
+    """The derivatives by what the units learn beside weights and bias."""
+    rows = []
+    for own in layer.learned:
+        back = layer.back_through(own.depth)[sample]
+        by = partial(trace.of, f"{spelling(own.symbol).latex}{above}")
+        rows += _vector(by, back * own.inputs[sample])
+    return rows
 
 
 def _factor(factor, above):
     """A layer's own factor, such as r^{(1)} of all its units."""
-    return f"f'(z{above})" if factor.name == "derivative" else f"{LETTERS[factor.name]}{above}"
+    form = {
+        "derivative": "f'(z%s)",
+        "derivative by y": "f'(y%s)",
+        "deviation": r"\frac{1}{\sigma%s}",
+    }
+    if factor.name in form:
+        return form[factor.name] % above
+    return f"{LETTERS[factor.name]}{above}"
 
 
-def _dropped(layer, above, out, sample):
-    """The mask, and what is left of a."""
-    if layer.mask is None:
+def _handed_on(layer, above, sample):
+    """What is added to a, or it is multiplied with, and what comes out."""
+    if layer.out_quantity == "a":
         return []
-    mask = f"{LETTERS['mask']}{above}"
-    return [
-        *_vector(mask, layer.mask[sample]),
-        rf"{out} &= {mask} \odot a{above}",
-        *_vector("", layer.out[sample]),
-    ]
+    mask, out = f"{LETTERS['mask']}{above}", f"{LETTERS['out']}{above}"
+    noise = f"{LETTERS['noise']}{above}"
+    rows, right = [], f"a{above}"
+    if layer.added_noise is not None:
+        rows += _vector(noise, layer.added_noise[sample])
+        right = f"a{above} + {noise}" if layer.mask is None else rf"(a{above} + {noise})"
+    if layer.mask is not None:
+        rows += _vector(mask, layer.mask[sample])
+        right = rf"{mask} \odot {right}"
+    if layer.is_passed_by:
+        rows += _vector(f"x{above}", layer.passed_by[sample])
+        right += f" + x{above}"
+    return [*rows, f"{out} &= {right}", *_vector("", layer.out[sample])]
 
 
 def _input_mask(trace, sample):
@@ -234,15 +374,23 @@ def _vector(left, values):
 
 
 def _weight(weight):
-    own = symbol("bias", weight.layer, (weight.unit,))
-    if weight.source != "bias":
-        own = symbol("weight", weight.layer, (weight.source, weight.unit))
-    by_own = rf"\frac{{\partial \ell}}{{\partial {own}}}"
+    own = _own_symbol(weight)
+    by_own = partial(weight.trace.of, own)
+    if weight.trace.mixes_samples:  # it is not the whole derivative of anything
+        by_own = rf"\left[{by_own}\right]_s"
     name = f"% {weight.symbol}, {_place(weight)}, sample {weight.trace.indices[weight.sample]}."
     rows, step = _paths(weight, by_own) + _batch(weight, own), _assignments(weight, own)
     if reason := text.trial_reason(weight):
         step[0] = rf"\intertext{{{TRIAL_NOTES[reason]}}}" + f"\n{step[0]}"
     return [name, *_align(rows + step)]
+
+
+def _own_symbol(weight):
+    if weight.name == BIAS:
+        return symbol("bias", weight.layer, (weight.unit,))
+    if weight.learned is not None:
+        return _indexed(spelling(weight.learned.symbol).latex, weight.layer, (weight.unit,))
+    return symbol("weight", weight.layer, (weight.source, weight.unit))
 
 
 def _paths(weight, by_own):
@@ -259,7 +407,7 @@ def _paths(weight, by_own):
 
 
 def _product(left, path):
-    symbols = [symbol(factor.quantity, factor.layer, factor.units) for factor in path.factors]
+    symbols = [symbol(one.quantity, one.layer, one.units, one.of) for one in path.factors]
     values = [_signed(factor.value) for factor in path.factors]
     return [
         *_lines(left, symbols, r" \cdot ", IN_A_LINE + 1),
@@ -269,8 +417,11 @@ def _product(left, path):
 
 
 def _batch(weight, own):
-    by_own = rf"\frac{{\partial C}}{{\partial {own}}}"
-    rows = [rf"{by_own} &= \sum_s \mathrm{{share}}_s \frac{{\partial \ell_s}}{{\partial {own}}}"]
+    by_own = partial("C", own)
+    parts = rf"\mathrm{{share}}_s {partial('ℓ_s', own)}"
+    if weight.trace.mixes_samples:
+        parts = rf"\left[{by_own}\right]_s"
+    rows = [rf"{by_own} &= \sum_s {parts}"]
     shown = [_signed(value) for value in weight.per_sample[: writing.MOST_NUMBERS]]
     if len(weight.per_sample) > writing.MOST_NUMBERS:
         shown.append(r"\dots")
@@ -291,6 +442,8 @@ def _error(error):
 def _assignments(weight, own):
     """The optimizer's step, in which w stands for the weight."""
     rows = [f"w &= {own} = {number(weight.value)}"]
+    if not weight.trace.layers[weight.layer].trainable:
+        rows.append(rf" &\quad\text{{{update.FROZEN.title}}}")
     for line in weight.update:
         rows += [
             rf"{line.rule.target.latex()} &\leftarrow {line.rule.formula.latex()}",
@@ -309,7 +462,9 @@ def _step(trace):
 
 
 def _place(weight):
-    if weight.layer == 0 and weight.source != "bias":
+    if weight.learned is not None:
+        return f"{weight.learned.note}, unit {weight.unit + 1} of layer {weight.layer + 1}"
+    if weight.layer == 0 and weight.name != BIAS:
         return f"whose input is {writing.one_line(weight.trace.input_names[weight.source])}"
     return f"unit {weight.unit + 1} of layer {weight.layer + 1}"
 

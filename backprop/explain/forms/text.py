@@ -5,10 +5,19 @@ import numpy as np
 from backprop.catalogue.formula import Formula
 from backprop.catalogue.losses import ELEMENTWISE, MATRIX
 from backprop.explain import trial, update, writing
+from backprop.explain.forms.layer_text import (
+    MOST_ROWS,
+    backward_lines,
+    forward_lines,
+    headline,
+    line,
+    operand,
+    out_name,
+    settings_of,
+)
+from backprop.explain.layer import BIAS
 from backprop.explain.writing import number, numbers, one_line, symbol
 from backprop.tabular.tables import count
-
-MOST_ROWS = 12  # of a table
 
 TRIAL_NOTES = {
     "unresolved": "they differ by less than a trial can resolve",
@@ -34,10 +43,10 @@ def trace_text(trace, weight, sample):
     parts = [
         [repr(trace)],
         _cost_lines(trace),
-        _forward_lines(trace, sample),
+        forward_lines(trace, sample),
         _loss_lines(trace, sample),
-        _backward_lines(trace, sample),
-        [_headline("One weight, factor by factor"), weight_text(largest(trace, sample))],
+        backward_lines(trace, sample),
+        [headline("One weight, factor by factor"), weight_text(largest(trace, sample))],
         _gradient_lines(trace),
         _step_lines(trace),
         _diagnostic_lines(trace),
@@ -52,86 +61,32 @@ def largest(trace, sample):
     return trace.gradient(0, int(source), int(unit), sample)
 
 
-def _headline(text):
-    return f"{text}\n{'─' * len(text)}"
-
-
 def _cost_lines(trace):
     n = len(trace.x)
     every = "" if n == 1 else f": share = 1/{n} for each"
     if np.ptp(trace.shares) > 0:
         every = ": share = its weight over the sum of the weights"
     lines = [
-        _headline("The cost is the mean of the samples' losses"),
+        headline("The cost is the mean of the samples' losses"),
         f"C = Σ share · ℓ = {number(trace.cost)}   ({count(n, 'sample')}{every})",
     ]
     if n > 1:
         lines.append(
-            "so each gradient of C is the mean of the samples' own, ∂C/∂w = Σ share · ∂ℓ/∂w"
+            "each gradient of C is that of all samples together: a norm mixes them"
+            if trace.mixes_samples
+            else "so each gradient of C is the mean of the samples' own, ∂C/∂w = Σ share · ∂ℓ/∂w"
         )
         lines.append(f"ℓ of the samples: {numbers(trace.losses)}")
     return lines
 
 
-def _forward_lines(trace, sample):
-    lines = [_headline(f"Forward, sample {trace.indices[sample]}: z = x W + b, a = f(z)")]
-    lines += _input_lines(trace, sample)
-    lines += _output_lines(trace.input_factors, "x̃", trace.read_by(0)[sample], sample)
-    for i, layer in enumerate(trace.layers):
-        formula = layer.function.formula.text(_settings(layer.function))
-        lines.append(f"layer {i + 1}, {layer.activation}: a = {formula}")
-        lines.append(_line("z", layer.z[sample]))
-        lines.append(_line("a", layer.a[sample]))
-        lines += _output_lines(layer.factors, "ã", layer.out[sample], sample)
-    return lines
-
-
-def _output_lines(factors, name, values, sample):
-    """What x or a is multiplied with before the next layer reads it, and the product."""
-    scaling = [factor for factor in factors if factor.scales_output]
-    if not scaling:
-        return []
-    own = [_line(factor.symbol, factor.values[sample]) + f"   {factor.kind}" for factor in scaling]
-    return [*own, _line(name, values)]
-
-
-def out_name(layer):
-    """What a layer hands on, without layer and unit: a, or ã where it drops."""
-    return writing.LETTERS[layer.out_quantity]
-
-
-def _settings(entry):
-    """What stands for the parameters of an activation or a loss in its formulas: their numbers."""
-    return {name: _operand(value) for name, value in entry.numbers.items()}
-
-
-def _input_lines(trace, sample):
-    """The inputs, with the names that they were given: of many the largest, and none that is 0."""
-    x, names = trace.x[sample], [one_line(name) for name in trace.input_names]
-    if names == [f"x{i + 1}" for i in range(len(x))]:
-        return [_line("x", x)]
-    shown = range(len(x))
-    if len(x) > MOST_ROWS:
-        largest = np.argsort(-np.abs(x), kind="stable")[:MOST_ROWS].tolist()
-        shown = sorted(i for i in largest if x[i] != 0)
-    width = max((len(names[i]) for i in shown), default=0)
-    rows = [f"  {symbol('x', 0, (i,)):<9} {names[i]:<{width}}  {number(x[i]):>12}" for i in shown]
-    hidden = len(x) - len(shown)
-    others = "smaller ones are not listed" if len(shown) == MOST_ROWS else "others are 0"
-    return [*rows, f"  … ({hidden} {others})"] if hidden else rows
-
-
-def _line(name, values):
-    return f"  {name:<9} {numbers(values)}"
-
-
 def _loss_lines(trace, sample):
     loss = trace.loss_function
     return [
-        _headline(f"The derivative of the loss, sample {trace.indices[sample]}: {loss!r}"),
+        headline(f"The derivative of the loss, sample {trace.indices[sample]}: {loss!r}"),
         f"ℓ = {loss_formula(loss)} = {number(trace.losses[sample])}",
         *_smoothing_lines(trace),
-        *_dropped_output_lines(trace),
+        *_changed_output_lines(trace),
         *_scale_lines(trace, sample),
         *WAYS[loss.long_way](trace, sample),
     ]
@@ -141,7 +96,7 @@ def loss_formula(loss):
     """The right side of ℓ = …"""
     if loss.text or loss.term is None:
         return loss.text or loss.formula
-    return f"Σ ({loss.term.text(_settings(loss))})"
+    return f"Σ ({loss.term.text(settings_of(loss))})"
 
 
 def in_its_unit(trace, value):
@@ -156,15 +111,18 @@ def _scale_lines(trace, sample):
     name, (mean, deviation) = one_line(trace.output_names[0]), trace.target_scale
     a, y = (in_its_unit(trace, v[sample, 0]) for v in (trace.output, trace.y))
     return [
-        f"targets scaled: y = ({name} − {_operand(mean)}) / {_operand(deviation)}; "
+        f"targets scaled: y = ({name} − {operand(mean)}) / {operand(deviation)}; "
         f"a stands for {number(a)}, y for {number(y)}"
     ]
 
 
-def _dropped_output_lines(trace):
-    if trace.layers[-1].mask is None:
+def _changed_output_lines(trace):
+    last = trace.layers[-1]
+    if last.out_quantity == "a":
         return []
-    return ["the outputs are dropped: in the formulas of the loss a stands for ã = r · a"]
+    if not last.terms:
+        return ["the outputs are dropped: in the formulas of the loss a stands for ã = r · a"]
+    return ["in the formulas of the loss a stands for ã, which the last layer hands on"]
 
 
 def _smoothing_lines(trace):
@@ -202,10 +160,10 @@ def _output_table(trace, sample, columns):
 def _short_way(trace, sample):
     """Of a loss without a link whose derivative could cancel."""
     loss = trace.loss_function
-    slopes = [slope.text(_settings(loss)) for slope in loss.slopes] or [loss.derivative_formula]
+    slopes = [slope.text(settings_of(loss)) for slope in loss.slopes] or [loss.derivative_formula]
     return [
         *_output_table(
-            trace, sample, {f"∂ℓ/∂{out_name(trace.layers[-1])}": trace.layers[-1].da[sample]}
+            trace, sample, {f"∂ℓ/∂{out_name(trace.layers[-1])}": trace.loss_slopes[sample]}
         ),
         *(f"  ∂ℓ/∂{a} = {slope}" for a, slope in zip(loss.members, slopes, strict=True)),
         *(f"  with {symbol} = {formula.text()}" for symbol, formula in loss.wherein),
@@ -266,7 +224,7 @@ def _long_way(trace, sample):
         "∂ℓ/∂p": by_p,
         "∂p/∂a": by_a,
         "product": product,
-        f"∂ℓ/∂{out_name(trace.layers[-1])}": trace.layers[-1].da[sample],
+        f"∂ℓ/∂{out_name(trace.layers[-1])}": trace.loss_slopes[sample],
     }
     return [
         *_output_table(trace, sample, columns),
@@ -286,14 +244,14 @@ def _matrix_way(trace, sample):
         "p": trace.output[sample],
         "∂ℓ/∂p": by_p,
         "sum": long_way,
-        f"∂ℓ/∂{out_name(trace.layers[-1])}": trace.layers[-1].da[sample],
+        f"∂ℓ/∂{out_name(trace.layers[-1])}": trace.loss_slopes[sample],
     }
     shown = [k for k in shown_outputs(trace, sample) if trace.y[sample, k]]
     return [
         *_output_table(trace, sample, columns),
         "  the long way: the sum over k of ∂ℓ/∂pₖ · ∂pₖ/∂a, where ∂ℓ/∂p = −y / p,",
         "  and each pₖ depends on every aⱼ:",
-        *(_line(f"∂p{symbol('x', 0, (k,))[1:]}/∂a", jacobian[k]) for k in shown),
+        *(line(f"∂p{symbol('x', 0, (k,))[1:]}/∂a", jacobian[k]) for k in shown),
         "  (∂pₖ/∂aⱼ = pₖ (δₖⱼ − pⱼ); rows whose y is 0 are multiplied by 0)",
         "  the short way, which training takes: ∂ℓ/∂a = p − y",
         *_comparison(trace, sample, "each −y / p meets a p in the matrix and cancels it"),
@@ -303,35 +261,13 @@ def _matrix_way(trace, sample):
 WAYS = {None: _short_way, ELEMENTWISE: _long_way, MATRIX: _matrix_way}
 
 
-def _backward_lines(trace, sample):
-    lines = [_headline(f"Backward, sample {trace.indices[sample]}: {_chain_rule(trace)}")]
-    for i in reversed(range(len(trace.layers))):
-        layer = trace.layers[i]
-        slope = layer.function.slope.text(_settings(layer.function))
-        lines.append(f"layer {i + 1}, {layer.activation}: f′(z) = {slope}")
-        last = i + 1 == len(trace.layers)
-        whence = "the loss's derivative" if last else f"∂ℓ/∂z of layer {i + 2} times its weights"
-        lines.append(_line(f"∂ℓ/∂{out_name(layer)}", layer.da[sample]) + f"   {whence}")
-        for factor in layer.factors:
-            note = f"   {factor.kind}: {factor.note}" if factor.scales_output else ""
-            lines.append(_line(factor.symbol, factor.values[sample]) + note)
-        lines.append(_line("∂ℓ/∂z", layer.dz[sample]))
-    return lines
-
-
-def _chain_rule(trace):
-    """Of a layer."""
-    dropped = any(layer.mask is not None for layer in trace.layers)
-    return "∂ℓ/∂z = ∂ℓ/∂a · f′(z)" + (", or ∂ℓ/∂ã · r · f′(z)" if dropped else "")
-
-
 def weight_text(weight):
     """The product, or the sum over paths, that makes one weight's gradient."""
     trace = weight.trace
     lines = [
         f"{weight.symbol} = {number(weight.value)}, {_place(weight)}; "
         f"sample {trace.indices[weight.sample]}",
-        f"∂ℓ/∂{weight.symbol}: {_how_many(weight)}",
+        f"∂{trace.of}/∂{weight.symbol}{_own_part(weight)}: {_how_many(weight)}",
     ]
     listed = weight.paths
     if len(listed) > MOST_ROWS:
@@ -341,13 +277,12 @@ def weight_text(weight):
         symbols = " · ".join(factor.symbol for factor in path.factors)
         values = " · ".join(_signed(factor.value) for factor in path.factors)
         lines += [f"  {symbols}", f"    = {values} = {number(path.product)}"]
-    kinds = ", ".join(dict.fromkeys(f.kind for path in listed for f in path.factors))
-    lines.append(f"  (factors, in this order: {kinds})")
+    lines.append(_kinds_line(listed))
     if len(weight.paths) > 1:
         others = len(weight.paths) - len(listed)
         note = f" (with {others} smaller ones that are not listed)" if others else ""
         lines.append(f"  sum {number(weight.sum)}{note}")
-    lines += _batch_lines(weight)
+    lines += [*_slope_lines(weight), *_matrix_lines(weight), *_batch_lines(weight)]
     lines += [
         f"∂C/∂{weight.symbol} = {number(weight.gradient)} in training",
         f"  central difference {number(weight.finite_difference)} "
@@ -356,6 +291,47 @@ def weight_text(weight):
     if reason := trial_reason(weight):
         lines.append(f"  {TRIAL_NOTES[reason]}")
     return "\n".join([*lines, *_weight_step(weight, trace)])
+
+
+def _kinds_line(paths):
+    """What their factors are: one order of kinds, where none of the paths has another."""
+    orders = [list(dict.fromkeys(factor.kind for factor in path.factors)) for path in paths]
+    longest = max(orders, key=len)
+    if any(order != [kind for kind in longest if kind in order] for order in orders):
+        kinds = ", ".join(dict.fromkeys(kind for order in orders for kind in order))
+        return f"  (kinds of factors: {kinds})"
+    return f"  (factors, in this order: {', '.join(longest)})"
+
+
+def _slope_lines(weight):
+    """Of what an activation learns: the formula of its last factor."""
+    if weight.learned is None or not weight.learned.quantity.startswith("a by "):
+        return []
+    layer = weight.trace.layers[weight.layer]
+    last = writing.symbol(weight.learned.quantity, weight.layer, (weight.unit,))
+    read = writing.symbol(layer.read_by_f, weight.layer, (weight.unit,))
+    return [f"  {last} = {weight.learned.slope.text({'z': read})}"]
+
+
+def _matrix_lines(weight):
+    """Of a weight before a norm: the column of the norm's matrix, and how it collapses."""
+    norm = weight.trace.layers[weight.layer].norm
+    if norm is None or weight.learned is not None:
+        return []
+    column, dn = norm.column(weight.sample, weight.unit)
+    n, z = (symbol(name, weight.layer, (weight.unit,) * (name == "z")) for name in "nz")
+    return [
+        f"the norm: every n over {norm.entry.over} depends on {z}",
+        f"  ∂{n}/∂{z}: {numbers(column)}",
+        f"  ∂{norm.of}/∂{n}: {numbers(dn)}",
+        f"  the sum of their products is ∂{norm.of}/∂{z} = {number(column @ dn)}",
+    ]
+
+
+def _own_part(weight):
+    """Where samples are mixed the products are not the whole derivative of anything."""
+    trace = weight.trace
+    return f", sample {trace.indices[weight.sample]}'s part" if trace.mixes_samples else ""
 
 
 def trial_reason(weight):
@@ -372,8 +348,10 @@ def _place(weight):
     layer = f"layer {weight.layer + 1}, unit {weight.unit + 1}"
     if weight.layer + 1 == len(weight.trace.layers):
         layer += f" ({one_line(weight.trace.output_names[weight.unit])})"
-    if weight.source == "bias":
+    if weight.name == BIAS:
         return f"the bias of {layer}"
+    if weight.learned is not None:
+        return f"{weight.learned.note}, {layer}"
     if weight.layer == 0:
         name = one_line(weight.trace.input_names[weight.source])
         return f"from input {weight.source + 1} ({name}) to {layer}"
@@ -397,22 +375,21 @@ def _batch_lines(weight):
     own = weight.per_sample
     if len(own) == 1:
         return []
-    return [f"share · ∂ℓ/∂{weight.symbol} of the samples: {numbers(own)}; sum {number(own.sum())}"]
+    part = f"share · ∂ℓ/∂{weight.symbol}"
+    if weight.trace.mixes_samples:
+        part = f"∂C/∂{weight.symbol}"
+    return [f"{part} of the samples: {numbers(own)}; sum {number(own.sum())}"]
 
 
 def _weight_step(weight, trace):
     lines = [f"next step of {trace.optimizer.title}, w standing for {weight.symbol}:"]
-    for line in weight.update:
-        target, formula = line.rule.target, line.rule.formula
+    if not trace.layers[weight.layer].trainable:
+        lines.append(f"  {update.FROZEN.title}")
+    for own in weight.update:
+        target, formula = own.rule.target, own.rule.formula
         lines.append(f"  {target.text()} ← {formula.text()}")
-        lines.append(f"    = {formula.text(line.written(_operand))} = {number(line.value)}")
+        lines.append(f"    = {formula.text(own.written(operand))} = {number(own.value)}")
     return [*lines, f"  (a step of {_change(weight.step)})"]
-
-
-def _operand(value):
-    """In brackets where a sign or a power of ten would be misread."""
-    text = number(value)
-    return f"({text})" if value < 0 or "e" in text else text
 
 
 def _change(value):
@@ -420,10 +397,10 @@ def _change(value):
 
 
 def _gradient_lines(trace):
-    lines = [_headline("Every weight: its gradient, the central difference beside it")]
+    lines = [headline("Every weight: its gradient, the central difference beside it")]
     differences = trace.differences
     for i, layer in enumerate(trace.layers):
-        n_parameters = layer.weights.size + layer.bias.size
+        n_parameters = sum(array.size for array in layer.parameters.values())
         norm = np.sqrt(np.mean(np.square(layer.gradient.weights, dtype=np.float64)))
         error = "not tried: too many weights; a single weight's is in trace.gradient"
         if differences is not None:
@@ -442,7 +419,8 @@ def _error_of_layer(gradient, difference, kink):
     Those at a kink are left out: there a difference says nothing about its gradient.
     """
     found, tried, at_kink = (
-        np.concatenate([part.ravel() for part in parts]) for parts in (gradient, difference, kink)
+        np.concatenate([part.ravel() for part in parts.parameters.values()])
+        for parts in (gradient, difference, kink)
     )
     if at_kink.all():
         return "not settled: all at a kink"
@@ -459,7 +437,7 @@ def _gradient_table(trace, layer, differences):
     headings = "".join(f"{heading:>15}" for heading in ("value", "gradient", "difference", "error"))
     lines = [f"  {'':<9}{headings}"]
     for unit in range(trace.layers[layer].n_out):
-        for source in [*range(trace.layers[layer].n_in), "bias"]:
+        for source in trace.layers[layer].sources:
             weight = trace.gradient(layer, source, unit)
             tried = weight.of(differences)
             error = trial.relative_error(weight.gradient, tried)
@@ -488,26 +466,43 @@ def _step_lines(trace):
         if layer.norms is not None
     ]
     return [
-        _headline(f"The next step of {optimizer.title}"),
+        headline(f"The next step of {optimizer.title}"),
         *formulas,
         f"  with {', '.join(settings)}",
         *limits,
+        *_layers_own_steps(trace),
         f"C before {number(trace.cost)}, after {number(trace.cost_after_step)} "
         f"({_change(trace.cost_after_step - trace.cost)})",
         *_step_notes(trace),
     ]
 
 
+def _layers_own_steps(trace):
+    """Of layers that are frozen, or have a learning rate of their own."""
+    lines = []
+    for layer in trace.layers:
+        if not layer.trainable:
+            lines.append(f"{layer.name} is frozen: all that it has stays as it is")
+        elif (rule := update.own_rate_rule(trace, layer)) is not None:
+            rate = layer.learning_rate_factor * trace.rate
+            factor = {"factor": operand(layer.learning_rate_factor)}
+            line = f"{rule.target.text()} ← {rule.formula.text(factor)} = {number(rate)}"
+            lines.append(f"{layer.name} has a learning rate of its own: {line}")
+    return lines
+
+
 def _step_notes(trace):
     if trace.drops:
         return ["Both costs are with what this step drops; predictions are made without."]
+    if trace.predicts_otherwise:
+        return ["Both costs are of outputs as this step has them; predictions are made otherwise."]
     if trace.optimizer.decay_rules:
         return ["This network has no dropout."]
     return ["This network has no weight decay and no dropout: nothing else enters the gradient."]
 
 
 def _diagnostic_lines(trace):
-    lines = [_headline("Diagnostics")]
+    lines = [headline("Diagnostics")]
     for found in trace.diagnostics:
         lines += [f"{found['kind']}: {found['message']}", f"  try: {found['advice']}"]
     return lines if trace.diagnostics else [*lines, "Nothing looks unwell."]

@@ -96,17 +96,47 @@ function partial(top, bottom) {
 
 const sampleLoss = () => mi("ℓ");
 
+/** What the derivatives of a trace are of: a sample's loss, or the cost where a norm mixes samples. */
+const derivedLetter = () => (state.trace.mixesSamples ? "C" : "ℓ");
+const derived = () => mi(derivedLetter());
+
 function sumOver(index) {
   return m("munder", mo("∑"), mi(index));
 }
 
-function parameterSymbol({ layer, from, to }) {
+function parameterSymbol(parameter) {
+  const { layer, from, to } = parameter;
+  if (isLearned(parameter)) return indexed(state.trace.learnedAs(parameter).sign, layer, to);
   return from === BIAS ? indexed("b", layer, to) : indexed("w", layer, from, to);
 }
 
-/** f′(z) of a unit. */
+/** What a layer's activation is applied to. */
+function readByFSymbol(layer, unit) {
+  return indexed(state.trace.layers[layer].norm ? "y" : "z", layer, unit);
+}
+
+/** f′(z) of a unit, or f′(y). */
 function derivativeSymbol(layer, unit) {
-  return mrow(mi("f"), mo("′"), inBrackets(indexed("z", layer, unit)));
+  return mrow(mi("f"), mo("′"), inBrackets(readByFSymbol(layer, unit)));
+}
+
+/** Of a norm: one over the deviation, which is a unit's own or shared by all of them. */
+function deviationSymbol(layer, unit) {
+  return mrow(mn(1), mo("/"), indexed("σ", layer, ...ownIndex(layer, unit)));
+}
+
+/** The unit as an index of what a norm takes over the samples; none of what it takes over the units. */
+function ownIndex(layer, unit) {
+  return state.trace.layers[layer].norm.is_over_samples ? [unit] : [];
+}
+
+function meanSymbol(layer, unit) {
+  return inBrackets(mo("−"), mi("mean"), partial(derived(), indexed("n", layer, ...ownIndex(layer, unit))));
+}
+
+function spreadSymbol(layer, unit) {
+  const inside = indexed("n", layer, ...ownIndex(layer, unit));
+  return inBrackets(mo("−"), indexed("n", layer, unit), mo("·"), mi("mean"), inBrackets(inside, mo("·"), partial(derived(), inside.cloneNode(true))));
 }
 
 /** A unit's a, or an input's x; of a sample, where its letter stands before the unit. */
@@ -115,9 +145,9 @@ function activationSymbol(layer, ...indices) {
   return m("msub", mi("x"), subscript(indices));
 }
 
-/** What it hands on: ã or x̃ where the step drops some of it. */
+/** What it hands on: ã or x̃ where the step drops some of it, or adds to it. */
 function handedOnSymbol(layer, ...indices) {
-  if (!state.trace.scaling(layer).length) return activationSymbol(layer, ...indices);
+  if (!state.trace.isChanged(layer)) return activationSymbol(layer, ...indices);
   const tilde = fill(m("mover", mi(layer === INPUTS ? "x" : "a"), mo("~")), { accent: "true" }, []);
   return layer === INPUTS ? m("msub", tilde, subscript(indices)) : indexed(tilde, layer, ...indices);
 }
@@ -128,6 +158,15 @@ function maskSymbol(layer, unit) {
 }
 
 /** What a parameter is multiplied with. */
-function inputSymbol({ layer, from }, ...sample) {
+function inputSymbol(parameter, ...sample) {
+  const { layer, from, to } = parameter;
+  if (isLearned(parameter)) return learnedInputSymbol(layer, from, ...sample, to);
   return from === BIAS ? mn(1) : handedOnSymbol(layer - 1, ...sample, from);
+}
+
+/** The derivative by what a unit learns of what that shapes. */
+function learnedInputSymbol(layer, name, ...indices) {
+  const { quantity, sign } = state.trace.learnedAs({ layer, from: name });
+  if (quantity === "one") return mn(1);
+  return quantity === "n" ? indexed("n", layer, ...indices) : partial(indexed("a", layer, ...indices), indexed(sign, layer, indices[indices.length - 1]));
 }

@@ -73,12 +73,17 @@ function shownPart(layer) {
   return state.show === "gradient" ? own.gradient : own;
 }
 
+/** What is drawn of a part: its weights, and its biases where it has some. */
+function edgesOf({ weights, bias }) {
+  return bias ? [weights, bias] : [weights];
+}
+
 /** Whether a number that the colours show is none. */
 function hasUnknown() {
   const isUnknown = ({ data }) => data.some(Number.isNaN);
   return state.trace.layers.some((_, layer) => {
     const part = shownPart(layer);
-    part.hasUnknown ??= isUnknown(part.weights) || isUnknown(part.bias);
+    part.hasUnknown ??= edgesOf(part).some(isUnknown);
     return part.hasUnknown;
   });
 }
@@ -90,6 +95,6 @@ function shownValue(item) {
 /** The size that has the full colour: each layer has its own scale. */
 function largestShown(layer) {
   const part = shownPart(layer);
-  part.largest ??= Math.max(largestOf(part.weights.data), largestOf(part.bias.data));
+  part.largest ??= Math.max(...edgesOf(part).map(({ data }) => largestOf(data)));
   return part.largest;
 }

@@ -49,7 +49,7 @@ class Graph {
       for (let from = 0; from < layer.inputs; from++) {
         for (let to = 0; to < layer.units; to++) add(2 * l + 1, { kind: "parameter", layer: l, from, to });
       }
-      for (let to = 0; to < layer.units; to++) add(2 * l + 1, { kind: "parameter", layer: l, from: BIAS, to });
+      for (let to = 0; to < layer.units && layer.bias; to++) add(2 * l + 1, { kind: "parameter", layer: l, from: BIAS, to });
       for (let unit = 0; unit < layer.units; unit++) add(2 * l + 2, { kind: "unit", layer: l, unit });
     });
     return shapes;
@@ -60,6 +60,7 @@ class Graph {
     const units = this.shapes.filter(({ item }) => item.kind === "unit");
     for (const shape of edges) this.drawEdge(shape);
     for (const shape of units) this.drawUnit(shape);
+    this.straights = this.straightRoads();
     const titles = this.sizes.map((_, column) => this.columnTitle(column - 1));
     const graph = svg(
       "svg",
@@ -71,7 +72,7 @@ class Graph {
         "aria-orientation": "horizontal",
         onkeydown: (event) => this.onKey(event),
       },
-      svg("g", { "aria-hidden": "true" }, titles),
+      svg("g", { "aria-hidden": "true" }, titles, this.straights.map(({ element }) => element)),
       edges.map((shape) => shape.element),
       units.map((shape) => shape.element),
     );
@@ -81,12 +82,24 @@ class Graph {
     return h("div", { class: "graph-scroll" }, graph);
   }
 
+  /** The roads past the weights of a layer whose inputs are added to its outputs, a little above the edges. */
+  straightRoads() {
+    return this.trace.layers.flatMap(({ residual, units }, layer) =>
+      Array.from({ length: residual ? units : 0 }, (_, unit) => {
+        const [[x1, y1], [x2, y2]] = [this.place(layer - 1, unit), this.place(layer, unit)];
+        const d = `M${x1},${y1}Q${(x1 + x2) / 2},${Math.min(y1, y2) - 0.62 * this.rowHeight} ${x2},${y2}`;
+        return { layer, unit, element: svg("path", { class: "straight-road", d }) };
+      }));
+  }
+
   columnTitle(layer) {
     const [x] = this.place(layer, 0);
     const line = (text, y) => svg("text", { class: "column-title", x, y }, text);
     if (layer === INPUTS) return line("inputs", 14);
-    const { name, activation } = this.trace.layers[layer];
-    return this.isNarrow ? [line(name, 14), line(activation, 28)] : line(`${name} · ${activation}`, 14);
+    const { name, activation, remarks } = this.trace.layers[layer];
+    const lines = this.isNarrow ? [name, activation] : [`${name} · ${activation}`];
+    if (remarks.length) lines.push(shortened(remarks.join(", "), this.nameLength + 3)); // the unit's view has all of them
+    return lines.map((text, place) => line(text, 14 + 14 * place));
   }
 
   option(shape, ...children) {
@@ -184,6 +197,10 @@ class Graph {
         this.paintEdge(shape, scales[item.layer]);
       }
     }
+    for (const { layer, unit, element } of this.straights) {
+      const onWay = way?.[layer - state.item.layer];
+      element.classList.toggle("reading", Boolean(onWay?.isStraight && onWay.unit === unit && layer > state.item.layer));
+    }
     if (!this.shapes.some(({ element }) => element.getAttribute("tabindex") === "0")) {
       this.shapes[0].element.setAttribute("tabindex", "0");
     }
@@ -249,16 +266,18 @@ function isOnPath(item) {
 /** Of the path that is being read: the one that is open, or that the quiz asks for. */
 function wayBeingRead() {
   const { tab, quiz, item, trace, sample } = state;
-  if (tab === "quiz") return quiz.path.units;
+  if (tab === "quiz") return quiz.path.way;
   if (tab !== "product" || item.kind !== "parameter") return null;
-  return state.way ?? chainOf(trace, sample, item).largest.units;
+  return state.way ?? chainOf(trace, sample, item).largest.way;
 }
 
 function isOnWay(item, way) {
   if (way === null) return false;
   const place = item.layer - state.item.layer;
-  if (item.kind === "unit") return way[place] === item.unit;
-  return place > 0 && way[place] === item.to && way[place - 1] === item.from;
+  const here = way[place];
+  if (here === undefined) return false;
+  if (item.kind === "unit") return here.unit === item.unit;
+  return place > 0 && !here.isStraight && here.unit === item.to && way[place - 1].unit === item.from;
 }
 
 /** Part of the step that the step-by-step view has come to. */

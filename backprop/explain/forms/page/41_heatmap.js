@@ -15,7 +15,7 @@ class HeatMaps {
   }
 
   overview(trace, layer, l) {
-    const title = `${layer.name}: ${layer.inputs} × ${layer.units}, ${layer.activation}`;
+    const title = [`${layer.name}: ${layer.inputs} × ${layer.units}`, layer.activation, ...layer.remarks].join(", ");
     const canvas = h("canvas", {
       width: layer.inputs,
       height: layer.units,
@@ -66,7 +66,7 @@ class HeatMaps {
     const place = { ...this.places[layer] };
     if (item.kind === "unit") place[item.layer === INPUTS ? "from" : "to"] = item.unit;
     else place.to = item.to;
-    if (item.kind === "parameter" && item.from !== BIAS) place.from = item.from;
+    if (item.kind === "parameter" && isWeight(item)) place.from = item.from;
     if (tab !== "quiz") this.places[layer] = place; // for when what was chosen is shown again
     return place;
   }
@@ -99,7 +99,7 @@ class HeatMaps {
         { class: "fields" },
         field("from", layer === 0 ? "from input" : "from unit", from, inputs, (unit) => choose({ from: unit })),
         field("to", "to unit", to, units, (unit) => choose({ to: unit })),
-        button("bias", "Its bias", () => choose({ from: BIAS }), { class: "quiet" }),
+        state.trace.layers[layer].bias ? button("bias", "Its bias", () => choose({ from: BIAS }), { class: "quiet" }) : null,
         button("unit", "The unit itself", () => select({ kind: "unit", layer, unit: to }), { class: "quiet" }),
       ),
       this.cells(layer, columns, rows, { from, to }),

@@ -24,20 +24,24 @@ function chainElement(path) {
   );
 }
 
-function wayText(trace, parameter, { units }) {
-  return units.map((unit, place) => trace.unitName(parameter.layer + place, unit)).join(" → ");
+function wayText(trace, parameter, { way }) {
+  const names = way.map(({ unit, isStraight }, place) => (place && isStraight ? "straight to " : "") + trace.unitName(parameter.layer + place, unit));
+  const { gathers } = way[way.length - 1];
+  return [...names, ...(gathers ? [`${KINDS[gathers].label} of its norm`] : [])].join(" → ");
 }
 
 /** The formula of the whole: the factors of every path, in the order in which the paths list them. */
 function chainFormula(trace, parameter) {
   const { sums, product } = chainSymbols(trace, parameter);
-  return formula(partial(sampleLoss(), parameterSymbol(parameter)), "=", ...sums, ...product);
+  const isOnePart = trace.mixesSamples && trace.samples.count > 1; // of the derivative of the cost
+  const [others, more] = isOnePart ? [["…", "+"], ["+", "…"]] : [[], []];
+  return formula(partial(derived(), parameterSymbol(parameter)), "=", ...others, ...sums, ...product, ...more);
 }
 
 function pathsIntroduction(chain) {
   if (chain.count === 1) return "One path leads from here to the loss: the derivative is one product.";
   const all = `${chain.count.toLocaleString("en")} paths lead from here to the loss; the derivative is the sum of their products.`;
-  if (chain.isGrouped) return `${all} They are grouped by the unit that they go through next; the first factor is the sum of all that lies beyond that unit.`;
+  if (chain.isGrouped) return `${all} They are grouped by the unit that they go through next; the first factor is the sum of all that lies beyond that unit.${chain.gathers ? " What a norm’s mean and deviation gather stands beside them." : ""}`;
   return chain.others ? `${all} The largest are listed.` : all;
 }
 
@@ -50,19 +54,19 @@ function shortProduct(path) {
 /** The path that is open is the one that a graph marks; heat-maps show no paths, and would lose the focus. */
 function onPathToggle({ target }, path) {
   if (!target.open || !target.isConnected) return;
-  state.way = path.units;
+  state.way = path.way;
   if (isGraph) drawing.paint();
 }
 
 function pathElement(trace, parameter, chain, path) {
-  const [, next] = path.units;
+  const next = path.way[1]?.unit;
   const openUnit = () => select({ kind: "unit", layer: parameter.layer + 1, unit: next });
   return h("li", null, h(
     "details",
     { name: "path", open: path === chain.largest, ontoggle: (event) => onPathToggle(event, path) },
     h("summary", null, h("span", { class: "way" }, wayText(trace, parameter, path)), " ", shortProduct(path)),
     chainElement(path),
-    chain.isGrouped ? button(`open ${next}`, "Open this unit", openUnit, { class: "quiet" }) : null,
+    chain.isGrouped && next !== undefined ? button(`open ${next}`, "Open this unit", openUnit, { class: "quiet" }) : null,
   ));
 }
 
@@ -90,7 +94,7 @@ function meanTerms(trace, parameter) {
   const terms = written.map((s) => h(
     "span",
     { class: s === alone ? "mean-term this-sample" : "mean-term" },
-    number(share.at(0, s), null, 4), sign("×"), term(trace.sampleGradient(parameter, s)),
+    trace.mixesSamples ? [] : [number(share.at(0, s), null, 4), sign("×")], term(trace.sampleGradient(parameter, s)),
   ));
   if (written.length === count) return terms;
   const rest = sum(trace.contributions(parameter).filter((_, s) => s !== alone));
@@ -107,7 +111,9 @@ function meanElement(trace, parameter) {
     h("h3", null, "From this sample to the cost"),
     count === 1
       ? h("p", null, "The batch is this one sample, so that its loss is the cost:")
-      : h("p", null, `The cost is the mean over ${count} samples, each with its share; training follows the mean of their derivatives. `, openBatch),
+      : h("p", null, trace.mixesSamples
+        ? `A norm over the ${count} samples lets each one act on every sample’s loss. So all derivatives here are those of the cost, and the samples’ parts add up. `
+        : `The cost is the mean over ${count} samples, each with its share; training follows the mean of their derivatives. `, openBatch),
     h("p", { class: "sum mean" }, symbol, " ", joined("+", meanTerms(trace, parameter)), sign("="), gradient),
   ];
 }
@@ -134,6 +140,33 @@ function missingTrialNote(trace, batch) {
   return batch.difference === null ? note(`A trial of the cost would take this page long: ${elsewhere}`) : null;
 }
 
+/** How one sample's part is tried where a norm mixes the samples. */
+const PART_ALONE = " For the sample’s part it is moved where this sample uses it, and nowhere else; what changes is the cost.";
+
+/** What a trial keeps of the step's chance. */
+function sameAgain(trace) {
+  const hasNoise = trace.layers.some(({ terms }) => terms.some(({ is_drawn: isDrawn }) => isDrawn));
+  const kept = [trace.drops && "the same units dropped", hasNoise && "the same noise"].filter(Boolean);
+  return kept.length ? `with ${kept.join(" and ")} and ` : "";
+}
+
+function questionOfProduct(trace, sample) {
+  const number = trace.samples.numbers[sample];
+  return trace.mixesSamples
+    ? `When it grows, what does the cost do, as far as sample ${number} uses it?`
+    : `When it grows, what does the loss of sample ${number} do?`;
+}
+
+/** Of what is neither a weight nor a bias: what it is. */
+function learnedNote(trace, parameter) {
+  if (!isLearned(parameter)) return null;
+  const { note, slope, quantity } = trace.learnedAs(parameter);
+  const { layer, from, to } = parameter;
+  const read = () => readByFSymbol(layer, to);
+  const formulaOfSlope = quantity.startsWith("a by ") ? [" ", math(learnedInputSymbol(layer, from, to), "=", formulaElement(slope, read))] : [];
+  return h("p", { class: "note" }, `It is ${note}.`, formulaOfSlope);
+}
+
 /** Both derivatives above what a trial says: a column each, so that a phone has room for them. */
 function checkElement(trace, parameter) {
   const { sample } = state;
@@ -141,9 +174,10 @@ function checkElement(trace, parameter) {
   const cell = (id, value, precision) => (value === null ? "–" : h("span", { id }, number(value, null, precision)));
   const layer = trace.layers[parameter.layer];
   const value = parameterAt(layer, parameter);
-  const own = compared(trace.sampleGradient(parameter, sample), sampleTrial(trace, sample, parameter), trace.samples.loss.at(0, sample), value);
+  const tried = trace.mixesSamples ? trace.cost : trace.samples.loss.at(0, sample);
+  const own = compared(trace.sampleGradient(parameter, sample), isTried(trace) ? sampleTrial(trace, sample, parameter) : null, tried, value);
   const batch = compared(parameterAt(layer.gradient, parameter), costTrial(trace, parameter), trace.cost, value);
-  const headings = ["", [symbol(sampleLoss()), " this sample"], [symbol(mi("C")), " the batch"]];
+  const headings = ["", [symbol(derived()), trace.mixesSamples ? " this sample’s part" : " this sample"], [symbol(mi("C")), " the batch"]];
   const rows = [
     ["chain rule", number(own.gradient), cell("gradient", batch.gradient)],
     ["trial", cell("sample-difference", own.difference), cell("difference", batch.difference)],
@@ -151,7 +185,7 @@ function checkElement(trace, parameter) {
   ];
   return [
     h("h3", null, "Settled by trial"),
-    h("p", { class: "note" }, `The number is moved a little each way, and the network worked out again in float64, ${trace.drops ? "with the same units dropped and " : ""}without any derivative: this is how fast the loss really changes. A product that lacks a factor would not agree.`),
+    h("p", { class: "note" }, `The number is moved a little each way, and the network worked out again in float64, ${sameAgain(trace)}without any derivative: this is how fast the loss really changes. A product that lacks a factor would not agree.`, trace.mixesSamples ? PART_ALONE : null),
     table("Each derivative, as training has it, beside its central difference", headings, rows),
     trialNotes(own, batch),
     missingTrialNote(trace, batch),
@@ -164,12 +198,13 @@ function parameterProduct(trace, parameter) {
   const value = parameterAt(trace.layers[parameter.layer], parameter);
   return [
     h("h2", null, capital(trace.parameterName(parameter))),
-    h("p", { class: "lead" }, math(parameterSymbol(parameter), "="), " ", number(value), `. When it grows, what does the loss of sample ${trace.samples.numbers[sample]} do?`),
+    h("p", { class: "lead" }, math(parameterSymbol(parameter), "="), " ", number(value), `. ${questionOfProduct(trace, sample)}`),
+    learnedNote(trace, parameter),
     chainFormula(trace, parameter),
     h("p", null, pathsIntroduction(chain)),
     pathElements(trace, parameter, chain),
     sumElement(chain),
-    h("p", { class: "result" }, largeMath(partial(sampleLoss(), parameterSymbol(parameter)), "="), " ", h("span", { id: "sample-gradient" }, number(trace.sampleGradient(parameter, sample)))),
+    h("p", { class: "result" }, largeMath(partial(derived(), parameterSymbol(parameter)), "="), trace.mixesSamples && trace.samples.count > 1 ? " … + " : " ", h("span", { id: "sample-gradient" }, number(trace.sampleGradient(parameter, sample)))),
     meanElement(trace, parameter),
     checkElement(trace, parameter),
   ];

@@ -24,12 +24,28 @@ function preActivation(trace, layer, unit, sample) {
     const choose = button(`from ${from}`, trace.unitName(layer - 1, from), () => select({ kind: "parameter", ...parameter }), { class: "link" });
     return { value: input * weight, cells: [choose, number(input, "input"), number(weight, "weight"), number(input * weight)] };
   });
-  const chooseBias = button("from bias", "bias", () => select({ kind: "parameter", layer, from: BIAS, to: unit }), { class: "link" });
-  terms.push({ value: bias.at(0, unit), cells: [chooseBias, "1", number(bias.at(0, unit), "weight"), number(bias.at(0, unit))] });
+  if (bias) {
+    const chooseBias = button("from bias", "bias", () => select({ kind: "parameter", layer, from: BIAS, to: unit }), { class: "link" });
+    terms.push({ value: bias.at(0, unit), cells: [chooseBias, "1", number(bias.at(0, unit), "weight"), number(bias.at(0, unit))] });
+  }
   return [
-    formula(indexed("z", layer, unit), "=", sumOver("i"), inKind("input", handedOnSymbol(layer - 1, "i")), "·", inKind("weight", indexed("w", layer, "i", unit)), "+", indexed("b", layer, unit), "=", decimal(z.at(sample, unit))),
+    formula(indexed("z", layer, unit), "=", sumOver("i"), inKind("input", handedOnSymbol(layer - 1, "i")), "·", inKind("weight", indexed("w", layer, "i", unit)), ...biasTerm(layer, unit), "=", decimal(z.at(sample, unit))),
     termsTable("The pre-activation, term by term", ["from", "input", "weight", "product"], terms),
   ];
+}
+
+/** "+ b" of a formula of z, where the layer has a bias. */
+function biasTerm(layer, unit) {
+  return state.trace.layers[layer].bias ? ["+", indexed("b", layer, unit)] : [];
+}
+
+/** The derivative by what a unit hands on, of those of the next layer: through its weights, and by its straight road. */
+function passedBackFormula(layer, unit, above) {
+  const byZ = inKind("group", partial(derived(), indexed("z", layer + 1, above)));
+  const weight = inKind("weight", indexed("w", layer + 1, unit, above));
+  const { residual } = state.trace.layers[layer + 1];
+  const straight = residual ? ["+", inKind("group", partial(derived(), handedOnSymbol(layer + 1, unit)))] : [];
+  return formula(partial(derived(), handedOnSymbol(layer, unit)), "=", sumOver(above), byZ, "·", weight, ...straight);
 }
 
 /** da of a hidden unit: what each unit of the next layer passes back. */
@@ -41,9 +57,14 @@ function passedBack(trace, layer, unit, sample) {
     const open = button(`to ${to}`, trace.unitName(layer + 1, to), () => select({ kind: "unit", layer: layer + 1, unit: to }), { class: "link" });
     return { value: dz * weight, cells: [open, number(dz, "group"), number(weight, "weight"), number(dz * weight)] };
   });
+  if (next.residual) {
+    const da = next.da.at(sample, unit);
+    terms.push({ value: da, cells: ["the straight road", number(da, "group"), number(1, "straight"), number(da)] });
+  }
   return [
-    formula(partial(sampleLoss(), handedOnSymbol(layer, unit)), "=", sumOver("k"), inKind("group", partial(sampleLoss(), indexed("z", layer + 1, "k"))), "·", inKind("weight", indexed("w", layer + 1, unit, "k"))),
-    termsTable("What the next layer passes back", ["through", "its ∂ℓ/∂z", "weight", "product"], terms),
+    passedBackFormula(layer, unit, "k"),
+    termsTable("What the next layer passes back", ["through", `its ∂${derivedLetter()}/∂z`, "weight", "product"], terms),
+    next.residual ? h("p", { class: "note" }, "The next layer adds its inputs to its outputs: by that road the derivative comes back as it is.") : null,
   ];
 }
 
@@ -56,29 +77,74 @@ function unitProduct(trace, { layer, unit }) {
   const column = Array.from({ length: own.inputs }, (_, from) => parameterAt(shownPart(layer), { from, to: unit }));
   const picture = layer === 0 ? pictureOf(column, `The unit’s ${state.show}s, as the picture they look at`) : null;
   const kind = isOutput ? "loss" : "group";
-  const byOutput = factor(kind, () => partial(sampleLoss(), handedOnSymbol(layer, unit)), own.da.at(sample, unit));
-  const { factors } = pathOf(trace, sample, [unit], partsThrough(trace, layer, unit));
-  const all = [byOutput, ...factors];
+  const byOutput = factor(kind, () => partial(derived(), handedOnSymbol(layer, unit)), own.da.at(sample, unit));
   return [
     heading,
+    own.remarks.length ? h("p", { class: "note" }, `${capital(own.name)}: ${own.remarks.join(", ")}.`) : null,
     picture,
     h("h3", null, "Forward"),
     preActivation(trace, layer, unit, sample),
-    formula(indexed("a", layer, unit), "=", mi("f"), inBrackets(indexed("z", layer, unit)), "=", decimal(own.a.at(sample, unit)), gap(), m("mtext", own.activation)),
-    maskFormulas(trace, layer, unit),
+    normFormulas(trace, layer, unit, sample),
+    formula(indexed("a", layer, unit), "=", mi("f"), inBrackets(readByFSymbol(layer, unit)), "=", decimal(own.a.at(sample, unit)), gap(), m("mtext", own.activation)),
+    handedOnFormulas(trace, layer, unit),
     h("h3", null, "Backward"),
     isOutput ? h("p", null, "What comes back to an output is the derivative of the loss itself.") : passedBack(trace, layer, unit, sample),
-    formula(partial(sampleLoss(), indexed("z", layer, unit)), "=", ...between("·", all.map((one) => inKind(one.kind, one.symbol())))),
-    chainElement({ factors: all, product: own.dz.at(sample, unit) }),
+    own.norm ? normBackward(trace, layer, unit, byOutput) : plainBackward(trace, layer, unit, byOutput),
+    learnedTable(trace, layer, unit),
   ];
 }
 
-/** What the step makes of a unit's activation, or of an input, on its way to the next layer: ã = r · a. */
-function maskFormulas(trace, layer, unit) {
-  return trace.scaling(layer).map(({ kind, note }) => [
-    formula(handedOnSymbol(layer, unit), "=", inKind(kind, SYMBOLS[kind](layer, unit)), "·", activationSymbol(layer, unit), "=", decimal(trace.handedOn(layer, state.sample, unit))),
-    h("p", { class: "note" }, `The ${KINDS[kind].label}: ${note}.`),
-  ]);
+/** From the derivative by what the unit hands on to that by its z. */
+function plainBackward(trace, layer, unit, byOutput) {
+  const { factors } = pathOf(trace, state.sample, [], partsThrough(trace, layer, unit));
+  const all = [byOutput, ...factors];
+  return [
+    formula(partial(derived(), indexed("z", layer, unit)), "=", ...between("·", all.map((one) => inKind(one.kind, one.symbol())))),
+    chainElement({ factors: all, product: trace.layers[layer].dz.at(state.sample, unit) }),
+  ];
+}
+
+/** What the step makes of a unit's activation, or of an input, on its way to the next layer: ã = r · (a + ε) + x. */
+function handedOnFormulas(trace, layer, unit) {
+  if (!trace.isChanged(layer)) return [];
+  return [
+    formula(handedOnSymbol(layer, unit), "=", ...handedOnParts(trace, layer, unit), "=", decimal(trace.handedOn(layer, state.sample, unit))),
+    changeNotes(trace, layer),
+  ];
+}
+
+/** The right side of ã = …, for a unit or a letter. */
+function handedOnParts(trace, layer, unit) {
+  const scaling = trace.scaling(layer);
+  const added = (term) => (term.comes_last ? inputOfResidual(layer, unit) : indexed(term.symbol, layer, unit));
+  const terms = (isLast) => trace.terms(layer).filter((term) => term.comes_last === isLast).flatMap((term) => [mo("+"), added(term)]);
+  const inner = mrow(activationSymbol(layer, unit), ...terms(false));
+  const factors = scaling.map(({ kind }) => inKind(kind, SYMBOLS[kind](layer, unit)));
+  const product = between("·", [...factors, scaling.length && terms(false).length ? inBrackets(inner) : inner]);
+  return [...product, ...terms(true)];
+}
+
+/** What a residual connection adds to a unit: the input of the same place. */
+function inputOfResidual(layer, unit) {
+  return handedOnSymbol(layer - 1, unit);
+}
+
+function changeNotes(trace, layer) {
+  const scaling = trace.scaling(layer).map(({ kind, note }) => [KINDS[kind].label, note]);
+  const terms = trace.terms(layer).map(({ name, note }) => [name, note]);
+  return [...scaling, ...terms].map(([name, note]) => h("p", { class: "note" }, `The ${name}: ${note}.`));
+}
+
+/** What the unit learns beside its weights and bias; each can be chosen. */
+function learnedTable(trace, layer, unit) {
+  const { learned, gradient } = trace.layers[layer];
+  if (!learned.length) return null;
+  const rows = learned.map(({ name, values, note }) => {
+    const parameter = { kind: "parameter", layer, from: name, to: unit };
+    const choose = button(`learned ${name}`, [math(parameterSymbol(parameter)), ` ${note}`], () => select(parameter), { class: "link" });
+    return [choose, number(values.at(0, unit)), number(gradient[name].at(0, unit))];
+  });
+  return [h("h3", null, "What the unit learns beside its weights"), table("A number of each unit", ["", "value", "gradient"], rows)];
 }
 
 function inputProduct(trace, { unit }) {
@@ -92,7 +158,7 @@ function inputProduct(trace, { unit }) {
   return [
     h("h2", null, `Input ${trace.unitName(INPUTS, unit)}`),
     h("p", { class: "lead" }, math(activationSymbol(INPUTS, unit), "="), " ", number(trace.activation(INPUTS, state.sample, unit), "input"), ", as the network sees it."),
-    maskFormulas(trace, INPUTS, unit),
+    handedOnFormulas(trace, INPUTS, unit),
     termsTable("The weights that read it", ["to", "weight", "gradient"], terms),
   ];
 }

@@ -2,12 +2,13 @@
 
 const MOST_SAMPLES_LISTED = 24;
 
-/** The parameter that a view is about: a unit stands for its bias, an input for its first weight. */
+/** The parameter that a view is about: a unit stands for its bias, or without one for its first weight, an input for its first weight. */
 function chosenParameter() {
   const { item } = state;
   if (item.kind === "parameter") return item;
   if (item.layer === INPUTS) return { kind: "parameter", layer: 0, from: item.unit, to: 0 };
-  return { kind: "parameter", layer: item.layer, from: BIAS, to: item.unit };
+  const { bias } = state.trace.layers[item.layer];
+  return { kind: "parameter", layer: item.layer, from: bias ? BIAS : 0, to: item.unit };
 }
 
 function batchView() {
@@ -22,7 +23,7 @@ function batchView() {
     button(`sample ${s}`, String(samples.numbers[s]), () => selectSample(s), { class: "link", "aria-pressed": String(s === state.sample), "aria-label": `sample ${samples.numbers[s]}` }),
     number(samples.loss.at(0, s), null, 4),
     number(samples.share.at(0, s), null, 4),
-    number(own.dz.at(s, parameter.to), "group", 4),
+    number(trace.meeting(parameter, s), "group", 4),
     number(trace.input(parameter, s), "input", 4),
     number(contributions[s], null, 4),
     bar(contributions[s], most),
@@ -31,13 +32,29 @@ function batchView() {
   const s = () => mi("s");
   return [
     h("h2", null, "The batch"),
-    h("p", { class: "lead" }, "The cost is the mean of the samples’ losses, so the gradient is the mean of the samples’ derivatives. A share is a sample’s weight over the sum of the weights: 1/n where all weigh the same."),
+    h("p", { class: "lead" }, trace.mixesSamples
+      ? "The cost is the mean of the samples’ losses. A norm over the samples mixes them, so each sample’s derivative is that of the cost already; its share is in it."
+      : "The cost is the mean of the samples’ losses, so the gradient is the mean of the samples’ derivatives. A share is a sample’s weight over the sum of the weights: 1/n where all weigh the same."),
     formula(mi("C"), "=", sumOver("s"), m("msub", mi("share"), s()), "·", m("msub", sampleLoss(), s()), "=", decimal(trace.cost)),
-    formula(partial(mi("C"), parameterSymbol(parameter)), "=", sumOver("s"), m("msub", mi("share"), s()), "·", inKind("group", partial(m("msub", sampleLoss(), s()), indexed("z", parameter.layer, "s", parameter.to))), "·", inKind("input", inputSymbol(parameter, "s"))),
+    formula(partial(mi("C"), parameterSymbol(parameter)), "=", sumOver("s"), ...ofSample(trace, parameter), "·", inKind("input", inputSymbol(parameter, "s"))),
     h("p", null, `Here for the ${trace.parameterName(parameter)}.`, others ? ` The ${listed.length} largest contributions of ${samples.count}.` : ""),
-    table("Each sample’s contribution", ["sample", "loss", "share", "∂ℓ/∂z", "input", "contribution", ""], rows),
+    table("Each sample’s contribution", ["sample", "loss", "share", `∂${derivedLetter()}/∂${metLetter(trace, parameter)}`, "input", "contribution", ""], rows),
     h("p", { class: "sum" }, h("strong", null, "Sum over the batch "), sign("="), number(sum(contributions)), h("span", { class: "note" }, " on this page; training has "), number(parameterAt(own.gradient, parameter))),
   ];
+}
+
+/** By what the derivative is that meets a parameter's input: z, or what a norm's or an activation's parameter shapes. */
+function metLetter(trace, parameter) {
+  if (!isLearned(parameter)) return "z";
+  return trace.learnedAs(parameter).quantity.startsWith("a by ") ? "a" : "y";
+}
+
+/** A sample's share, and its derivative; where samples are mixed that of the cost alone. */
+function ofSample(trace, parameter) {
+  const met = () => indexed(metLetter(trace, parameter), parameter.layer, "s", parameter.to);
+  if (trace.mixesSamples) return [inKind("group", partial(mi("C"), met()))];
+  const s = () => mi("s");
+  return [m("msub", mi("share"), s()), "·", inKind("group", partial(m("msub", sampleLoss(), s()), met()))];
 }
 
 /** A bar to the left or to the right of zero. */

@@ -9,9 +9,16 @@ function lossView() {
     h("h2", null, `The loss: ${trace.loss.replaceAll("_", " ")}`),
     h("p", { class: "lead" }, `Sample ${trace.samples.numbers[state.sample]}: loss `, number(trace.samples.loss.at(0, state.sample)), ".", trace.labelSmoothing ? ` The targets are smoothed by ${digits(trace.labelSmoothing)}.` : null),
     trace.targetScale ? scaleNote(trace, state.sample) : null,
-    trace.scaling(trace.last).length ? h("p", { class: "note" }, "The outputs are dropped: a stands here for ", math(handedOnSymbol(trace.last), "=", mi("r"), "·", mi("a")), ", which the loss reads.") : null,
+    changedOutputNote(trace),
     view(trace, state.sample),
   ];
+}
+
+/** Where the last layer hands on something else than a. */
+function changedOutputNote(trace) {
+  if (!trace.isChanged(trace.last)) return null;
+  if (trace.terms(trace.last).length) return h("p", { class: "note" }, "a stands here for ", math(handedOnSymbol(trace.last)), ", which the last layer hands on.");
+  return h("p", { class: "note" }, "The outputs are dropped: a stands here for ", math(handedOnSymbol(trace.last), "=", mi("r"), "·", mi("a")), ", which the loss reads.");
 }
 
 /** What a regression's output and target stand for, in the unit of the table's column. */
@@ -26,7 +33,7 @@ function scaleNote(trace, sample) {
 
 /** Of the outputs, those that the tables show. */
 function shownOutputs(trace, sample) {
-  const { da } = trace.layers[trace.last];
+  const { lossSlopes: da } = trace.samples;
   const all = Array.from({ length: da.cols }, (_, j) => da.at(sample, j));
   return largest(all, MOST_CLASSES_SHOWN);
 }
@@ -56,7 +63,7 @@ function slopeFormulas({ members, slopes, wherein, settings, derivative_formula:
 
 /** Of a loss that contains no sigmoid or softmax: nothing cancels. */
 function shortWay(trace, sample) {
-  const { da } = trace.layers[trace.last];
+  const { lossSlopes: da } = trace.samples;
   const { y } = trace.samples;
   const { term, settings, of_each: ofEach, note, formula: whole } = trace.lossFunction;
   const shown = shownOutputs(trace, sample);
@@ -72,7 +79,7 @@ function shortWay(trace, sample) {
 }
 
 function longWay(trace, sample) {
-  const { da } = trace.layers[trace.last];
+  const { lossSlopes: da } = trace.samples;
   const { y, output } = trace.samples;
   const shown = shownOutputs(trace, sample);
   const rows = shown.map((j) => {
@@ -97,7 +104,7 @@ function longWay(trace, sample) {
 }
 
 function matrixWay(trace, sample) {
-  const { da } = trace.layers[trace.last];
+  const { lossSlopes: da } = trace.samples;
   const { y, output } = trace.samples;
   const shown = shownOutputs(trace, sample);
   const p = (j) => output.at(sample, j);

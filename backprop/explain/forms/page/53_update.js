@@ -25,6 +25,7 @@ function valuesBefore(trace, parameter) {
   const own = trace.layers[parameter.layer];
   const { settings, moments } = trace.optimizer;
   return {
+    factor: own.ownRate?.factor,
     ...Object.fromEntries(settings.map(({ symbol, value }) => [symbol.symbol, value])),
     ...Object.fromEntries(moments.map(([symbol, layers]) => [symbol, parameterAt(layers[parameter.layer], parameter)])),
     g: parameterAt(own.gradient, parameter),
@@ -33,18 +34,24 @@ function valuesBefore(trace, parameter) {
   };
 }
 
+function letterOf(trace, parameter) {
+  if (isLearned(parameter)) return trace.learnedAs(parameter).sign;
+  return parameter.from === BIAS ? "b" : "w";
+}
+
 /** Each reads what those before it have set. */
 function assignmentsOf(trace, parameter) {
   const values = valuesBefore(trace, parameter);
-  const put = (symbol) => (symbol.symbol === "w" ? mi(parameter.from === BIAS ? "b" : "w") : symbolElement(symbol));
-  const decays = parameter.from === BIAS ? [] : trace.optimizer.decay_rules; // for weights alone
+  const { limit, frozen, ownRate } = trace.layers[parameter.layer];
+  const put = (symbol) => (symbol.symbol === "w" ? mi(letterOf(trace, parameter)) : symbolElement(symbol));
+  if (frozen) return [gradientAssignment(parameter, values), assignment(frozen, values, put)];
+  const decays = isWeight(parameter) ? trace.optimizer.decay_rules : []; // for weights alone
   const before = [...trace.optimizer.clip_rules, ...decays];
   const found = [gradientAssignment(parameter, values, before[0])];
   values.g = found[0].result;
   const others = before[0]?.target.symbol === "g" ? before.slice(1) : before;
-  const { limit } = trace.layers[parameter.layer];
-  const limits = limit && parameter.from !== BIAS ? [limit.rule] : [];
-  for (const rule of [...others, ...trace.optimizer.rules, ...limits]) {
+  const limits = limit && isWeight(parameter) ? [limit.rule] : [];
+  for (const rule of [...(ownRate ? [ownRate.rule] : []), ...others, ...trace.optimizer.rules, ...limits]) {
     const next = assignment(rule, values, put);
     values[next.name] = next.result;
     found.push(next);
@@ -77,7 +84,7 @@ function updateView() {
   const step = parameterAt(own.step, parameter);
   return [
     h("h2", null, `The next step of ${trace.optimizer.name}`),
-    h("p", { class: "lead" }, `Here for the ${trace.parameterName(parameter)}. Step ${trace.optimizer.t}.`),
+    h("p", { class: "lead" }, `Here for the ${trace.parameterName(parameter)}. Step ${trace.optimizer.t}.${own.frozen ? " Its layer is frozen: the gradient is there, but no step follows it." : ""}`),
     h("ol", { class: "assignments" }, assignmentsOf(trace, parameter).map(assignmentElement)),
     table("As the core takes the step", ["", "value"], [
       ["before", h("span", { id: "old-value" }, number(value))],

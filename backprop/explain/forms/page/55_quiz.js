@@ -43,12 +43,14 @@ function isAskable({ path }) {
 
 /** The largest path of a parameter; of grouped ones, through the largest group and on through the largest term of each sum. */
 function largestWay(trace, sample, parameter) {
-  const way = [...chainOf(trace, sample, parameter).largest.units];
+  const way = [...chainOf(trace, sample, parameter).largest.way];
   for (let layer = parameter.layer + way.length; layer <= trace.last; layer++) {
-    const { dz, weights, units } = trace.layers[layer];
-    const unit = way[way.length - 1];
+    const { dz, da, weights, units, residual } = trace.layers[layer];
+    const { unit } = way[way.length - 1];
     const terms = Array.from({ length: units }, (_, next) => weights.at(unit, next) * dz.at(sample, next));
-    way.push(largest(terms, 1)[0]);
+    if (residual) terms.push(da.at(sample, unit));
+    const [place] = largest(terms, 1);
+    way.push(place < units ? hop(place) : hop(unit, true));
   }
   return way;
 }
@@ -69,18 +71,24 @@ function newQuestion() {
     const layer = randomBelow(trace.layers.length);
     const { inputs, units } = trace.layers[layer];
     const parameter = { kind: "parameter", layer, from: randomBelow(inputs), to: randomBelow(units) };
-    const way = [parameter.to];
-    for (let next = layer + 1; next <= trace.last; next++) way.push(randomBelow(trace.units(next)));
+    const way = [hop(parameter.to)];
+    for (let next = layer + 1; next <= trace.last; next++) way.push(randomHop(trace.layers[next], way[way.length - 1]));
     question = questionOf(trace, randomBelow(trace.samples.count), parameter, way);
     if (isAskable(question)) break;
   }
   return question;
 }
 
+/** Into a layer: to one of its units, or by its straight road. */
+function randomHop({ units, residual }, { unit }) {
+  const place = randomBelow(units + (residual ? 1 : 0));
+  return place < units ? hop(place) : hop(unit, true);
+}
+
 /** The same once more, on the numbers of another sample or epoch. */
 function askOnSample(sample) {
   const { quiz, trace } = state;
-  state.quiz = questionOf(trace, Math.min(sample, trace.samples.count - 1), quiz.parameter, quiz.path.units);
+  state.quiz = questionOf(trace, Math.min(sample, trace.samples.count - 1), quiz.parameter, quiz.path.way);
 }
 
 /** Begins the quiz where it has not begun; another epoch asks anew. */
@@ -108,13 +116,18 @@ function optionsOf(question) {
   }
   also(() => indexed("z", layer, to), own.z.at(sample, to), "That is the pre-activation itself; the chain rule takes the derivative of the activation there.");
   const isBias = parameter.from === BIAS;
-  also(() => parameterSymbol(parameter), parameterAt(own, parameter), isBias
-    ? "That is the bias itself. It is added, so that the derivative by it is 1: the bias does not appear."
-    : "That is the weight itself. The derivative of w · x by w is x: the weight does not appear.");
-  if (right.kind !== "input" && !isBias) {
+  also(() => parameterSymbol(parameter), parameterAt(own, parameter), whyNotItself(parameter));
+  if (right.kind !== "input" && !isBias && own.bias) {
     also(() => indexed("b", layer, to), own.bias.at(0, to), "A bias is added, so that it drops out of the derivative.");
   }
   return shuffled([right, ...shuffled(wrong).slice(0, MOST_OPTIONS - 1)]);
+}
+
+function whyNotItself(parameter) {
+  if (isLearned(parameter)) return "That is the number itself, by which the derivative is taken.";
+  return parameter.from === BIAS
+    ? "That is the bias itself. It is added, so that the derivative by it is 1: the bias does not appear."
+    : "That is the weight itself. The derivative of w · x by w is x: the weight does not appear.";
 }
 
 function answer(option) {
@@ -164,12 +177,12 @@ function feedbackElement({ isRight, text }) {
 function quizView() {
   const { quiz, score, trace } = state;
   const isDone = quiz.found === quiz.path.factors.length;
-  const isOneOfMany = countPaths(trace, quiz.parameter.layer) > 1;
+  const isOneOfMany = countPaths(trace, quiz.parameter) > 1;
   const askAgain = () => update({ quiz: newQuestion() });
   return [
     h("h2", null, "Which factor comes next?"),
     h("p", { class: "lead" }, `The ${trace.parameterName(quiz.parameter)}, sample ${trace.samples.numbers[quiz.sample]}`, isOneOfMany ? `, along the path ${wayText(trace, quiz.parameter, quiz.path)}` : "", ". Build the product from the loss backward."),
-    h("div", { class: "chain", id: "found" }, largeMath(partial(sampleLoss(), parameterSymbol(quiz.parameter)), "="), isOneOfMany ? sign("… +") : null, foundSoFar(quiz), isOneOfMany ? sign("+ …") : null),
+    h("div", { class: "chain", id: "found" }, largeMath(partial(derived(), parameterSymbol(quiz.parameter)), "="), isOneOfMany ? sign("… +") : null, foundSoFar(quiz), isOneOfMany ? sign("+ …") : null),
     isDone ? null : h("ul", { class: "options", "aria-label": "Choices" }, quiz.options.map(optionElement)),
     quiz.feedback ? feedbackElement(quiz.feedback) : null,
     h("p", null, button("again", isDone ? "Another weight" : "Skip to another weight", askAgain, { class: isDone ? "again primary" : "again quiet" })),

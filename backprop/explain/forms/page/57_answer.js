@@ -19,9 +19,15 @@ function markedFactor({ kind, value }) {
 function pathNote(trace, parameter, chain) {
   if (chain.count === 1) return null;
   const total = [" All of them add up to ", number(chain.sum, null, 4), "."];
-  if (!chain.isGrouped) return [` This is the largest of ${chain.count.toLocaleString("en")} paths.`, ...total];
+  const { way } = chain.largest;
+  const count = chain.count.toLocaleString("en");
+  if (!chain.isGrouped && chain.gathers) {
+    return [` This is the largest path that leads to the loss unit by unit; on the others of all ${count}, a norm’s mean and deviation gather such products.`, ...total];
+  }
+  if (!chain.isGrouped) return [` This is the largest of ${count} paths.`, ...total];
+  const road = way[1].isStraight ? ", by the straight road," : "";
   return [
-    ` ${capital(trace.unitName(parameter.layer + 1, chain.largest.units[1]))} adds the most; `, kindMark("group"),
+    ` ${capital(trace.unitName(parameter.layer + 1, way[1].unit))}${road} adds the most; `, kindMark("group"),
     " is what comes back from there: derivatives of the loss, times those of the activations on the way.", ...total,
   ];
 }
@@ -30,6 +36,7 @@ function costNote(trace, parameter) {
   const { count } = trace.samples;
   if (count === 1) return " The cost is this sample’s loss.";
   const gradient = number(parameterAt(trace.layers[parameter.layer].gradient, parameter), null, 4);
+  if (trace.mixesSamples) return [` The derivative of the cost is the sum of the ${count} samples’ parts, since a norm mixes them: `, gradient, "."];
   return [` The derivative of the cost is the mean over the ${count} samples: `, gradient, "."];
 }
 
@@ -44,11 +51,11 @@ function answerInNumbers(trace, sample, parameter) {
 }
 
 /** A loss on logits has a derivative of its own in it, which no factor shows. */
-function containedNote({ lossFunction }) {
+function containedNote({ lossFunction, layers, last }) {
   const contained = CONTAINED[lossFunction.long_way];
   if (!contained) return null;
   return h("p", { id: "answer-contained" },
-    `This loss contains the ${contained}, whose derivative is already in `, kindMark("loss"), "; the output layer is the identity, with f′(z) = 1. The view “Loss” shows both.");
+    `This loss contains the ${contained}, whose derivative is already in `, kindMark("loss"), `; the output layer is the identity, with f′(${layers[last].norm ? "y" : "z"}) = 1. The view “Loss” shows both.`);
 }
 
 /** In the quiz without the numbers, which it asks for. */
@@ -63,10 +70,16 @@ function drawAnswer() {
 
 /** Kinds of factors that the network's products have. */
 function kindsMet(trace) {
+  const hasNorm = trace.layers.some(({ norm }) => norm);
   const isMet = {
     mask: trace.drops,
+    scale: hasNorm,
+    mean: hasNorm,
+    spread: hasNorm,
+    deviation: hasNorm,
     weight: trace.last > 0,
-    group: trace.layers.some((_, layer) => isGrouped(trace, layer)),
+    straight: trace.layers.some(({ residual }, layer) => layer > 0 && residual),
+    group: trace.layers.some((_, layer) => isGrouped(trace, { layer, from: 0, to: 0 })),
   };
   return Object.keys(KINDS).filter((kind) => isMet[kind] ?? true);
 }
@@ -87,12 +100,21 @@ function colourNote() {
   return `In the drawing, ${what}`;
 }
 
+/** Where a way has fewer activations than layers, or its first factor is a sum that has them in it. */
+function exceptions(kinds) {
+  const found = [
+    kinds.includes("straight") && "a straight road passes a layer by",
+    kinds.includes("mean") && "what a norm’s mean and deviation gather has them in it",
+  ].filter(Boolean);
+  return found.length ? ` (${found.join("; ")})` : "";
+}
+
 function drawGuide() {
   const kinds = kindsMet(state.trace).map((kind) => h("li", { class: `kind-${kind}` }, `${KINDS[kind].mark} ${KINDS[kind].label}`));
   redraw(
     document.getElementById("guide"),
     h("p", null, clickNote(state.trace)),
-    h("p", null, "Factors have their colours everywhere. Whatever you choose, the loss’s derivative and an activation’s for each layer on the way are among them:"),
+    h("p", null, `Factors have their colours everywhere. Whatever you choose, the loss’s derivative and an activation’s for each layer on the way are among them${exceptions(kindsMet(state.trace))}:`),
     h("ul", { class: "kinds" }, kinds),
     h("p", null, colourNote()),
   );
