@@ -129,6 +129,13 @@ cdef struct Operation:
     bint applies_f          # the layer's activation, in the same pass
     bint ends_layer
 
+cdef inline Operation operation(Work forward, Work backward, Work step, int layer) noexcept:
+    """Of a layer; what else it is, it is told where it is linked into the chain."""
+    cdef Operation made
+    made.forward, made.backward, made.step, made.layer = forward, backward, step, layer
+    made.part, made.applies_f, made.ends_layer = OTHER, False, False
+    return made
+
 
 # Multiply-adds between two looks at the clock.
 cdef int64_t POLL_WORK

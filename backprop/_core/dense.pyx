@@ -31,9 +31,7 @@ cdef int64_t BLAS_ROWS = 128
 
 cdef Operation dense(int layer) noexcept:
     """The operation: a product with its activation."""
-    cdef Operation made
-    made.forward, made.backward, made.step, made.layer = dense_forward, dense_backward, dense_step, layer
-    return made
+    return operation(dense_forward, dense_backward, dense_step, layer)
 
 
 cdef void dense_forward(const Layer *layer, Run *run) noexcept nogil:

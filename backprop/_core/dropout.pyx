@@ -7,7 +7,7 @@ for outputs; but where z is kept, for an activation that learns, it multiplies d
 """
 from libc.stdint cimport int64_t, uint64_t
 
-from backprop._core.dense cimport Layer, Operation, Run, meet, nothing, share
+from backprop._core.dense cimport Layer, Operation, Run, meet, nothing, operation, share
 from backprop._core.kernels cimport BP_ROW_MULTIPLE, stream
 
 # The streams of random numbers: the same numbers stand in backprop/reference.py.
@@ -18,22 +18,14 @@ cdef enum:
 
 cdef Operation drop_outputs(int layer, bint slope_is_kept) noexcept:
     """Of a layer."""
-    cdef Operation made
-    made.step = nothing
-    made.layer = layer
     if slope_is_kept:
-        made.forward, made.backward = outputs_forward, nothing
-    else:
-        made.forward, made.backward = outputs_forward_alone, outputs_backward
-    return made
+        return operation(outputs_forward, nothing, nothing, layer)
+    return operation(outputs_forward_alone, outputs_backward, nothing, layer)
 
 
 cdef Operation drop_inputs() noexcept:
     """Of the network."""
-    cdef Operation made
-    made.step = nothing
-    made.forward, made.backward, made.layer = inputs_forward, inputs_backward, 0
-    return made
+    return operation(inputs_forward, inputs_backward, nothing, 0)
 
 
 cdef void outputs_forward(const Layer *layer, Run *run) noexcept nogil:

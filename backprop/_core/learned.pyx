@@ -6,14 +6,12 @@ what is kept, and the layer's way back is a chain of its own.
 from libc.stdint cimport int64_t
 
 from backprop._core.beside cimport gradient_row, spend_rows, step_rows
-from backprop._core.dense cimport Layer, Operation, Run, meet, row_of, share, spend
+from backprop._core.dense cimport Layer, Operation, Run, meet, operation, row_of, share, spend
 
 
 cdef Operation activate_learned(int layer) noexcept:
     """Of a layer whose activation learns."""
-    cdef Operation made
-    made.forward, made.backward, made.step, made.layer = learned_forward, learned_backward, step_learned, layer
-    return made
+    return operation(learned_forward, learned_backward, step_learned, layer)
 
 
 cdef inline int64_t parameter_row(const Layer *layer) noexcept nogil:

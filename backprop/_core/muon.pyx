@@ -11,7 +11,7 @@ from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from backprop._core.dense cimport Layer, Operation, Run, meet, multiply, nothing, share, step_of
+from backprop._core.dense cimport Layer, Operation, Run, meet, multiply, nothing, operation, share, step_of
 from backprop._core.kernels cimport (
     BP_ALIGNMENT, BP_MOMENTS, BP_ROW_MULTIPLE, BP_STORE, bp_multiply, bp_optimizer, bp_progress, bp_step, round_up,
 )
@@ -40,9 +40,7 @@ cdef struct Room:           # for one layer, in turns
 
 cdef Operation orthogonalize(int layer) noexcept:
     """The operation: nothing on the way forward; on the way back, behind the gradient, the step."""
-    cdef Operation made
-    made.forward, made.backward, made.step, made.layer = nothing, backward, step_alone, layer
-    return made
+    return operation(nothing, backward, step_alone, layer)
 
 
 cdef void backward(const Layer *layer, Run *run) noexcept nogil:

@@ -5,7 +5,7 @@ backward has nothing to do.
 """
 from libc.stdint cimport int64_t, uint64_t
 
-from backprop._core.dense cimport Layer, Operation, Run, nothing, share, spend
+from backprop._core.dense cimport Layer, Operation, Run, nothing, operation, share, spend
 from backprop._core.kernels cimport BP_ROW_MULTIPLE, stream
 
 # The stream of random numbers: the same number stands in backprop/reference.py.
@@ -15,10 +15,7 @@ cdef enum:
 
 cdef Operation add_noise(int layer) noexcept:
     """Of a layer."""
-    cdef Operation made
-    made.step = nothing
-    made.forward, made.backward, made.layer = noise_forward, nothing, layer
-    return made
+    return operation(noise_forward, nothing, nothing, layer)
 
 
 cdef void noise_forward(const Layer *layer, Run *run) noexcept nogil:

@@ -13,21 +13,15 @@ y = scale n + shift, and n is z less its mean, divided by its deviation: over th
 from libc.stdint cimport int64_t
 
 from backprop._core.beside cimport gradient_row, spend_rows, step_rows
-from backprop._core.dense cimport Layer, Operation, Run, meet, row_of, share, spend
+from backprop._core.dense cimport Layer, Operation, Run, meet, operation, row_of, share, spend
 from backprop._core.kernels cimport BP_ROW_MULTIPLE
 
 
 cdef Operation normalise(const Layer *layer, bint training) noexcept:
     """Of a layer that has a norm."""
-    cdef Operation made
-    made.layer, made.step = layer.index, step_norm
     if not layer.norm.is_over_samples:
-        made.forward, made.backward = layer_forward, layer_backward
-    elif training:
-        made.forward, made.backward = batch_forward, batch_backward
-    else:
-        made.forward, made.backward = running_forward, batch_backward
-    return made
+        return operation(layer_forward, layer_backward, step_norm, layer.index)
+    return operation(batch_forward if training else running_forward, batch_backward, step_norm, layer.index)
 
 
 cdef inline char *scale(const Layer *layer, const Run *run) noexcept nogil:

@@ -7,24 +7,18 @@ share that passes does not go through f. So f' is an operation of its own here.
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from backprop._core.dense cimport Layer, Operation, Run, kept_of, meet, nothing, share, spend
+from backprop._core.dense cimport Layer, Operation, Run, kept_of, meet, nothing, operation, share, spend
 from backprop._core.kernels cimport BP_ROW_MULTIPLE
 
 
 cdef Operation add_inputs(int layer) noexcept:
     """a_out += a_in."""
-    cdef Operation made
-    made.step = nothing
-    made.forward, made.backward, made.layer = add_forward, add_backward, layer
-    return made
+    return operation(add_forward, add_backward, nothing, layer)
 
 
 cdef Operation apart(int layer) noexcept:
     """dz = da f'(z) of a layer for which no product does it; forward, the product or the norm has applied f."""
-    cdef Operation made
-    made.step = nothing
-    made.forward, made.backward, made.layer = nothing, derivative_backward, layer
-    return made
+    return operation(nothing, derivative_backward, nothing, layer)
 
 
 cdef void add_forward(const Layer *layer, Run *run) noexcept nogil:
