@@ -150,6 +150,21 @@ def test_links_lead_somewhere(path):
         assert not anchor or anchor in anchors(there), target + anchor
 
 
+def test_every_promise_has_tests():
+    """The files that the commands name are there, and `-k` finds some test in them."""
+    text = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    commands = re.findall(r"`pytest ([^`]+)`", text)
+    assert len(commands) > 12
+    for command in commands:
+        words = shlex.split(command)
+        files = [path for word in words if "/" in word for path in ROOT.glob(word)]
+        assert len(files) >= sum("/" in word for word in words), command
+        if "-k" in words:
+            names = words[words.index("-k") + 1].split(" or ")
+            found = "".join(path.read_text(encoding="utf-8") for path in files)
+            assert all(re.search(rf"def test\w*{name}", found) for name in names), command
+
+
 def test_every_public_name_is_in_the_reference():
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     names = [name for name in bp.__all__ if not name.startswith("_")]
