@@ -100,7 +100,13 @@ class Preprocessing:
         `weights`: of the rows, for means and spreads.
         """
         names = table.names if names is None else names
-        self.columns = tuple(self._fit_column(table, name, rows, weights) for name in names)
+        drop = frozenset(self.drop)
+        self.columns = tuple(
+            DroppedColumn(name, "as asked")
+            if name in drop
+            else self._fit_column(table, name, rows, weights)
+            for name in names
+        )
         self.n_inputs = sum(column.width for column in self.columns)
         if not self.n_inputs:
             reasons = "; ".join(f"{column.name}: {column.reason}" for column in self.columns)
@@ -244,7 +250,7 @@ class Preprocessing:
         everything = table.column(name)
         values = everything[rows]
         is_text = everything.dtype == object
-        reason = "as asked" if name in self.drop else _uselessness(name, everything, values)
+        reason = _uselessness(name, everything, values)
         if reason is None and is_text:
             n_categories = len({value for value in values if value is not None})
             if n_categories > self.max_categories:

@@ -19,6 +19,7 @@ import os
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -52,15 +53,19 @@ class Table:
     def n_rows(self):
         return len(self.columns[0])
 
+    @cached_property
+    def _places(self):
+        return {name: i for i, name in enumerate(self.names)}
+
     def __contains__(self, name):
-        return name in self.names
+        return name in self._places
 
     def column(self, name):
         """The values of the column called `name`; `TableError`, with the nearest name, when there
         is none."""
-        if name not in self.names:
+        if name not in self._places:
             raise TableError(f"{self.source} has no column {name!r}{nearest(name, self.names)}")
-        return self.columns[self.names.index(name)]
+        return self.columns[self._places[name]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,9 +321,10 @@ def _is_data(names, decimal):
 def _complete_names(path, names):
     """Names for unnamed columns, as pandas calls them; a complaint about those that occur twice."""
     names = tuple(name or f"Unnamed: {i}" for i, name in enumerate(names))
+    first = {}
     for i, name in enumerate(names):
-        if name in names[:i]:
-            both = f"columns {names.index(name) + 1} and {i + 1} are both called {name!r}"
+        if first.setdefault(name, i) != i:
+            both = f"columns {first[name] + 1} and {i + 1} are both called {name!r}"
             raise TableError(f"{path}: {both}; the first line has to name each column differently")
     return names
 
