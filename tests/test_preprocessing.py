@@ -184,6 +184,26 @@ def test_numbers_where_training_had_text():
     np.testing.assert_array_equal(found.transform(table(code=[2, 1]))[0], [0, 1, 0])
 
 
+def test_numbers_are_read_from_new_files_as_in_training(tmp_path):
+    """Alone, "1,234" would be a thousand and more; the training's column had decimal commas."""
+    (tmp_path / "old.csv").write_text('x,y\n"0,5",$1\n"1,234",$3\n"2,5","$1,000"\n"2,0",$7\n')
+    (tmp_path / "new.csv").write_text('x\n"1,234"\n')
+    old = read(tmp_path / "old.csv")
+    found = reloaded(fitted(old, task="regression"))
+    assert found.columns[0].mean == pytest.approx((0.5 + 1.234 + 2.5 + 2) / 4)
+    assert found.target.mean == pytest.approx(1011 / 4)
+    assert found.text_columns() == ["x", "y"]
+    new = read(tmp_path / "new.csv", found.text_columns())
+    np.testing.assert_array_equal(found.transform(new)[0], found.transform(old)[1])
+    assert found.target.numbers(np.array(["$1,001"], object)).tolist() == [1001]
+    state = found.to_dict()
+    state["columns"][0]["written"] = ";"
+    with pytest.raises(ValueError, match="written=';': expected"):
+        Preprocessing.from_dict(state)
+    del state["columns"][0]["written"], state["target"]["written"]  # of an older version
+    assert Preprocessing.from_dict(state).columns[0].written == ""
+
+
 def test_many_columns_take_linear_time(tmp_path):
     """20,000 are read, learned and encoded in about a second."""
     names = [f"c{i}" for i in range(20_000)]

@@ -14,7 +14,6 @@ B. Arrays are not copied: the network subtracts and multiplies while it gathers 
 
 import math
 import re
-from collections import Counter
 from dataclasses import asdict
 
 import numpy as np
@@ -29,12 +28,13 @@ from backprop.tabular.columns import (
     finite,
     from_state,
     is_rounding,
+    known_words,
     listed,
     mean_and_std,
     numbers_of,
     present,
 )
-from backprop.tabular.tables import TableError, as_numbers, first_not_number, label
+from backprop.tabular.tables import TableError, Words, first_not_number, label, numbers_in
 from backprop.validation import check_integer
 
 _ELEMENTS_PER_CHUNK = 1 << 20
@@ -91,7 +91,8 @@ class Preprocessing:
             if name == target:
                 raise TableError(f"column {name!r} is the target and cannot be dropped")
         rows = slice(None) if rows is None else rows
-        self.target = self._fit_target(target, table.column(target)[rows])
+        written = table.written.get(target, "")
+        self.target = self._fit_target(target, table.column(target)[rows], written)
         return self.fit_columns(table, [name for name in table.names if name != target], rows)
 
     def fit_columns(self, table, names=None, rows=slice(None), weights=None):
@@ -155,7 +156,7 @@ class Preprocessing:
             return self._transform_array(data, rows)
         rows = slice(None) if rows is None else rows
         used = [column for column in self.columns if column.kind != "dropped"]
-        values = [data.column(column.name)[rows] for column in used]
+        values = [data.values(column.name)[rows] for column in used]
         X = np.zeros((len(values[0]), self.n_inputs), dtype)
         start = 0
         for column, column_values in zip(used, values, strict=True):
@@ -171,9 +172,13 @@ class Preprocessing:
         return [name for column in used for name in column.input_names]
 
     def text_columns(self):
-        """Names of the columns, target included, that must be read as text."""
-        names = [column.name for column in self.columns if column.kind == "text"]
-        is_text = self.target.kind == "classification" and not self.target.numeric
+        """Names of the columns, target included, that must be read as text.
+
+        So are numbers with signs: in another file they may look as if a comma were another mark.
+        """
+        names = [c.name for c in self.columns if c.kind == "text" or getattr(c, "written", "")]
+        is_class = self.target.kind == "classification"
+        is_text = not self.target.numeric if is_class else self.target.written
         return [*names, self.target.name] if is_text else names
 
     def describe(self):
@@ -233,7 +238,7 @@ class Preprocessing:
             )
         return new
 
-    def _fit_target(self, name, values):
+    def _fit_target(self, name, values, written=""):
         values = values[present(values)]
         if len(values) == 0:
             raise TableError(f"the target {name or 'y'!r} has no value in the training rows")
@@ -242,17 +247,17 @@ class Preprocessing:
         if task == "regression":
             numbers = numbers_of(name, values)
             _require_difference(name, numbers.min(), numbers.max())
-            return ValueTarget(name, *mean_and_std(numbers))
+            return ValueTarget(name, *mean_and_std(numbers), written)
         numeric = values.dtype != object
         return ClassTarget(name, _class_names(name, values), numeric, self.label_smoothing)
 
     def _fit_column(self, table, name, rows, weights):
-        everything = table.column(name)
+        everything = table.values(name)
         values = everything[rows]
         is_text = everything.dtype == object
         reason = _uselessness(name, everything, values)
         if reason is None and is_text:
-            n_categories = len({value for value in values if value is not None})
+            n_categories = len(known_words(values))
             if n_categories > self.max_categories:
                 reason = (
                     f"text with {n_categories:,} different values, of which at most "
@@ -262,7 +267,7 @@ class Preprocessing:
             return DroppedColumn(name, reason)
         if is_text:
             return TextColumn.fit(name, values)
-        return NumericColumn.fit(name, values, weights)
+        return NumericColumn.fit(name, values, weights, table.written.get(name, ""))
 
     def _transform_array(self, X, rows):
         if X.ndim != 2 or X.shape[1] != self.n_inputs:
@@ -320,10 +325,10 @@ def _require_difference(name, lowest, highest):
 def _uselessness(name, everything, values):
     """Why a column cannot help, or None; `values` are the training rows of `everything`."""
     if everything.dtype == object:
-        there = [value for value in values if value is not None]
-        n_everywhere = Counter(value for value in everything if value is not None)
-        if len(n_everywhere) == n_everywhere.total() > 2:
+        counts = everything.counts()
+        if counts.sum() > 2 and counts.max() == 1:
             return "text that is different in every row" + _almost_numbers(everything)
+        there = values.codes[values.codes >= 0]
     else:
         if _counts_rows(name, everything):
             return "counts the rows"
@@ -331,8 +336,9 @@ def _uselessness(name, everything, values):
         there = there[~np.isnan(there)]
     if len(there) == 0:
         return "no value in the training rows"
-    if len(there) == len(values) and all(value == there[0] for value in there):
-        return f"always {label(there[0])}"
+    if len(there) == len(values) and (there == there[0]).all():
+        only = everything.words[there[0]] if everything.dtype == object else there[0]
+        return f"always {label(only)}"
     return None
 
 
@@ -349,9 +355,10 @@ def _counts_rows(name, values):
 
 def _almost_numbers(values):
     """A hint for a text column most of whose values are numbers: the first that is not."""
+    values = values.array() if isinstance(values, Words) else values
     some = [value for value in values[:1000] if value is not None]
-    numbers = sum(as_numbers([value]) is not None for value in some)
-    if 2 * numbers <= len(some):
+    n_numbers = sum(numbers_in([value]) is not None for value in some)
+    if 2 * n_numbers <= len(some):
         return ""
     found = first_not_number(values)
     if found is None:  # all are, in a column that is text by its type
