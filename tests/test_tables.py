@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -439,8 +440,9 @@ def test_parquet(arrow, tmp_path):
         "word": ["x", None, None],
         "yes": ["True", None, "False"],
         "kind": ["u", "v", "u"],
-        "day": ["2020-01-01", "2020-01-02", "2020-01-03"],
+        "day": [datetime(2020, 1, 1), datetime(2020, 1, 2), datetime(2020, 1, 3)],
     }
+    assert columns(path, text=["day"])["day"] == ["2020-01-01", "2020-01-02", "2020-01-03"]
     assert "'list' left out" in read(path).notes[0]
     assert columns(path, text=["whole"])["whole"] == [1.0, 2.0, None]  # by its type
 

@@ -19,14 +19,17 @@ from dataclasses import asdict
 import numpy as np
 
 from backprop.tabular.columns import (
-    LARGEST,
-    ClassTarget,
+    DateColumn,
     DroppedColumn,
     NumericColumn,
     TextColumn,
-    ValueTarget,
-    finite,
     from_state,
+)
+from backprop.tabular.dates import dates_in
+from backprop.tabular.tables import TableError, Words, first_not_number, label, numbers_in
+from backprop.tabular.targets import ClassTarget, ValueTarget
+from backprop.tabular.values import (
+    LARGEST,
     is_rounding,
     known_words,
     listed,
@@ -34,7 +37,6 @@ from backprop.tabular.columns import (
     numbers_of,
     present,
 )
-from backprop.tabular.tables import TableError, Words, first_not_number, label, numbers_in
 from backprop.validation import check_integer
 
 _ELEMENTS_PER_CHUNK = 1 << 20
@@ -62,7 +64,7 @@ class Preprocessing:
 
     Attributes
     ----------
-    columns : tuple of NumericColumn, TextColumn and DroppedColumn
+    columns : tuple of NumericColumn, TextColumn, DateColumn and DroppedColumn
         In the order of the table; empty when fitted to an array.
     target : ClassTarget or ValueTarget
     n_inputs : int
@@ -185,6 +187,7 @@ class Preprocessing:
         """Pairs (what, text) for people: the target and what happens to the columns."""
         numeric = [column for column in self.columns if column.kind == "numeric"]
         text = [column for column in self.columns if column.kind == "text"]
+        dates = [column for column in self.columns if column.kind == "date"]
         lines = [("target", f"{self.target.name}: {self.target.describe()}")]
         if self.sample_shape:
             lines.append(("inputs", "×".join(map(str, self.sample_shape)) + " numbers a sample"))
@@ -192,8 +195,12 @@ class Preprocessing:
             lines.append(("numeric", listed(column.name for column in numeric)))
         if text:
             lines.append(("text", listed(f"{c.name} ({len(c.categories)})" for c in text)))
+        if dates:
+            lines.append(("dates", listed(f"{c.name} ({', '.join(c.parts)})" for c in dates)))
         missing = [
-            f"{column.name} ({column.n_missing:,})" for column in numeric + text if column.n_missing
+            f"{column.name} ({column.n_missing:,})"
+            for column in numeric + text + dates
+            if column.n_missing
         ]
         if missing:
             lines.append(("missing", listed(missing) + "; imputed, each with an indicator column"))
@@ -239,6 +246,8 @@ class Preprocessing:
         return new
 
     def _fit_target(self, name, values, written=""):
+        if values.dtype.kind == "M":
+            raise TableError(f"the target {name!r} has dates, expected numbers or classes")
         values = values[present(values)]
         if len(values) == 0:
             raise TableError(f"the target {name or 'y'!r} has no value in the training rows")
@@ -252,22 +261,28 @@ class Preprocessing:
         return ClassTarget(name, _class_names(name, values), numeric, self.label_smoothing)
 
     def _fit_column(self, table, name, rows, weights):
-        everything = table.values(name)
+        everything, form = table.values(name), ""
+        if everything.dtype == object:
+            everything, form = _as_dates(everything)
         values = everything[rows]
-        is_text = everything.dtype == object
         reason = _uselessness(name, everything, values)
-        if reason is None and is_text:
-            n_categories = len(known_words(values))
-            if n_categories > self.max_categories:
-                reason = (
-                    f"text with {n_categories:,} different values, of which at most "
-                    f"{self.max_categories} are learned" + _almost_numbers(everything)
-                )
         if reason is not None:
             return DroppedColumn(name, reason)
-        if is_text:
-            return TextColumn.fit(name, values)
+        if everything.dtype.kind == "M":
+            return DateColumn.fit(name, values, form, weights)
+        if everything.dtype == object:
+            return self._fit_text(name, everything, values)
         return NumericColumn.fit(name, values, weights, table.written.get(name, ""))
+
+    def _fit_text(self, name, everything, values):
+        n_categories = len(known_words(values))
+        if n_categories > self.max_categories:
+            return DroppedColumn(
+                name,
+                f"text with {n_categories:,} different values, of which at most "
+                f"{self.max_categories} are learned" + _almost_numbers(everything),
+            )
+        return TextColumn.fit(name, values)
 
     def _transform_array(self, X, rows):
         if X.ndim != 2 or X.shape[1] != self.n_inputs:
@@ -322,24 +337,36 @@ def _require_difference(name, lowest, highest):
         raise TableError(f"the target {name!r} is {only!r} in every training row: nothing to learn")
 
 
+def _as_dates(column):
+    """Words as (datetime64, form) where all of them are dates, else (words, "")."""
+    found = dates_in(column.words)
+    if found is None:
+        return column, ""
+    return np.append(found[0], np.datetime64("NaT"))[column.codes], found[1]
+
+
 def _uselessness(name, everything, values):
     """Why a column cannot help, or None; `values` are the training rows of `everything`."""
     if everything.dtype == object:
         counts = everything.counts()
         if counts.sum() > 2 and counts.max() == 1:
             return "text that is different in every row" + _almost_numbers(everything)
-        there = values.codes[values.codes >= 0]
-    else:
-        if _counts_rows(name, everything):
-            return "counts the rows"
-        there = finite(values)
-        there = there[~np.isnan(there)]
+    elif everything.dtype.kind == "f" and _counts_rows(name, everything):
+        return "counts the rows"
+    there = values[present(values)]
     if len(there) == 0:
         return "no value in the training rows"
-    if len(there) == len(values) and (there == there[0]).all():
-        only = everything.words[there[0]] if everything.dtype == object else there[0]
-        return f"always {label(only)}"
+    different = there.codes if everything.dtype == object else there
+    if len(there) == len(values) and (different == different[0]).all():
+        return f"always {_shown(there)}"
     return None
+
+
+def _shown(values):
+    """The first of some values, for people."""
+    if values.dtype == object:
+        return values.words[values.codes[0]]
+    return str(values[0]) if values.dtype.kind == "M" else label(values[0])
 
 
 def _counts_rows(name, values):

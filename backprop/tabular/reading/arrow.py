@@ -64,7 +64,7 @@ def table_of(pyarrow, table, source, text):
     names = complete_names(source, [str(name) for name in table.column_names])
     kept, columns, notes, written = [], [], [], {}
     for name, values in zip(names, table.columns, strict=True):
-        column = _column(pyarrow, values)
+        column = _column(pyarrow, values, name in text)
         if column is None:
             notes.append(f"column {name!r} left out: {values.type} is neither numbers nor text")
             continue
@@ -80,7 +80,7 @@ def table_of(pyarrow, table, source, text):
     return Table(tuple(kept), tuple(columns), str(source), tuple(notes), written)
 
 
-def _column(pyarrow, values):
+def _column(pyarrow, values, as_text):
     """A column as one of a `Table`, or None for nested and binary types."""
     types = pyarrow.types
     kind = values.type
@@ -97,6 +97,8 @@ def _column(pyarrow, values):
     ):
         # not "safe", which refuses whole numbers above 2**53: a CSV rounds them too
         return np.asarray(values.cast(pyarrow.float64(), safe=False).to_numpy(), np.float64)
+    if types.is_temporal(kind) and not as_text:
+        return _times(pyarrow, values)
     if types.is_boolean(kind) or types.is_temporal(kind):
         return words_of([None if value is None else str(value) for value in values.to_pylist()])
     if _is_string(types, kind):
@@ -125,3 +127,18 @@ def words_of_dictionary(values):
     if merged != list(range(len(strings))):
         codes = np.array([*merged, -1], np.intp)[codes]
     return Words(codes, list(places))
+
+
+def _times(pyarrow, values):
+    """Dates and times as datetime64, times of a day as those of the first day of 1970; seconds of
+    a duration."""
+    types, kind = pyarrow.types, values.type
+    if types.is_duration(kind):
+        numbers = values.cast(pyarrow.duration("ns")).cast(pyarrow.int64())
+        return np.asarray(numbers.cast(pyarrow.float64(), safe=False).to_numpy()) / 1e9
+    if types.is_time(kind):
+        numbers = values.cast(pyarrow.time64("ns")).cast(pyarrow.int64())
+        values = numbers.cast(pyarrow.timestamp("ns"))
+    elif types.is_interval(kind):
+        return None
+    return values.cast(pyarrow.timestamp("us"), safe=False).to_numpy().astype("M8[us]")

@@ -1,5 +1,6 @@
 """Columns of Python objects, as JSON and spreadsheets have them."""
 
+from datetime import date, datetime, time, timezone
 from numbers import Real
 
 import numpy as np
@@ -29,14 +30,25 @@ def table_of(source, columns, text, notes=()):
 
 
 def _column(values):
-    """Numbers where all that is there are numbers, else text; TypeError, with a name, of others."""
+    """Numbers or dates where all that is there is such, else text; TypeError for other types."""
     types = {type(value) for value in values} - {type(None)}
     if all(issubclass(kind, Real) and kind is not bool for kind in types):
         return np.array([np.nan if value is None else _float(value) for value in values])
+    if types and all(issubclass(kind, date | time) for kind in types):
+        return np.array([_moment(value) for value in values], "M8[us]")
     strange = [kind for kind in types if not issubclass(kind, Real | str)]
     if strange:
         raise TypeError(strange[0].__name__)
     return words_of([value if isinstance(value, str) else _word(value) for value in values])
+
+
+def _moment(value):
+    """A date or a time, which is one of the first day of 1970, in UTC; None where there is none."""
+    if isinstance(value, time):
+        value = datetime.combine(date(1970, 1, 1), value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(timezone.utc).replace(tzinfo=None)
+    return value
 
 
 def _word(value):

@@ -1,0 +1,101 @@
+"""What a training is to predict: how a target is encoded, and outputs turned back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backprop.tabular.tables import TableError, as_numbers, label
+from backprop.tabular.values import as_words, finite, listed, numbers_of, places_of
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """The target of a classification: class i is called ``classes[i]``.
+
+    `numeric` says that the names stand for numbers, so that "3.0" is another way to write "3".
+    With label smoothing s (Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer
+    Vision") the network learns (1 − s)·y + s/k for the one-hot row y of k classes, which keeps the
+    logits from growing without bound; `probabilities` takes the map back.
+    """
+
+    name: str
+    classes: tuple
+    numeric: bool = False
+    smoothing: float = 0.0
+
+    kind = "classification"
+
+    @property
+    def n_outputs(self):
+        return len(self.classes)
+
+    def encode(self, values):
+        """Class numbers; -1 for a class that training did not have and for a missing one."""
+        index = {name: i for i, name in enumerate(self.classes)}
+        if self.numeric and values.dtype == object:
+            numbers = as_numbers(values)  # "3.0" is the class "3"
+            values = values if numbers is None else numbers
+        if values.dtype == object:
+            return places_of(as_words(values), self.classes).astype(np.int64)
+        distinct, where = np.unique(values, return_inverse=True)
+        return np.array([index.get(label(value), -1) for value in distinct], np.int64)[where]
+
+    def targets(self, values, dtype, first_row=1):
+        """What `Network.fit` takes for a column without missing values: labels or smoothed rows.
+
+        A label that training did not have is a `TableError`; `first_row`: what to call the first.
+        """
+        codes = self.encode(values)
+        unknown = np.flatnonzero(codes < 0)
+        if len(unknown):
+            i = unknown[0]
+            raise TableError(
+                f"column {self.name!r}: row {first_row + i} has {label(values[i])!r}, expected one "
+                f"of the classes of the training: {listed(self.classes)}"
+            )
+        if self.smoothing == 0:
+            return codes
+        rows = np.full((len(codes), self.n_outputs), self.smoothing / self.n_outputs, dtype)
+        rows[np.arange(len(codes)), codes] += 1 - self.smoothing
+        return rows
+
+    def describe(self):
+        """One phrase."""
+        return f"classification into {len(self.classes)} classes ({listed(self.classes)})"
+
+    def decode(self, outputs):
+        """The name of the most probable class of each row of `outputs`."""
+        return np.array(self.classes, object)[np.argmax(outputs, axis=1)]
+
+
+@dataclass(frozen=True)
+class ValueTarget:
+    """The target of a regression: the network learns ``(value - mean) / std``."""
+
+    name: str
+    mean: float
+    std: float
+    written: str = ""
+
+    kind = "regression"
+    n_outputs = 1
+
+    def encode(self, values, first_row=1):
+        """Standardised values, NaN where missing."""
+        return (finite(self.numbers(values, first_row)) - self.mean) / self.std
+
+    def numbers(self, values, first_row=1):
+        """`numbers_of` this target."""
+        return numbers_of(self.name, values, first_row, self.written)
+
+    def targets(self, values, dtype, first_row=1):
+        """What `Network.fit` takes for a column without missing values."""
+        return self.encode(values, first_row).astype(dtype)
+
+    def describe(self):
+        """One phrase."""
+        return f"regression (mean {self.mean:.6g}, standard deviation {self.std:.6g})"
+
+    def decode(self, outputs):
+        """Values in the unit of the target: float64, since float32 ends at 3e38."""
+        return outputs[:, 0].astype(np.float64) * self.std + self.mean
