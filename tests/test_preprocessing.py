@@ -152,7 +152,9 @@ def test_columns_are_dropped_as_asked():
 def test_too_many_categories():
     words = [f"word {i % 50}" for i in range(100)]
     data = table(word=words, size=range(2, 102), y=np.linspace(0, 1, 100))
-    assert "text with 50 different values" in reason(fitted(data, max_categories=49), "word")
+    assert kinds(fitted(data, max_categories=49))["word"] == "means"
+    without_target = Preprocessing(max_categories=49).fit_columns(data)
+    assert "text with 50 different values" in reason(without_target, "word")
     assert kinds(fitted(data, max_categories=50))["word"] == "text"
 
 

@@ -17,6 +17,7 @@ from dataclasses import MISSING, dataclass, fields
 import numpy as np
 
 from backprop.tabular import dates
+from backprop.tabular.means import MeansColumn, Numbers, Rows
 from backprop.tabular.tables import TableError, count
 from backprop.tabular.targets import ClassTarget, ValueTarget
 from backprop.tabular.values import (
@@ -25,6 +26,7 @@ from backprop.tabular.values import (
     finite,
     known_words,
     mean_and_std,
+    notes_of_unseen,
     numbers_of,
     places_of,
     present,
@@ -250,6 +252,8 @@ def from_state(state):
     made = part(**values)
     if isinstance(made, NumericColumn):
         _check_ends(made)
+    if isinstance(made, MeansColumn):
+        made.check()
     return made
 
 
@@ -295,7 +299,27 @@ def _check_spread(name, value):
     return spread
 
 
-_PARTS = (NumericColumn, TextColumn, DateColumn, DroppedColumn, ClassTarget, ValueTarget)
+def _check_numbers(name, value):
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{name}={value!r}: expected a list of numbers")
+    return tuple(_check_number(name, number) for number in value)
+
+
+def _check_rows(name, value):
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{name}={value!r}: expected a list of lists of numbers")
+    return tuple(_check_numbers(name, row) for row in value)
+
+
+_PARTS = (
+    NumericColumn,
+    TextColumn,
+    DateColumn,
+    MeansColumn,
+    DroppedColumn,
+    ClassTarget,
+    ValueTarget,
+)
 _CHECKS = {
     float: _check_number,
     int: lambda name, value: check_integer(name, value, 0),
@@ -303,6 +327,8 @@ _CHECKS = {
     str: _check_text,
     tuple: _check_texts,
     Spread: _check_spread,
+    Numbers: _check_numbers,
+    Rows: _check_rows,
 }
 
 
@@ -322,18 +348,3 @@ def note_of_beyond(name, n_beyond, lowest, highest):
         f"{name}: {n_beyond:,} {values_are} far outside the training's {lowest} to {highest}, "
         "taken as just outside"
     )
-
-
-def notes_of_unseen(name, values, unknown):
-    """A line for words, and one for missing values, in the rows where training had none."""
-    notes, counts = [], values[unknown].counts()
-    if counts.any():
-        order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
-        shown = ", ".join(repr(values.words[i]) for i in order[:3])
-        shown += ", …" if len(order) > 3 else ""
-        n_values = count(counts.sum(), "value")
-        notes.append(f"{name}: {n_values} not seen in training ({shown}), taken as none")
-    n_missing = (values.codes[unknown] < 0).sum()
-    if n_missing:
-        notes.append(f"{name}: {count(n_missing, 'missing value')}, of which training had none")
-    return notes

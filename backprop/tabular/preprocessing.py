@@ -10,11 +10,16 @@ B. Arrays are not copied: the network subtracts and multiplies while it gathers 
    share one unit and so one scale, or a pixel that is almost always 0 would be blown up: uint8 is
    divided by its range, arrays of more than one dimension a sample by their standard deviation;
    other arrays are divided by that of each column.
+C. A column of many categories is encoded by means of the target (`means`), and a training row must
+   not see its own. Which rows are training rows is known by the table: `transform` of the very one
+   that was given to `fit` encodes the training rows without their own targets; all other rows, and
+   all rows of other tables, are new.
 """
 
 import math
 import re
-from dataclasses import asdict
+import weakref
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -26,6 +31,7 @@ from backprop.tabular.columns import (
     from_state,
 )
 from backprop.tabular.dates import dates_in
+from backprop.tabular.means import MOST_OUTPUTS, fit_means
 from backprop.tabular.tables import TableError, Words, first_not_number, label, numbers_in
 from backprop.tabular.targets import ClassTarget, ValueTarget
 from backprop.tabular.values import (
@@ -60,11 +66,11 @@ class Preprocessing:
     label_smoothing : float
         For classification; see `ClassTarget`.
     max_categories : int
-        A text column with more categories than this is dropped.
+        A text column with more categories than this is encoded by means of the target.
 
     Attributes
     ----------
-    columns : tuple of NumericColumn, TextColumn, DateColumn and DroppedColumn
+    columns : tuple of NumericColumn, TextColumn, DateColumn, MeansColumn and DroppedColumn
         In the order of the table; empty when fitted to an array.
     target : ClassTarget or ValueTarget
     n_inputs : int
@@ -85,6 +91,10 @@ class Preprocessing:
         self.n_inputs = 0
         self.sample_shape = ()
         self.input_offset = self.input_scale = None
+        self._training = None
+
+    def __getstate__(self):
+        return {**vars(self), "_training": None}  # elsewhere there are no training rows
 
     def fit(self, table, target, rows=None):
         """Learn from the `rows` (default: all) of a `Table` to predict its column `target`."""
@@ -94,20 +104,46 @@ class Preprocessing:
                 raise TableError(f"column {name!r} is the target and cannot be dropped")
         rows = slice(None) if rows is None else rows
         written = table.written.get(target, "")
-        self.target = self._fit_target(target, table.column(target)[rows], written)
-        return self.fit_columns(table, [name for name in table.names if name != target], rows)
+        values = table.column(target)[rows]
+        self.target = self._fit_target(target, values, written)
+        others = [name for name in table.names if name != target]
+        return self._fit(table, others, rows, None, self.target.means_of(values))
 
-    def fit_columns(self, table, names=None, rows=slice(None), weights=None):
+    def fit_transform(self, table, target, rows=None, dtype=np.float32):
+        """`fit`, and then `transform` of the training rows."""
+        return self.fit(table, target, rows).transform(table, rows, dtype)
+
+    def fit_columns(self, table, names=None, rows=slice(None), weights=None, y=None):
         """The same without a target: learn from the columns of those names, of all by default.
 
-        `weights`: of the rows, for means and spreads.
+        Parameters
+        ----------
+        table : Table
+            What is learned from.
+        names : sequence of str, optional
+            Columns to use.
+        rows : array of int or slice, optional
+            Rows to learn from.
+        weights : numpy.ndarray, optional
+            Of these rows, for means and spreads.
+        y : numpy.ndarray, shape (number of these rows,) or (number of these rows, k), optional
+            Numbers to predict, or a column of 0/1 for each class. Without them a text column of
+            more than `max_categories` is dropped.
         """
         names = table.names if names is None else names
+        if y is not None:
+            y = np.asarray(y, np.float64).reshape(len(y), -1)[:, :MOST_OUTPUTS]
+            y = y, ["y"] if y.shape[1] == 1 else [f"y{i}" for i in range(y.shape[1])]
+        return self._fit(table, names, rows, weights, y)
+
+    def _fit(self, table, names, rows, weights, y):
+        """`y`: a pair (array, names of its columns) for means, or None."""
         drop = frozenset(self.drop)
+        self._training = _Training.of(table, rows)
         self.columns = tuple(
             DroppedColumn(name, "as asked")
             if name in drop
-            else self._fit_column(table, name, rows, weights)
+            else self._fit_column(table, name, rows, weights, y)
             for name in names
         )
         self.n_inputs = sum(column.width for column in self.columns)
@@ -136,6 +172,9 @@ class Preprocessing:
     def transform(self, data, rows=None, dtype=np.float32, notes=None):
         """The inputs of the network for `rows` (all by default) of a `Table` or an array.
 
+        In the table that was given to `fit`, a training row's own target is no part of its inputs;
+        in all others every row is a new one.
+
         Parameters
         ----------
         data : Table or numpy.ndarray
@@ -162,7 +201,10 @@ class Preprocessing:
         X = np.zeros((len(values[0]), self.n_inputs), dtype)
         start = 0
         for column, column_values in zip(used, values, strict=True):
-            column.encode(column_values, X[:, start : start + column.width], notes)
+            out = X[:, start : start + column.width]
+            column.encode(column_values, out, notes)
+            if self._training is not None and self._training.is_of(data):
+                self._training.write(column.name, rows, out)
             start += column.width
         return X
 
@@ -178,7 +220,9 @@ class Preprocessing:
 
         So are numbers with signs: in another file they may look as if a comma were another mark.
         """
-        names = [c.name for c in self.columns if c.kind == "text" or getattr(c, "written", "")]
+        names = [
+            c.name for c in self.columns if c.kind in ("text", "means") or getattr(c, "written", "")
+        ]
         is_class = self.target.kind == "classification"
         is_text = not self.target.numeric if is_class else self.target.written
         return [*names, self.target.name] if is_text else names
@@ -197,9 +241,13 @@ class Preprocessing:
             lines.append(("text", listed(f"{c.name} ({len(c.categories)})" for c in text)))
         if dates:
             lines.append(("dates", listed(f"{c.name} ({', '.join(c.parts)})" for c in dates)))
+        means = [column for column in self.columns if column.kind == "means"]
+        if means:
+            names = listed(f"{c.name} ({len(c.categories):,})" for c in means)
+            lines.append(("means", f"{names}: text as means of the target"))
         missing = [
             f"{column.name} ({column.n_missing:,})"
-            for column in numeric + text + dates
+            for column in numeric + text + dates + means
             if column.n_missing
         ]
         if missing:
@@ -260,7 +308,7 @@ class Preprocessing:
         numeric = values.dtype != object
         return ClassTarget(name, _class_names(name, values), numeric, self.label_smoothing)
 
-    def _fit_column(self, table, name, rows, weights):
+    def _fit_column(self, table, name, rows, weights, y):
         everything, form = table.values(name), ""
         if everything.dtype == object:
             everything, form = _as_dates(everything)
@@ -271,18 +319,21 @@ class Preprocessing:
         if everything.dtype.kind == "M":
             return DateColumn.fit(name, values, form, weights)
         if everything.dtype == object:
-            return self._fit_text(name, everything, values)
+            return self._fit_text(name, everything, values, weights, y)
         return NumericColumn.fit(name, values, weights, table.written.get(name, ""))
 
-    def _fit_text(self, name, everything, values):
+    def _fit_text(self, name, everything, values, weights, y):
         n_categories = len(known_words(values))
-        if n_categories > self.max_categories:
+        if n_categories <= self.max_categories:
+            return TextColumn.fit(name, values)
+        if y is None:
             return DroppedColumn(
                 name,
                 f"text with {n_categories:,} different values, of which at most "
                 f"{self.max_categories} are learned" + _almost_numbers(everything),
             )
-        return TextColumn.fit(name, values)
+        column, self._training.inputs[name] = fit_means(name, values, *y, weights)
+        return column
 
     def _transform_array(self, X, rows):
         if X.ndim != 2 or X.shape[1] != self.n_inputs:
@@ -296,6 +347,31 @@ class Preprocessing:
             for start, chunk in _chunks(X, None):
                 _require_finite(chunk, start)
         return X
+
+
+@dataclass
+class _Training:
+    """What `transform` has to know of the rows that were learned from."""
+
+    table: object  # a weak reference
+    places: np.ndarray  # among the training rows, of all rows of the table; -1 of others
+    inputs: dict  # of the training rows, for columns of means, by name
+
+    @classmethod
+    def of(cls, table, rows):
+        places = np.full(table.n_rows, -1)
+        chosen = np.arange(table.n_rows)[rows]
+        places[chosen] = np.arange(len(chosen))
+        return cls(weakref.ref(table), places, {})
+
+    def is_of(self, table):
+        return self.table() is table
+
+    def write(self, name, rows, out):
+        """The inputs of the training rows among `rows` over those that a new row would have."""
+        if name in self.inputs:
+            places = self.places[rows]
+            out[places >= 0] = self.inputs[name][places[places >= 0]]
 
 
 def _listed_in(state, name):

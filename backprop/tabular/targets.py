@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backprop.tabular.means import MOST_OUTPUTS
 from backprop.tabular.tables import TableError, as_numbers, label
 from backprop.tabular.values import as_words, finite, listed, numbers_of, places_of
 
@@ -59,6 +60,16 @@ class ClassTarget:
         rows[np.arange(len(codes)), codes] += 1 - self.smoothing
         return rows
 
+    def means_of(self, values):
+        """(0/1 for each class, NaN where there is none; their names), for `means`: of the most
+        frequent classes where there are many, of one where there are two."""
+        codes = self.encode(values)
+        counts = np.bincount(codes[codes >= 0], minlength=self.n_outputs)
+        chosen = np.sort(np.argsort(-counts, kind="stable")[:MOST_OUTPUTS])
+        chosen = chosen[1:] if self.n_outputs == 2 else chosen
+        y = np.where(codes[:, None] < 0, np.nan, codes[:, None] == chosen)
+        return y, [f"{self.name}={self.classes[i]}" for i in chosen]
+
     def describe(self):
         """One phrase."""
         return f"classification into {len(self.classes)} classes ({listed(self.classes)})"
@@ -91,6 +102,10 @@ class ValueTarget:
     def targets(self, values, dtype, first_row=1):
         """What `Network.fit` takes for a column without missing values."""
         return self.encode(values, first_row).astype(dtype)
+
+    def means_of(self, values):
+        """(standardised values, their name), for `means`."""
+        return self.encode(values)[:, None], [self.name]
 
     def describe(self):
         """One phrase."""

@@ -9,6 +9,7 @@ from backprop.tabular.tables import (
     TableError,
     Words,
     as_numbers,
+    count,
     first_not_number,
     labels,
 )
@@ -35,6 +36,21 @@ def places_of(values, names):
     index = {name: i for i, name in enumerate(names)}
     places = [index.get(word, -1) for word in values.words]
     return np.array([*places, -1], np.intp)[values.codes]
+
+
+def notes_of_unseen(name, values, unknown, taken_as="none"):
+    """A line for words, and one for missing values, in the rows where training had none."""
+    notes, counts = [], values[unknown].counts()
+    if counts.any():
+        order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
+        shown = ", ".join(repr(values.words[i]) for i in order[:3])
+        shown += ", …" if len(order) > 3 else ""
+        n_values = count(counts.sum(), "value")
+        notes.append(f"{name}: {n_values} not seen in training ({shown}), taken as {taken_as}")
+    n_missing = (values.codes[unknown] < 0).sum()
+    if n_missing:
+        notes.append(f"{name}: {count(n_missing, 'missing value')}, of which training had none")
+    return notes
 
 
 def present(values):
