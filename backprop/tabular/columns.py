@@ -19,7 +19,7 @@ import numpy as np
 from backprop.tabular import dates
 from backprop.tabular.means import MeansColumn, Numbers, Rows
 from backprop.tabular.tables import TableError, count
-from backprop.tabular.targets import ClassTarget, ValueTarget
+from backprop.tabular.targets import ClassTarget, ValuesTarget, ValueTarget
 from backprop.tabular.values import (
     LARGEST,
     as_words,
@@ -237,6 +237,16 @@ class DroppedColumn:
     width = 0
 
 
+@dataclass(frozen=True)
+class KeyColumn:
+    """A column that names the rows: the network does not see it."""
+
+    name: str
+
+    kind = "key"
+    width = 0
+
+
 def from_state(state):
     """A column or target from its entry in `Preprocessing.to_dict`, a value in range for every
     field; else a KeyError, TypeError or ValueError."""
@@ -299,6 +309,14 @@ def _check_spread(name, value):
     return spread
 
 
+def _check_targets(name, value):
+    if not isinstance(value, list) or not value:
+        raise TypeError(f"{name}={value!r}: expected a list of targets")
+    made = tuple(from_state({"kind": ValueTarget.kind, **part}) for part in value)
+    _check_texts("names", [part.name for part in made])
+    return made
+
+
 def _check_numbers(name, value):
     if not isinstance(value, list | tuple):
         raise TypeError(f"{name}={value!r}: expected a list of numbers")
@@ -317,8 +335,10 @@ _PARTS = (
     DateColumn,
     MeansColumn,
     DroppedColumn,
+    KeyColumn,
     ClassTarget,
     ValueTarget,
+    ValuesTarget,
 )
 _CHECKS = {
     float: _check_number,
@@ -329,6 +349,7 @@ _CHECKS = {
     Spread: _check_spread,
     Numbers: _check_numbers,
     Rows: _check_rows,
+    tuple[ValueTarget, ...]: _check_targets,
 }
 
 

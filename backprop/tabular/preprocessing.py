@@ -26,6 +26,7 @@ import numpy as np
 from backprop.tabular.columns import (
     DateColumn,
     DroppedColumn,
+    KeyColumn,
     NumericColumn,
     TextColumn,
     from_state,
@@ -33,9 +34,10 @@ from backprop.tabular.columns import (
 from backprop.tabular.dates import dates_in
 from backprop.tabular.means import MOST_OUTPUTS, fit_means
 from backprop.tabular.tables import TableError, Words, first_not_number, label, numbers_in
-from backprop.tabular.targets import ClassTarget, ValueTarget
+from backprop.tabular.targets import ClassTarget, ValuesTarget, ValueTarget
 from backprop.tabular.values import (
     LARGEST,
+    finite,
     is_rounding,
     known_words,
     listed,
@@ -63,6 +65,8 @@ class Preprocessing:
         "auto" decides from the target, as `choose_task` does.
     drop : iterable of str
         Columns not to use.
+    key : str or iterable of str
+        Columns that name the rows, such as a customer's number: not to learn from.
     label_smoothing : float
         For classification; see `ClassTarget`.
     max_categories : int
@@ -72,7 +76,7 @@ class Preprocessing:
     ----------
     columns : tuple of NumericColumn, TextColumn, DateColumn, MeansColumn and DroppedColumn
         In the order of the table; empty when fitted to an array.
-    target : ClassTarget or ValueTarget
+    target : ClassTarget, ValueTarget or ValuesTarget
     n_inputs : int
         Columns of what `transform` returns.
     sample_shape : tuple of int
@@ -81,9 +85,10 @@ class Preprocessing:
         What a `Network` needs to standardise an array; None when fitted to a table.
     """
 
-    def __init__(self, task="auto", drop=(), label_smoothing=0.0, max_categories=256):
+    def __init__(self, task="auto", drop=(), label_smoothing=0.0, max_categories=256, key=()):
         self.task = task
         self.drop = tuple(drop)
+        self.key = (key,) if isinstance(key, str) else tuple(key)
         self.label_smoothing = label_smoothing
         self.max_categories = max_categories
         self.columns = ()
@@ -97,17 +102,42 @@ class Preprocessing:
         return {**vars(self), "_training": None}  # elsewhere there are no training rows
 
     def fit(self, table, target, rows=None):
-        """Learn from the `rows` (default: all) of a `Table` to predict its column `target`."""
-        for name in self.drop:
-            table.column(name)
-            if name == target:
-                raise TableError(f"column {name!r} is the target and cannot be dropped")
+        """Learn from the `rows` (default: all) of a `Table` to predict its column `target`.
+
+        Several targets, a list of names, are numbers.
+        """
+        targets = (target,) if isinstance(target, str) else tuple(target)
+        self._check_names(table, targets)
         rows = slice(None) if rows is None else rows
-        written = table.written.get(target, "")
-        values = table.column(target)[rows]
-        self.target = self._fit_target(target, values, written)
-        others = [name for name in table.names if name != target]
-        return self._fit(table, others, rows, None, self.target.means_of(values))
+        if len(targets) == 1:
+            values = table.column(targets[0])[rows]
+            self.target = self._fit_target(targets[0], values, table.written)
+        elif self.task == "classification":
+            raise TableError(f"the targets {', '.join(targets)} are several: expected numbers")
+        else:
+            columns = [table.column(name)[rows] for name in targets]
+            parts = map(_value_target, targets, columns, [table.written] * len(targets))
+            self.target = ValuesTarget(tuple(parts))
+        others = [name for name in table.names if name not in targets]
+        y = self.target.means_of(self.target_values(table, rows))
+        return self._fit(table, others, rows, None, y)
+
+    def target_values(self, table, rows=None):
+        """What `target` encodes, of some rows: a column, or (n, k) numbers of several."""
+        rows = slice(None) if rows is None else rows
+        if self.target.kind != "regressions":
+            return table.column(self.target.name)[rows]
+        parts = self.target.parts
+        return np.stack([p.numbers(table.column(p.name)) for p in parts], axis=1)[rows]
+
+    def _check_names(self, table, targets):
+        for role, names in (("dropped", self.drop), ("the key", self.key), ("", targets)):
+            for name in names:
+                table.column(name)
+                if role and name in targets:
+                    raise TableError(f"column {name!r} is the target and cannot be {role}")
+        if not targets or len(set(targets)) != len(targets):
+            raise TableError(f"target={list(targets)}: expected different names of columns")
 
     def fit_transform(self, table, target, rows=None, dtype=np.float32):
         """`fit`, and then `transform` of the training rows."""
@@ -138,17 +168,16 @@ class Preprocessing:
 
     def _fit(self, table, names, rows, weights, y):
         """`y`: a pair (array, names of its columns) for means, or None."""
-        drop = frozenset(self.drop)
+        left_out = {name: DroppedColumn(name, "as asked") for name in self.drop}
+        left_out |= {name: KeyColumn(name) for name in self.key}
         self._training = _Training.of(table, rows)
         self.columns = tuple(
-            DroppedColumn(name, "as asked")
-            if name in drop
-            else self._fit_column(table, name, rows, weights, y)
-            for name in names
+            left_out.get(name) or self._fit_column(table, name, rows, weights, y) for name in names
         )
         self.n_inputs = sum(column.width for column in self.columns)
         if not self.n_inputs:
-            reasons = "; ".join(f"{column.name}: {column.reason}" for column in self.columns)
+            dropped = [column for column in self.columns if column.kind == "dropped"]
+            reasons = "; ".join(f"{column.name}: {column.reason}" for column in dropped)
             raise TableError(
                 f"{table.source} has no column to learn from "
                 f"({reasons or 'it has only the target'})"
@@ -157,7 +186,7 @@ class Preprocessing:
 
     def fit_array(self, X, y, rows=None, sample_shape=(), name=None):
         """Learn from the `rows` (default: all) of an array (samples, columns) and the column y."""
-        self.target = self._fit_target(name, y if rows is None else y[rows])
+        self.target = self._fit_target(name, y if rows is None else y[rows], {})
         self.n_inputs = X.shape[1]
         self.sample_shape = tuple(sample_shape) or X.shape[1:]
         mean, spread, value_range = _statistics(X, rows)
@@ -196,7 +225,7 @@ class Preprocessing:
         if not self.columns:
             return self._transform_array(data, rows)
         rows = slice(None) if rows is None else rows
-        used = [column for column in self.columns if column.kind != "dropped"]
+        used = [column for column in self.columns if column.width]
         values = [data.values(column.name)[rows] for column in used]
         X = np.zeros((len(values[0]), self.n_inputs), dtype)
         start = 0
@@ -212,7 +241,7 @@ class Preprocessing:
         """A name for each input of the network; None for an array's."""
         if not self.columns:
             return None
-        used = [column for column in self.columns if column.kind != "dropped"]
+        used = [column for column in self.columns if column.width]
         return [name for column in used for name in column.input_names]
 
     def text_columns(self):
@@ -220,12 +249,12 @@ class Preprocessing:
 
         So are numbers with signs: in another file they may look as if a comma were another mark.
         """
-        names = [
-            c.name for c in self.columns if c.kind in ("text", "means") or getattr(c, "written", "")
-        ]
-        is_class = self.target.kind == "classification"
-        is_text = not self.target.numeric if is_class else self.target.written
-        return [*names, self.target.name] if is_text else names
+        kinds = ("text", "means", "key")
+        names = [c.name for c in self.columns if c.kind in kinds or getattr(c, "written", "")]
+        if self.target.kind == "classification":
+            return names if self.target.numeric else [*names, self.target.name]
+        parts = self.target.parts if self.target.kind == "regressions" else [self.target]
+        return [*names, *(part.name for part in parts if part.written)]
 
     def describe(self):
         """Pairs (what, text) for people: the target and what happens to the columns."""
@@ -252,6 +281,8 @@ class Preprocessing:
         ]
         if missing:
             lines.append(("missing", listed(missing) + "; imputed, each with an indicator column"))
+        if self.key:
+            lines.append(("key", listed(self.key)))
         dropped = {}
         for column in self.columns:
             if column.kind == "dropped":
@@ -276,7 +307,8 @@ class Preprocessing:
         try:
             new.columns = tuple(from_state(column) for column in _listed_in(state, "columns"))
             new.target = from_state(state["target"])
-            new.task = new.target.kind
+            new.task = new.target.task
+            new.key = tuple(column.name for column in new.columns if column.kind == "key")
             new.n_inputs = check_integer("n_inputs", state["n_inputs"], 1)
             new.sample_shape = tuple(
                 check_integer("sample_shape", n, 1) for n in _listed_in(state, "sample_shape")
@@ -293,20 +325,17 @@ class Preprocessing:
             )
         return new
 
-    def _fit_target(self, name, values, written=""):
-        if values.dtype.kind == "M":
-            raise TableError(f"the target {name!r} has dates, expected numbers or classes")
-        values = values[present(values)]
-        if len(values) == 0:
+    def _fit_target(self, name, values, written):
+        _require_no_dates(name, values)
+        there = values[present(values)]
+        if len(there) == 0:
             raise TableError(f"the target {name or 'y'!r} has no value in the training rows")
-        task = choose_task(values) if self.task == "auto" else self.task
+        task = choose_task(there) if self.task == "auto" else self.task
         name = name or {"classification": "class", "regression": "value"}[task]
         if task == "regression":
-            numbers = numbers_of(name, values)
-            _require_difference(name, numbers.min(), numbers.max())
-            return ValueTarget(name, *mean_and_std(numbers), written)
-        numeric = values.dtype != object
-        return ClassTarget(name, _class_names(name, values), numeric, self.label_smoothing)
+            return _value_target(name, values, written)
+        numeric = there.dtype != object
+        return ClassTarget(name, _class_names(name, there), numeric, self.label_smoothing)
 
     def _fit_column(self, table, name, rows, weights, y):
         everything, form = table.values(name), ""
@@ -392,6 +421,22 @@ def choose_task(values):
     n = len(distinct)
     few = n <= 2 or (n <= _MOST_CLASSES_OF_NUMBERS and len(values) >= 10 * n)
     return "classification" if few and (distinct % 1 == 0).all() else "regression"
+
+
+def _require_no_dates(name, values):
+    if values.dtype.kind == "M":
+        raise TableError(f"the target {name!r} has dates, expected numbers or classes")
+
+
+def _value_target(name, values, written):
+    """`written`: of all columns of the table."""
+    _require_no_dates(name, values)
+    numbers = finite(numbers_of(name, values))
+    numbers = numbers[~np.isnan(numbers)]
+    if len(numbers) == 0:
+        raise TableError(f"the target {name!r} has no value in the training rows")
+    _require_difference(name, numbers.min(), numbers.max())
+    return ValueTarget(name, *mean_and_std(numbers), written.get(name, ""))
 
 
 def _class_names(name, values):

@@ -24,7 +24,11 @@ class ClassTarget:
     numeric: bool = False
     smoothing: float = 0.0
 
-    kind = "classification"
+    kind = task = "classification"
+
+    @property
+    def names(self):
+        return (self.name,)
 
     @property
     def n_outputs(self):
@@ -88,8 +92,12 @@ class ValueTarget:
     std: float
     written: str = ""
 
-    kind = "regression"
+    kind = task = "regression"
     n_outputs = 1
+
+    @property
+    def names(self):
+        return (self.name,)
 
     def encode(self, values, first_row=1):
         """Standardised values, NaN where missing."""
@@ -114,3 +122,51 @@ class ValueTarget:
     def decode(self, outputs):
         """Values in the unit of the target: float64, since float32 ends at 3e38."""
         return outputs[:, 0].astype(np.float64) * self.std + self.mean
+
+
+@dataclass(frozen=True)
+class ValuesTarget:
+    """Several numbers to predict, each of them standardised: values are rows of one each."""
+
+    parts: tuple[ValueTarget, ...]
+
+    kind = "regressions"
+    task = "regression"
+
+    @property
+    def n_outputs(self):
+        return len(self.parts)
+
+    @property
+    def names(self):
+        return tuple(part.name for part in self.parts)
+
+    @property
+    def name(self):
+        return ", ".join(self.names)
+
+    def encode(self, values, first_row=1):
+        """Standardised values (n, k), NaN where missing."""
+        return np.stack([part.encode(values[:, i]) for i, part in enumerate(self.parts)], axis=1)
+
+    def numbers(self, values, first_row=1):
+        """The values, which are numbers."""
+        return values
+
+    def targets(self, values, dtype, first_row=1):
+        """What `Network.fit` takes for rows without missing values."""
+        return self.encode(values).astype(dtype)
+
+    def means_of(self, values):
+        """(standardised values, their names), for `means`."""
+        return self.encode(values)[:, :MOST_OUTPUTS], self.names[:MOST_OUTPUTS]
+
+    def describe(self):
+        """One phrase."""
+        spreads = (f"{p.name}: mean {p.mean:.6g}, std {p.std:.6g}" for p in self.parts)
+        return f"regression of {len(self.parts)} ({listed(spreads, 5, '; ')})"
+
+    def decode(self, outputs):
+        """Values (n, k) in the units of the targets."""
+        columns = enumerate(self.parts)
+        return np.stack([part.decode(outputs[:, i : i + 1]) for i, part in columns], axis=1)

@@ -54,14 +54,18 @@ def notes_of_unseen(name, values, unknown, taken_as="none"):
 
 
 def present(values):
-    """Which values of a column are there: neither missing nor, among numbers, infinite."""
+    """Which values of a column are there: neither missing nor, among numbers, infinite.
+
+    Of several columns of numbers, (n, k), which rows have all.
+    """
     if isinstance(values, Words):
         return values.codes >= 0
     if values.dtype.kind == "M":
         return ~np.isnat(values)
     if values.dtype == object:
         return np.fromiter((value is not None for value in values), bool, len(values))
-    return ~np.isnan(finite(values))
+    there = ~np.isnan(finite(values))
+    return there if there.ndim == 1 else there.all(axis=1)
 
 
 def numbers_of(name, values, first_row=1, written=""):
@@ -101,8 +105,8 @@ def is_rounding(std, mean):
     return std <= 1e-12 * np.abs(mean) + 1e-100
 
 
-def listed(names, most=20):
+def listed(names, most=20, between=", "):
     """The first of the names, and how many there are when these are not all."""
     names = list(names)
-    more = f", … ({len(names):,} in all)" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    more = f"{between}… ({len(names):,} in all)" if len(names) > most else ""
+    return between.join(names[:most]) + more
