@@ -356,7 +356,7 @@ def test_statistics_in_chunks_are_those_of_the_whole(monkeypatch):
     y = np.arange(101.0)
     rows = np.arange(0, 101, 2)
     whole = Preprocessing().fit_array(X, y, rows)
-    monkeypatch.setattr("backprop.tabular.preprocessing._ELEMENTS_PER_CHUNK", 7)
+    monkeypatch.setattr("backprop.tabular.chunks._ELEMENTS_PER_CHUNK", 7)
     pieces = Preprocessing().fit_array(X, y, rows)
     np.testing.assert_allclose(pieces.input_offset, whole.input_offset, rtol=1e-14)
     np.testing.assert_allclose(pieces.input_scale, whole.input_scale, rtol=1e-14)

@@ -17,12 +17,12 @@ C. A column of many categories is encoded by means of the target (`means`), and 
 """
 
 import math
-import re
 import weakref
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from backprop.tabular.chunks import chunks, require_finite, statistics
 from backprop.tabular.columns import (
     DateColumn,
     DroppedColumn,
@@ -31,27 +31,26 @@ from backprop.tabular.columns import (
     TextColumn,
     from_state,
 )
-from backprop.tabular.dates import dates_in
-from backprop.tabular.means import MOST_OUTPUTS, fit_means
-from backprop.tabular.tables import TableError, Words, first_not_number, label, numbers_in
-from backprop.tabular.targets import ClassTarget, ValuesTarget, ValueTarget
-from backprop.tabular.values import (
-    LARGEST,
-    finite,
-    is_rounding,
-    known_words,
-    listed,
-    mean_and_std,
-    numbers_of,
-    present,
+from backprop.tabular.judging import (
+    almost_numbers,
+    as_dates,
+    looks_like_id,
+    looks_like_target,
+    uselessness,
 )
+from backprop.tabular.means import MOST_OUTPUTS, fit_means
+from backprop.tabular.tables import TableError
+from backprop.tabular.targets import (
+    ClassTarget,
+    ValuesTarget,
+    class_names,
+    fit_values,
+    require_no_dates,
+)
+from backprop.tabular.values import is_rounding, known_words, listed, present
 from backprop.validation import check_integer
 
-_ELEMENTS_PER_CHUNK = 1 << 20
 _MOST_CLASSES_OF_NUMBERS = 20
-_ROW_NUMBER_NAME = re.compile(
-    r"unnamed: \d+|__index_level_\d+__|.*id|index|no|#|row(number|names?|_number|_names?)?"
-)
 
 
 class Preprocessing:
@@ -77,6 +76,9 @@ class Preprocessing:
     columns : tuple of NumericColumn, TextColumn, DateColumn, MeansColumn and DroppedColumn
         In the order of the table; empty when fitted to an array.
     target : ClassTarget, ValueTarget or ValuesTarget
+    remarks : tuple
+        Pairs (what, text) about columns that mislead, as `describe` has them: a "note" on what may
+        be an id or a row number, a "warning" of what all but is the target.
     n_inputs : int
         Columns of what `transform` returns.
     sample_shape : tuple of int
@@ -96,6 +98,7 @@ class Preprocessing:
         self.n_inputs = 0
         self.sample_shape = ()
         self.input_offset = self.input_scale = None
+        self.remarks = ()
         self._training = None
 
     def __getstate__(self):
@@ -116,7 +119,7 @@ class Preprocessing:
             raise TableError(f"the targets {', '.join(targets)} are several: expected numbers")
         else:
             columns = [table.column(name)[rows] for name in targets]
-            parts = map(_value_target, targets, columns, [table.written] * len(targets))
+            parts = map(fit_values, targets, columns, [table.written] * len(targets))
             self.target = ValuesTarget(tuple(parts))
         others = [name for name in table.names if name not in targets]
         y = self.target.means_of(self.target_values(table, rows))
@@ -174,6 +177,7 @@ class Preprocessing:
         self.columns = tuple(
             left_out.get(name) or self._fit_column(table, name, rows, weights, y) for name in names
         )
+        self.remarks = self._remarks(table, rows, y)
         self.n_inputs = sum(column.width for column in self.columns)
         if not self.n_inputs:
             dropped = [column for column in self.columns if column.kind == "dropped"]
@@ -189,7 +193,7 @@ class Preprocessing:
         self.target = self._fit_target(name, y if rows is None else y[rows], {})
         self.n_inputs = X.shape[1]
         self.sample_shape = tuple(sample_shape) or X.shape[1:]
-        mean, spread, value_range = _statistics(X, rows)
+        mean, spread, value_range = statistics(X, rows)
         if X.dtype == np.uint8:
             spread = np.full_like(mean, value_range)
         elif len(self.sample_shape) > 1:
@@ -288,7 +292,7 @@ class Preprocessing:
             if column.kind == "dropped":
                 dropped.setdefault(column.reason, []).append(column.name)
         lines += [("dropped", f"{listed(names)}: {reason}") for reason, names in dropped.items()]
-        return lines
+        return [*lines, *self.remarks]
 
     def to_dict(self):
         """Everything learned, in JSON types, but `input_offset` and `input_scale`: the
@@ -296,6 +300,7 @@ class Preprocessing:
         return {
             "columns": [{"kind": column.kind, **asdict(column)} for column in self.columns],
             "target": {"kind": self.target.kind, **asdict(self.target)},
+            "remarks": [list(remark) for remark in self.remarks],
             "n_inputs": self.n_inputs,
             "sample_shape": list(self.sample_shape),
         }
@@ -309,6 +314,7 @@ class Preprocessing:
             new.target = from_state(state["target"])
             new.task = new.target.task
             new.key = tuple(column.name for column in new.columns if column.kind == "key")
+            new.remarks = tuple(map(_remark, state.get("remarks", [])))
             new.n_inputs = check_integer("n_inputs", state["n_inputs"], 1)
             new.sample_shape = tuple(
                 check_integer("sample_shape", n, 1) for n in _listed_in(state, "sample_shape")
@@ -326,23 +332,23 @@ class Preprocessing:
         return new
 
     def _fit_target(self, name, values, written):
-        _require_no_dates(name, values)
+        require_no_dates(name, values)
         there = values[present(values)]
         if len(there) == 0:
             raise TableError(f"the target {name or 'y'!r} has no value in the training rows")
         task = choose_task(there) if self.task == "auto" else self.task
         name = name or {"classification": "class", "regression": "value"}[task]
         if task == "regression":
-            return _value_target(name, values, written)
+            return fit_values(name, values, written)
         numeric = there.dtype != object
-        return ClassTarget(name, _class_names(name, there), numeric, self.label_smoothing)
+        return ClassTarget(name, class_names(name, there), numeric, self.label_smoothing)
 
     def _fit_column(self, table, name, rows, weights, y):
         everything, form = table.values(name), ""
         if everything.dtype == object:
-            everything, form = _as_dates(everything)
+            everything, form = as_dates(everything)
         values = everything[rows]
-        reason = _uselessness(name, everything, values)
+        reason = uselessness(name, everything, values)
         if reason is not None:
             return DroppedColumn(name, reason)
         if everything.dtype.kind == "M":
@@ -359,10 +365,22 @@ class Preprocessing:
             return DroppedColumn(
                 name,
                 f"text with {n_categories:,} different values, of which at most "
-                f"{self.max_categories} are learned" + _almost_numbers(everything),
+                f"{self.max_categories} are learned" + almost_numbers(everything),
             )
         column, self._training.inputs[name] = fit_means(name, values, *y, weights)
         return column
+
+    def _remarks(self, table, rows, y):
+        found = {}
+        for column in self.columns:
+            if column.width:
+                values = table.values(column.name)
+                remark = "note", looks_like_id(column.name, values)
+                if y is not None and (copy := looks_like_target(values[rows], y[0])):
+                    remark = "warning", copy
+                if remark[1]:
+                    found.setdefault(remark, []).append(column.name)
+        return tuple((what, f"{listed(names)}: {why}") for (what, why), names in found.items())
 
     def _transform_array(self, X, rows):
         if X.ndim != 2 or X.shape[1] != self.n_inputs:
@@ -373,8 +391,8 @@ class Preprocessing:
             )
         X = X if rows is None else X[rows]
         if X.dtype.kind == "f":
-            for start, chunk in _chunks(X, None):
-                _require_finite(chunk, start)
+            for start, chunk in chunks(X, None):
+                require_finite(chunk, start)
         return X
 
 
@@ -403,6 +421,12 @@ class _Training:
             out[places >= 0] = self.inputs[name][places[places >= 0]]
 
 
+def _remark(pair):
+    if not isinstance(pair, list | tuple) or list(map(type, pair)) != [str, str]:
+        raise TypeError(f"remarks has {pair!r}: expected two texts")
+    return tuple(pair)
+
+
 def _listed_in(state, name):
     if not isinstance(state[name], list):
         raise TypeError(f"{name}={state[name]!r}: expected a list")
@@ -417,133 +441,9 @@ def choose_task(values):
     """
     if values.dtype == object:
         return "classification"
+    if values.dtype.kind == "M":
+        return "regression"  # of which the target complains
     distinct = np.unique(values)
     n = len(distinct)
     few = n <= 2 or (n <= _MOST_CLASSES_OF_NUMBERS and len(values) >= 10 * n)
     return "classification" if few and (distinct % 1 == 0).all() else "regression"
-
-
-def _require_no_dates(name, values):
-    if values.dtype.kind == "M":
-        raise TableError(f"the target {name!r} has dates, expected numbers or classes")
-
-
-def _value_target(name, values, written):
-    """`written`: of all columns of the table."""
-    _require_no_dates(name, values)
-    numbers = finite(numbers_of(name, values))
-    numbers = numbers[~np.isnan(numbers)]
-    if len(numbers) == 0:
-        raise TableError(f"the target {name!r} has no value in the training rows")
-    _require_difference(name, numbers.min(), numbers.max())
-    return ValueTarget(name, *mean_and_std(numbers), written.get(name, ""))
-
-
-def _class_names(name, values):
-    classes = sorted(set(values)) if values.dtype == object else np.unique(values).tolist()
-    _require_difference(name, classes[0], classes[-1])
-    if len(classes) > max(10, len(values) // 2):
-        is_text = values.dtype == object
-        hint = _almost_numbers(values) if is_text else "; --task regression predicts numbers"
-        raise TableError(
-            f"the target {name!r} has {len(classes):,} different values in {len(values):,} rows, "
-            f"too many to be classes{hint}"
-        )
-    return tuple(map(label, classes))
-
-
-def _require_difference(name, lowest, highest):
-    if lowest == highest:
-        only = label(lowest)
-        raise TableError(f"the target {name!r} is {only!r} in every training row: nothing to learn")
-
-
-def _as_dates(column):
-    """Words as (datetime64, form) where all of them are dates, else (words, "")."""
-    found = dates_in(column.words)
-    if found is None:
-        return column, ""
-    return np.append(found[0], np.datetime64("NaT"))[column.codes], found[1]
-
-
-def _uselessness(name, everything, values):
-    """Why a column cannot help, or None; `values` are the training rows of `everything`."""
-    if everything.dtype == object:
-        counts = everything.counts()
-        if counts.sum() > 2 and counts.max() == 1:
-            return "text that is different in every row" + _almost_numbers(everything)
-    elif everything.dtype.kind == "f" and _counts_rows(name, everything):
-        return "counts the rows"
-    there = values[present(values)]
-    if len(there) == 0:
-        return "no value in the training rows"
-    different = there.codes if everything.dtype == object else there
-    if len(there) == len(values) and (different == different[0]).all():
-        return f"always {_shown(there)}"
-    return None
-
-
-def _shown(values):
-    """The first of some values, for people."""
-    if values.dtype == object:
-        return values.words[values.codes[0]]
-    return str(values[0]) if values.dtype.kind == "M" else label(values[0])
-
-
-def _counts_rows(name, values):
-    """Whether a column that is called like a row number is one: 0, 1, 2, … or 1, 2, 3, …"""
-    if (
-        not _ROW_NUMBER_NAME.fullmatch(name.strip().lower())
-        or len(values) < 2
-        or values[0] not in (0, 1)
-    ):
-        return False
-    return np.array_equal(values, np.arange(values[0], values[0] + len(values)))
-
-
-def _almost_numbers(values):
-    """A hint for a text column most of whose values are numbers: the first that is not."""
-    values = values.array() if isinstance(values, Words) else values
-    some = [value for value in values[:1000] if value is not None]
-    n_numbers = sum(numbers_in([value]) is not None for value in some)
-    if 2 * n_numbers <= len(some):
-        return ""
-    found = first_not_number(values)
-    if found is None:  # all are, in a column that is text by its type
-        return ""
-    row, value = found
-    return f" (mostly numbers, but row {row + 1} has {value!r})"
-
-
-def _chunks(X, rows):
-    """Pairs (first row, float64 copy) of consecutive pieces of X, or of its `rows`."""
-    step = max(1, _ELEMENTS_PER_CHUNK // X.shape[1])
-    for start in range(0, len(X) if rows is None else len(rows), step):
-        piece = X[start : start + step] if rows is None else X[rows[start : start + step]]
-        yield start, piece.astype(np.float64)
-
-
-def _statistics(X, rows):
-    """Mean and standard deviation of every column, and the range of all, in small pieces."""
-    n = len(X) if rows is None else len(rows)
-    total, lowest, highest = np.zeros(X.shape[1]), np.inf, -np.inf
-    for start, chunk in _chunks(X, rows):
-        _require_finite(chunk, start)
-        total += chunk.sum(axis=0)
-        lowest, highest = min(lowest, chunk.min()), max(highest, chunk.max())
-    mean, squares = total / n, np.zeros(X.shape[1])
-    for _, chunk in _chunks(X, rows):
-        chunk -= mean
-        squares += np.einsum("ij,ij->j", chunk, chunk)
-    return mean, np.sqrt(squares / n), highest - lowest
-
-
-def _require_finite(chunk, start):
-    good = np.abs(chunk) <= LARGEST
-    if not good.all():
-        row, column = np.argwhere(~good)[0]
-        raise TableError(
-            f"the inputs have a value that is not finite: {chunk[row, column]} in row "
-            f"{start + row + 1}, column "
-            f"{column + 1}"
-        )

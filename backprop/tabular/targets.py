@@ -4,9 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backprop.tabular.judging import almost_numbers
 from backprop.tabular.means import MOST_OUTPUTS
 from backprop.tabular.tables import TableError, as_numbers, label
-from backprop.tabular.values import as_words, finite, listed, numbers_of, places_of
+from backprop.tabular.values import (
+    as_words,
+    finite,
+    listed,
+    mean_and_std,
+    numbers_of,
+    places_of,
+)
 
 
 @dataclass(frozen=True)
@@ -170,3 +178,39 @@ class ValuesTarget:
         """Values (n, k) in the units of the targets."""
         columns = enumerate(self.parts)
         return np.stack([part.decode(outputs[:, i : i + 1]) for i, part in columns], axis=1)
+
+
+def require_no_dates(name, values):
+    if values.dtype.kind == "M":
+        raise TableError(f"the target {name!r} has dates, expected numbers or classes")
+
+
+def fit_values(name, values, written):
+    """The `ValueTarget` of a column; `written`: of all columns of the table."""
+    require_no_dates(name, values)
+    numbers = finite(numbers_of(name, values))
+    numbers = numbers[~np.isnan(numbers)]
+    if len(numbers) == 0:
+        raise TableError(f"the target {name!r} has no value in the training rows")
+    _require_difference(name, numbers.min(), numbers.max())
+    return ValueTarget(name, *mean_and_std(numbers), written.get(name, ""))
+
+
+def class_names(name, values):
+    """The classes of a column without missing values."""
+    classes = sorted(set(values)) if values.dtype == object else np.unique(values).tolist()
+    _require_difference(name, classes[0], classes[-1])
+    if len(classes) > max(10, len(values) // 2):
+        is_text = values.dtype == object
+        hint = almost_numbers(values) if is_text else "; --task regression predicts numbers"
+        raise TableError(
+            f"the target {name!r} has {len(classes):,} different values in {len(values):,} rows, "
+            f"too many to be classes{hint}"
+        )
+    return tuple(map(label, classes))
+
+
+def _require_difference(name, lowest, highest):
+    if lowest == highest:
+        only = label(lowest)
+        raise TableError(f"the target {name!r} is {only!r} in every training row: nothing to learn")
