@@ -1,6 +1,7 @@
 """From columns to inputs and back: what is learned, what is said, and what holds for any table."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -151,7 +152,9 @@ def test_columns_are_dropped_as_asked():
 def test_too_many_categories():
     words = [f"word {i % 50}" for i in range(100)]
     data = table(word=words, size=range(2, 102), y=np.linspace(0, 1, 100))
-    assert "text with 50 different values" in reason(fitted(data, max_categories=49), "word")
+    assert kinds(fitted(data, max_categories=49))["word"] == "means"
+    without_target = Preprocessing(max_categories=49).fit_columns(data)
+    assert "text with 50 different values" in reason(without_target, "word")
     assert kinds(fitted(data, max_categories=50))["word"] == "text"
 
 
@@ -181,6 +184,40 @@ def test_numbers_where_training_had_text():
     found = fitted(table(code=["1", "2", "x", "1"], y=Y))
     assert found.text_columns() == ["code"]
     np.testing.assert_array_equal(found.transform(table(code=[2, 1]))[0], [0, 1, 0])
+
+
+def test_numbers_are_read_from_new_files_as_in_training(tmp_path):
+    """Alone, "1,234" would be a thousand and more; the training's column had decimal commas."""
+    (tmp_path / "old.csv").write_text('x,y\n"0,5",$1\n"1,234",$3\n"2,5","$1,000"\n"2,0",$7\n')
+    (tmp_path / "new.csv").write_text('x\n"1,234"\n')
+    old = read(tmp_path / "old.csv")
+    found = reloaded(fitted(old, task="regression"))
+    assert found.columns[0].mean == pytest.approx((0.5 + 1.234 + 2.5 + 2) / 4)
+    assert found.target.mean == pytest.approx(1011 / 4)
+    assert found.text_columns() == ["x", "y"]
+    new = read(tmp_path / "new.csv", found.text_columns())
+    np.testing.assert_array_equal(found.transform(new)[0], found.transform(old)[1])
+    assert found.target.numbers(np.array(["$1,001"], object)).tolist() == [1001]
+    state = found.to_dict()
+    state["columns"][0]["written"] = ";"
+    with pytest.raises(ValueError, match="written=';': expected"):
+        Preprocessing.from_dict(state)
+    del state["columns"][0]["written"], state["target"]["written"]  # of an older version
+    assert Preprocessing.from_dict(state).columns[0].written == ""
+
+
+def test_many_columns_take_linear_time(tmp_path):
+    """20,000 are read, learned and encoded in about a second."""
+    names = [f"c{i}" for i in range(20_000)]
+    rows = np.random.default_rng(0).normal(size=(6, len(names)))
+    lines = [",".join(names), *(",".join(map(repr, row)) for row in rows.tolist())]
+    (tmp_path / "wide.csv").write_text("\n".join(lines))
+    start = time.process_time()
+    data = read(tmp_path / "wide.csv")
+    found = fitted(data, "c0", drop=names[10_000:])
+    X = found.transform(data)
+    assert time.process_time() - start < 3
+    assert X.shape == (6, 9_999)
 
 
 # ---- targets ------------------------------------------------------------------------------------
@@ -319,7 +356,7 @@ def test_statistics_in_chunks_are_those_of_the_whole(monkeypatch):
     y = np.arange(101.0)
     rows = np.arange(0, 101, 2)
     whole = Preprocessing().fit_array(X, y, rows)
-    monkeypatch.setattr("backprop.tabular.preprocessing._ELEMENTS_PER_CHUNK", 7)
+    monkeypatch.setattr("backprop.tabular.chunks._ELEMENTS_PER_CHUNK", 7)
     pieces = Preprocessing().fit_array(X, y, rows)
     np.testing.assert_allclose(pieces.input_offset, whole.input_offset, rtol=1e-14)
     np.testing.assert_allclose(pieces.input_scale, whole.input_scale, rtol=1e-14)

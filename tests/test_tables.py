@@ -3,13 +3,15 @@
 import csv
 import io
 import math
+from datetime import datetime
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backprop.tabular.tables import MISSING, Arrays, Table, TableError, label, read
+from backprop.tabular.tables import Arrays, Table, TableError, label, read
+from backprop.tabular.written import MISSING
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def test_a_first_line_that_may_be_data_is_pointed_out(write):
 
 
 def test_text_that_begins_after_a_million_numbers_keeps_its_first_values(write, monkeypatch):
-    monkeypatch.setattr("backprop.tabular.tables._CELLS_PER_PIECE", 4)
+    monkeypatch.setattr("backprop.tabular.reading.delimited._CELLS_PER_PIECE", 4)
     rows = "".join(f"0{i},{i}\n" for i in range(9))
     assert columns(write(f"code,n\n{rows}A9,9\n")) == {
         "code": [*(f"0{i}" for i in range(9)), "A9"],
@@ -177,7 +179,6 @@ def test_floats_come_back_to_the_last_bit(tmp_path_factory, values):
         ("a,b,a\n1,2,3\n", ["columns 1 and 3", "'a'"]),
         ('a,b\n"1,2\n3,4\n', ["quotation mark", "never closed"]),
         ('a,b\n"1"x,2\n', ["line 2"]),
-        (b"a,b\n1,2\n1,\xe9\n", ["not UTF-8", "0xe9", "line 3"]),
         ("a,b\n1,2\n".encode("utf-16"), ["UTF-16"]),
     ],
 )
@@ -187,6 +188,88 @@ def test_a_csv_that_cannot_be_used(write, content, words):
     assert str(path) in message
     for word in words:
         assert word in message
+
+
+# ---- numbers as people write them ----
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "how"),
+    [
+        (["$1,234.50", "$0.99", "-$3", "n/a"], [1234.5, 0.99, -3, None], "."),
+        (["45.3 %", "7%", "-0.5 %"], [45.3, 7, -0.5], "."),
+        (["1 234", "12", "1 234 567"], [1234, 12, 1234567], "."),
+        (["1\u202f234,5", "12"], [1234.5, 12], ","),
+        (["1.234,50 €", "3 €"], [1234.5, 3], ","),
+        (["0,5", "1,25"], [0.5, 1.25], ","),
+        (["1,234", "2,500"], [1234, 2500], "."),
+        (["1'234.5", "(12)", "−3"], [1234.5, -12, -3], "."),
+        (["$1e3", "none", "2"], [1000, None, 2], "."),
+    ],
+)
+def test_numbers_as_people_write_them(write, values, numbers, how):
+    path = write("a,b\n" + "".join(f'"{value}",x{i}\n' for i, value in enumerate(values)))
+    table = read(path)
+    assert columns(path)["a"] == numbers
+    assert table.written == {"a": how}
+    assert table.notes[0].startswith("a: read as numbers, which are written like ")
+    assert ("with a decimal comma" in table.notes[0]) == (how == ",")
+    assert columns(path, text=["a"])["a"] == [None if v == "n/a" else v for v in values]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["$5", "€5"],
+        ["5 %", "0.05"],
+        ["1,23,456", "2"],
+        ["01 234", "02 345"],
+        ["$", "5"],
+        ["0,5", "1.5"],
+        ["$5", "about 6"],
+    ],
+)
+def test_what_only_looks_like_numbers(write, values):
+    path = write("a,b\n" + "".join(f'"{value}",x\n' for value in values))
+    assert columns(path)["a"] == values
+    assert read(path).notes == ()
+
+
+def test_the_whole_column_is_looked_at(write, monkeypatch):
+    """Two pieces that are plain by themselves; a sign that only the last value has."""
+    monkeypatch.setattr("backprop.tabular.reading.delimited._CELLS_PER_PIECE", 2)
+    assert columns(write("a;b\n0,5;x\n1.5;y\n"))["a"] == ["0,5", "1.5"]
+    assert columns(write("a,b\n" + "7,x\n" * 9 + '"$1,000",y\n'))["a"] == [7.0] * 9 + [1000.0]
+    assert columns(write("a,b\n" + "$7,x\n" * 9 + "dear,y\n"))["a"] == ["$7"] * 9 + ["dear"]
+
+
+def test_a_semicolon_suggests_a_decimal_comma(write):
+    assert columns(write("a;b\n1,234 €;x\n"))["a"] == [1.234]
+    assert columns(write('a\tb\n"1,234 €"\tx\n'))["a"] == [1234.0]
+
+
+# ---- comments, other encodings ----
+
+
+def test_comment_lines(write):
+    path = write('# made by "hand", in 2020\n\n# twice\na,b\n1,x\n# a break\n2,y\n#3,z\n')
+    assert columns(path) == {"a": ["1", "2", "#3"], "b": ["x", "y", "z"]}
+    assert read(path).notes == ("3 comment lines (#) skipped",)
+
+
+def test_a_header_that_is_marked_as_a_comment(write):
+    assert columns(write("# by hand\n# a,b\n1,2\n")) == {"a": [1.0], "b": [2.0]}
+    assert columns(write("#,name\n1,x\n2,y\n")) == {"#": [1.0, 2.0], "name": ["x", "y"]}
+
+
+def test_latin_1_is_read_and_said(write):
+    path = write("a,b\n1,caf\xe9\n".encode("latin-1"))
+    assert columns(path) == {"a": [1.0], "b": ["café"]}
+    assert read(path).notes == ("not UTF-8 (byte 0xe9 in line 2): read as Latin-1",)
+
+
+def test_zero_bytes_are_no_text(write):
+    assert "line 2 has a zero byte" in complaint(write(b"a,b\n1,\xe9\0\n"))
 
 
 # ---- what is no file at all --------------------------------------------------------------------
@@ -203,7 +286,7 @@ def test_a_directory(tmp_path):
     assert "is a directory" in complaint(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["table.xlsx", "table", "table.npy"])
+@pytest.mark.parametrize("name", ["table.xls", "table", "table.csv.rar", "table.npz.gz"])
 def test_an_unknown_extension(write, name):
     assert "expected .csv" in complaint(write("a\n1\n", name))
 
@@ -357,10 +440,11 @@ def test_parquet(arrow, tmp_path):
         "word": ["x", None, None],
         "yes": ["True", None, "False"],
         "kind": ["u", "v", "u"],
-        "day": ["2020-01-01", "2020-01-02", "2020-01-03"],
+        "day": [datetime(2020, 1, 1), datetime(2020, 1, 2), datetime(2020, 1, 3)],
     }
+    assert columns(path, text=["day"])["day"] == ["2020-01-01", "2020-01-02", "2020-01-03"]
     assert "'list' left out" in read(path).notes[0]
-    assert columns(path, text=["whole"])["whole"] == ["1", "2", None]
+    assert columns(path, text=["whole"])["whole"] == [1.0, 2.0, None]  # by its type
 
 
 def test_a_damaged_parquet_file(arrow, write):

@@ -10,38 +10,47 @@ B. Arrays are not copied: the network subtracts and multiplies while it gathers 
    share one unit and so one scale, or a pixel that is almost always 0 would be blown up: uint8 is
    divided by its range, arrays of more than one dimension a sample by their standard deviation;
    other arrays are divided by that of each column.
+C. A column of many categories is encoded by means of the target (`means`), and a training row must
+   not see its own. Which rows are training rows is known by the table: `transform` of the very one
+   that was given to `fit` encodes the training rows without their own targets; all other rows, and
+   all rows of other tables, are new.
 """
 
 import math
-import re
-from collections import Counter
-from dataclasses import asdict
+import weakref
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from backprop.tabular.chunks import chunks, require_finite, statistics
 from backprop.tabular.columns import (
-    LARGEST,
-    ClassTarget,
+    DateColumn,
     DroppedColumn,
+    KeyColumn,
     NumericColumn,
     TextColumn,
-    ValueTarget,
-    finite,
     from_state,
-    is_rounding,
-    listed,
-    mean_and_std,
-    numbers_of,
-    present,
 )
-from backprop.tabular.tables import TableError, as_numbers, first_not_number, label
+from backprop.tabular.judging import (
+    almost_numbers,
+    as_dates,
+    looks_like_id,
+    looks_like_target,
+    uselessness,
+)
+from backprop.tabular.means import MOST_OUTPUTS, fit_means
+from backprop.tabular.tables import TableError
+from backprop.tabular.targets import (
+    ClassTarget,
+    ValuesTarget,
+    class_names,
+    fit_values,
+    require_no_dates,
+)
+from backprop.tabular.values import is_rounding, known_words, listed, present
 from backprop.validation import check_integer
 
-_ELEMENTS_PER_CHUNK = 1 << 20
 _MOST_CLASSES_OF_NUMBERS = 20
-_ROW_NUMBER_NAME = re.compile(
-    r"unnamed: \d+|__index_level_\d+__|.*id|index|no|#|row(number|names?|_number|_names?)?"
-)
 
 
 class Preprocessing:
@@ -55,16 +64,21 @@ class Preprocessing:
         "auto" decides from the target, as `choose_task` does.
     drop : iterable of str
         Columns not to use.
+    key : str or iterable of str
+        Columns that name the rows, such as a customer's number: not to learn from.
     label_smoothing : float
         For classification; see `ClassTarget`.
     max_categories : int
-        A text column with more categories than this is dropped.
+        A text column with more categories than this is encoded by means of the target.
 
     Attributes
     ----------
-    columns : tuple of NumericColumn, TextColumn and DroppedColumn
+    columns : tuple of NumericColumn, TextColumn, DateColumn, MeansColumn and DroppedColumn
         In the order of the table; empty when fitted to an array.
-    target : ClassTarget or ValueTarget
+    target : ClassTarget, ValueTarget or ValuesTarget
+    remarks : tuple
+        Pairs (what, text) about columns that mislead, as `describe` has them: a "note" on what may
+        be an id or a row number, a "warning" of what all but is the target.
     n_inputs : int
         Columns of what `transform` returns.
     sample_shape : tuple of int
@@ -73,9 +87,10 @@ class Preprocessing:
         What a `Network` needs to standardise an array; None when fitted to a table.
     """
 
-    def __init__(self, task="auto", drop=(), label_smoothing=0.0, max_categories=256):
+    def __init__(self, task="auto", drop=(), label_smoothing=0.0, max_categories=256, key=()):
         self.task = task
         self.drop = tuple(drop)
+        self.key = (key,) if isinstance(key, str) else tuple(key)
         self.label_smoothing = label_smoothing
         self.max_categories = max_categories
         self.columns = ()
@@ -83,27 +98,90 @@ class Preprocessing:
         self.n_inputs = 0
         self.sample_shape = ()
         self.input_offset = self.input_scale = None
+        self.remarks = ()
+        self._training = None
+
+    def __getstate__(self):
+        return {**vars(self), "_training": None}  # elsewhere there are no training rows
 
     def fit(self, table, target, rows=None):
-        """Learn from the `rows` (default: all) of a `Table` to predict its column `target`."""
-        for name in self.drop:
-            table.column(name)
-            if name == target:
-                raise TableError(f"column {name!r} is the target and cannot be dropped")
-        rows = slice(None) if rows is None else rows
-        self.target = self._fit_target(target, table.column(target)[rows])
-        return self.fit_columns(table, [name for name in table.names if name != target], rows)
+        """Learn from the `rows` (default: all) of a `Table` to predict its column `target`.
 
-    def fit_columns(self, table, names=None, rows=slice(None), weights=None):
+        Several targets, a list of names, are numbers.
+        """
+        targets = (target,) if isinstance(target, str) else tuple(target)
+        self._check_names(table, targets)
+        rows = slice(None) if rows is None else rows
+        if len(targets) == 1:
+            values = table.column(targets[0])[rows]
+            self.target = self._fit_target(targets[0], values, table.written)
+        elif self.task == "classification":
+            raise TableError(f"the targets {', '.join(targets)} are several: expected numbers")
+        else:
+            columns = [table.column(name)[rows] for name in targets]
+            parts = map(fit_values, targets, columns, [table.written] * len(targets))
+            self.target = ValuesTarget(tuple(parts))
+        others = [name for name in table.names if name not in targets]
+        y = self.target.means_of(self.target_values(table, rows))
+        return self._fit(table, others, rows, None, y)
+
+    def target_values(self, table, rows=None):
+        """What `target` encodes, of some rows: a column, or (n, k) numbers of several."""
+        rows = slice(None) if rows is None else rows
+        if self.target.kind != "regressions":
+            return table.column(self.target.name)[rows]
+        parts = self.target.parts
+        return np.stack([p.numbers(table.column(p.name)) for p in parts], axis=1)[rows]
+
+    def _check_names(self, table, targets):
+        for role, names in (("dropped", self.drop), ("the key", self.key), ("", targets)):
+            for name in names:
+                table.column(name)
+                if role and name in targets:
+                    raise TableError(f"column {name!r} is the target and cannot be {role}")
+        if not targets or len(set(targets)) != len(targets):
+            raise TableError(f"target={list(targets)}: expected different names of columns")
+
+    def fit_transform(self, table, target, rows=None, dtype=np.float32):
+        """`fit`, and then `transform` of the training rows."""
+        return self.fit(table, target, rows).transform(table, rows, dtype)
+
+    def fit_columns(self, table, names=None, rows=slice(None), weights=None, y=None):
         """The same without a target: learn from the columns of those names, of all by default.
 
-        `weights`: of the rows, for means and spreads.
+        Parameters
+        ----------
+        table : Table
+            What is learned from.
+        names : sequence of str, optional
+            Columns to use.
+        rows : array of int or slice, optional
+            Rows to learn from.
+        weights : numpy.ndarray, optional
+            Of these rows, for means and spreads.
+        y : numpy.ndarray, shape (number of these rows,) or (number of these rows, k), optional
+            Numbers to predict, or a column of 0/1 for each class. Without them a text column of
+            more than `max_categories` is dropped.
         """
         names = table.names if names is None else names
-        self.columns = tuple(self._fit_column(table, name, rows, weights) for name in names)
+        if y is not None:
+            y = np.asarray(y, np.float64).reshape(len(y), -1)[:, :MOST_OUTPUTS]
+            y = y, ["y"] if y.shape[1] == 1 else [f"y{i}" for i in range(y.shape[1])]
+        return self._fit(table, names, rows, weights, y)
+
+    def _fit(self, table, names, rows, weights, y):
+        """`y`: a pair (array, names of its columns) for means, or None."""
+        left_out = {name: DroppedColumn(name, "as asked") for name in self.drop}
+        left_out |= {name: KeyColumn(name) for name in self.key}
+        self._training = _Training.of(table, rows)
+        self.columns = tuple(
+            left_out.get(name) or self._fit_column(table, name, rows, weights, y) for name in names
+        )
+        self.remarks = self._remarks(table, rows, y)
         self.n_inputs = sum(column.width for column in self.columns)
         if not self.n_inputs:
-            reasons = "; ".join(f"{column.name}: {column.reason}" for column in self.columns)
+            dropped = [column for column in self.columns if column.kind == "dropped"]
+            reasons = "; ".join(f"{column.name}: {column.reason}" for column in dropped)
             raise TableError(
                 f"{table.source} has no column to learn from "
                 f"({reasons or 'it has only the target'})"
@@ -112,10 +190,10 @@ class Preprocessing:
 
     def fit_array(self, X, y, rows=None, sample_shape=(), name=None):
         """Learn from the `rows` (default: all) of an array (samples, columns) and the column y."""
-        self.target = self._fit_target(name, y if rows is None else y[rows])
+        self.target = self._fit_target(name, y if rows is None else y[rows], {})
         self.n_inputs = X.shape[1]
         self.sample_shape = tuple(sample_shape) or X.shape[1:]
-        mean, spread, value_range = _statistics(X, rows)
+        mean, spread, value_range = statistics(X, rows)
         if X.dtype == np.uint8:
             spread = np.full_like(mean, value_range)
         elif len(self.sample_shape) > 1:
@@ -126,6 +204,9 @@ class Preprocessing:
 
     def transform(self, data, rows=None, dtype=np.float32, notes=None):
         """The inputs of the network for `rows` (all by default) of a `Table` or an array.
+
+        In the table that was given to `fit`, a training row's own target is no part of its inputs;
+        in all others every row is a new one.
 
         Parameters
         ----------
@@ -148,12 +229,15 @@ class Preprocessing:
         if not self.columns:
             return self._transform_array(data, rows)
         rows = slice(None) if rows is None else rows
-        used = [column for column in self.columns if column.kind != "dropped"]
-        values = [data.column(column.name)[rows] for column in used]
+        used = [column for column in self.columns if column.width]
+        values = [data.values(column.name)[rows] for column in used]
         X = np.zeros((len(values[0]), self.n_inputs), dtype)
         start = 0
         for column, column_values in zip(used, values, strict=True):
-            column.encode(column_values, X[:, start : start + column.width], notes)
+            out = X[:, start : start + column.width]
+            column.encode(column_values, out, notes)
+            if self._training is not None and self._training.is_of(data):
+                self._training.write(column.name, rows, out)
             start += column.width
         return X
 
@@ -161,19 +245,26 @@ class Preprocessing:
         """A name for each input of the network; None for an array's."""
         if not self.columns:
             return None
-        used = [column for column in self.columns if column.kind != "dropped"]
+        used = [column for column in self.columns if column.width]
         return [name for column in used for name in column.input_names]
 
     def text_columns(self):
-        """Names of the columns, target included, that must be read as text."""
-        names = [column.name for column in self.columns if column.kind == "text"]
-        is_text = self.target.kind == "classification" and not self.target.numeric
-        return [*names, self.target.name] if is_text else names
+        """Names of the columns, target included, that must be read as text.
+
+        So are numbers with signs: in another file they may look as if a comma were another mark.
+        """
+        kinds = ("text", "means", "key")
+        names = [c.name for c in self.columns if c.kind in kinds or getattr(c, "written", "")]
+        if self.target.kind == "classification":
+            return names if self.target.numeric else [*names, self.target.name]
+        parts = self.target.parts if self.target.kind == "regressions" else [self.target]
+        return [*names, *(part.name for part in parts if part.written)]
 
     def describe(self):
         """Pairs (what, text) for people: the target and what happens to the columns."""
         numeric = [column for column in self.columns if column.kind == "numeric"]
         text = [column for column in self.columns if column.kind == "text"]
+        dates = [column for column in self.columns if column.kind == "date"]
         lines = [("target", f"{self.target.name}: {self.target.describe()}")]
         if self.sample_shape:
             lines.append(("inputs", "×".join(map(str, self.sample_shape)) + " numbers a sample"))
@@ -181,17 +272,27 @@ class Preprocessing:
             lines.append(("numeric", listed(column.name for column in numeric)))
         if text:
             lines.append(("text", listed(f"{c.name} ({len(c.categories)})" for c in text)))
+        if dates:
+            lines.append(("dates", listed(f"{c.name} ({', '.join(c.parts)})" for c in dates)))
+        means = [column for column in self.columns if column.kind == "means"]
+        if means:
+            names = listed(f"{c.name} ({len(c.categories):,})" for c in means)
+            lines.append(("means", f"{names}: text as means of the target"))
         missing = [
-            f"{column.name} ({column.n_missing:,})" for column in numeric + text if column.n_missing
+            f"{column.name} ({column.n_missing:,})"
+            for column in numeric + text + dates + means
+            if column.n_missing
         ]
         if missing:
             lines.append(("missing", listed(missing) + "; imputed, each with an indicator column"))
+        if self.key:
+            lines.append(("key", listed(self.key)))
         dropped = {}
         for column in self.columns:
             if column.kind == "dropped":
                 dropped.setdefault(column.reason, []).append(column.name)
         lines += [("dropped", f"{listed(names)}: {reason}") for reason, names in dropped.items()]
-        return lines
+        return [*lines, *self.remarks]
 
     def to_dict(self):
         """Everything learned, in JSON types, but `input_offset` and `input_scale`: the
@@ -199,6 +300,7 @@ class Preprocessing:
         return {
             "columns": [{"kind": column.kind, **asdict(column)} for column in self.columns],
             "target": {"kind": self.target.kind, **asdict(self.target)},
+            "remarks": [list(remark) for remark in self.remarks],
             "n_inputs": self.n_inputs,
             "sample_shape": list(self.sample_shape),
         }
@@ -210,7 +312,9 @@ class Preprocessing:
         try:
             new.columns = tuple(from_state(column) for column in _listed_in(state, "columns"))
             new.target = from_state(state["target"])
-            new.task = new.target.kind
+            new.task = new.target.task
+            new.key = tuple(column.name for column in new.columns if column.kind == "key")
+            new.remarks = tuple(map(_remark, state.get("remarks", [])))
             new.n_inputs = check_integer("n_inputs", state["n_inputs"], 1)
             new.sample_shape = tuple(
                 check_integer("sample_shape", n, 1) for n in _listed_in(state, "sample_shape")
@@ -227,36 +331,56 @@ class Preprocessing:
             )
         return new
 
-    def _fit_target(self, name, values):
-        values = values[present(values)]
-        if len(values) == 0:
+    def _fit_target(self, name, values, written):
+        require_no_dates(name, values)
+        there = values[present(values)]
+        if len(there) == 0:
             raise TableError(f"the target {name or 'y'!r} has no value in the training rows")
-        task = choose_task(values) if self.task == "auto" else self.task
+        task = choose_task(there) if self.task == "auto" else self.task
         name = name or {"classification": "class", "regression": "value"}[task]
         if task == "regression":
-            numbers = numbers_of(name, values)
-            _require_difference(name, numbers.min(), numbers.max())
-            return ValueTarget(name, *mean_and_std(numbers))
-        numeric = values.dtype != object
-        return ClassTarget(name, _class_names(name, values), numeric, self.label_smoothing)
+            return fit_values(name, values, written)
+        numeric = there.dtype != object
+        return ClassTarget(name, class_names(name, there), numeric, self.label_smoothing)
 
-    def _fit_column(self, table, name, rows, weights):
-        everything = table.column(name)
+    def _fit_column(self, table, name, rows, weights, y):
+        everything, form = table.values(name), ""
+        if everything.dtype == object:
+            everything, form = as_dates(everything)
         values = everything[rows]
-        is_text = everything.dtype == object
-        reason = "as asked" if name in self.drop else _uselessness(name, everything, values)
-        if reason is None and is_text:
-            n_categories = len({value for value in values if value is not None})
-            if n_categories > self.max_categories:
-                reason = (
-                    f"text with {n_categories:,} different values, of which at most "
-                    f"{self.max_categories} are learned" + _almost_numbers(everything)
-                )
+        reason = uselessness(name, everything, values)
         if reason is not None:
             return DroppedColumn(name, reason)
-        if is_text:
+        if everything.dtype.kind == "M":
+            return DateColumn.fit(name, values, form, weights)
+        if everything.dtype == object:
+            return self._fit_text(name, everything, values, weights, y)
+        return NumericColumn.fit(name, values, weights, table.written.get(name, ""))
+
+    def _fit_text(self, name, everything, values, weights, y):
+        n_categories = len(known_words(values))
+        if n_categories <= self.max_categories:
             return TextColumn.fit(name, values)
-        return NumericColumn.fit(name, values, weights)
+        if y is None:
+            return DroppedColumn(
+                name,
+                f"text with {n_categories:,} different values, of which at most "
+                f"{self.max_categories} are learned" + almost_numbers(everything),
+            )
+        column, self._training.inputs[name] = fit_means(name, values, *y, weights)
+        return column
+
+    def _remarks(self, table, rows, y):
+        found = {}
+        for column in self.columns:
+            if column.width:
+                values = table.values(column.name)
+                remark = "note", looks_like_id(column.name, values)
+                if y is not None and (copy := looks_like_target(values[rows], y[0])):
+                    remark = "warning", copy
+                if remark[1]:
+                    found.setdefault(remark, []).append(column.name)
+        return tuple((what, f"{listed(names)}: {why}") for (what, why), names in found.items())
 
     def _transform_array(self, X, rows):
         if X.ndim != 2 or X.shape[1] != self.n_inputs:
@@ -267,9 +391,40 @@ class Preprocessing:
             )
         X = X if rows is None else X[rows]
         if X.dtype.kind == "f":
-            for start, chunk in _chunks(X, None):
-                _require_finite(chunk, start)
+            for start, chunk in chunks(X, None):
+                require_finite(chunk, start)
         return X
+
+
+@dataclass
+class _Training:
+    """What `transform` has to know of the rows that were learned from."""
+
+    table: object  # a weak reference
+    places: np.ndarray  # among the training rows, of all rows of the table; -1 of others
+    inputs: dict  # of the training rows, for columns of means, by name
+
+    @classmethod
+    def of(cls, table, rows):
+        places = np.full(table.n_rows, -1)
+        chosen = np.arange(table.n_rows)[rows]
+        places[chosen] = np.arange(len(chosen))
+        return cls(weakref.ref(table), places, {})
+
+    def is_of(self, table):
+        return self.table() is table
+
+    def write(self, name, rows, out):
+        """The inputs of the training rows among `rows` over those that a new row would have."""
+        if name in self.inputs:
+            places = self.places[rows]
+            out[places >= 0] = self.inputs[name][places[places >= 0]]
+
+
+def _remark(pair):
+    if not isinstance(pair, list | tuple) or list(map(type, pair)) != [str, str]:
+        raise TypeError(f"remarks has {pair!r}: expected two texts")
+    return tuple(pair)
 
 
 def _listed_in(state, name):
@@ -286,103 +441,9 @@ def choose_task(values):
     """
     if values.dtype == object:
         return "classification"
+    if values.dtype.kind == "M":
+        return "regression"  # of which the target complains
     distinct = np.unique(values)
     n = len(distinct)
     few = n <= 2 or (n <= _MOST_CLASSES_OF_NUMBERS and len(values) >= 10 * n)
     return "classification" if few and (distinct % 1 == 0).all() else "regression"
-
-
-def _class_names(name, values):
-    classes = sorted(set(values)) if values.dtype == object else np.unique(values).tolist()
-    _require_difference(name, classes[0], classes[-1])
-    if len(classes) > max(10, len(values) // 2):
-        is_text = values.dtype == object
-        hint = _almost_numbers(values) if is_text else "; --task regression predicts numbers"
-        raise TableError(
-            f"the target {name!r} has {len(classes):,} different values in {len(values):,} rows, "
-            f"too many to be classes{hint}"
-        )
-    return tuple(map(label, classes))
-
-
-def _require_difference(name, lowest, highest):
-    if lowest == highest:
-        only = label(lowest)
-        raise TableError(f"the target {name!r} is {only!r} in every training row: nothing to learn")
-
-
-def _uselessness(name, everything, values):
-    """Why a column cannot help, or None; `values` are the training rows of `everything`."""
-    if everything.dtype == object:
-        there = [value for value in values if value is not None]
-        n_everywhere = Counter(value for value in everything if value is not None)
-        if len(n_everywhere) == n_everywhere.total() > 2:
-            return "text that is different in every row" + _almost_numbers(everything)
-    else:
-        if _counts_rows(name, everything):
-            return "counts the rows"
-        there = finite(values)
-        there = there[~np.isnan(there)]
-    if len(there) == 0:
-        return "no value in the training rows"
-    if len(there) == len(values) and all(value == there[0] for value in there):
-        return f"always {label(there[0])}"
-    return None
-
-
-def _counts_rows(name, values):
-    """Whether a column that is called like a row number is one: 0, 1, 2, … or 1, 2, 3, …"""
-    if (
-        not _ROW_NUMBER_NAME.fullmatch(name.strip().lower())
-        or len(values) < 2
-        or values[0] not in (0, 1)
-    ):
-        return False
-    return np.array_equal(values, np.arange(values[0], values[0] + len(values)))
-
-
-def _almost_numbers(values):
-    """A hint for a text column most of whose values are numbers: the first that is not."""
-    some = [value for value in values[:1000] if value is not None]
-    numbers = sum(as_numbers([value]) is not None for value in some)
-    if 2 * numbers <= len(some):
-        return ""
-    found = first_not_number(values)
-    if found is None:  # all are, in a column that is text by its type
-        return ""
-    row, value = found
-    return f" (mostly numbers, but row {row + 1} has {value!r})"
-
-
-def _chunks(X, rows):
-    """Pairs (first row, float64 copy) of consecutive pieces of X, or of its `rows`."""
-    step = max(1, _ELEMENTS_PER_CHUNK // X.shape[1])
-    for start in range(0, len(X) if rows is None else len(rows), step):
-        piece = X[start : start + step] if rows is None else X[rows[start : start + step]]
-        yield start, piece.astype(np.float64)
-
-
-def _statistics(X, rows):
-    """Mean and standard deviation of every column, and the range of all, in small pieces."""
-    n = len(X) if rows is None else len(rows)
-    total, lowest, highest = np.zeros(X.shape[1]), np.inf, -np.inf
-    for start, chunk in _chunks(X, rows):
-        _require_finite(chunk, start)
-        total += chunk.sum(axis=0)
-        lowest, highest = min(lowest, chunk.min()), max(highest, chunk.max())
-    mean, squares = total / n, np.zeros(X.shape[1])
-    for _, chunk in _chunks(X, rows):
-        chunk -= mean
-        squares += np.einsum("ij,ij->j", chunk, chunk)
-    return mean, np.sqrt(squares / n), highest - lowest
-
-
-def _require_finite(chunk, start):
-    good = np.abs(chunk) <= LARGEST
-    if not good.all():
-        row, column = np.argwhere(~good)[0]
-        raise TableError(
-            f"the inputs have a value that is not finite: {chunk[row, column]} in row "
-            f"{start + row + 1}, column "
-            f"{column + 1}"
-        )
