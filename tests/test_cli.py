@@ -326,7 +326,7 @@ def test_a_model_saved_from_python(run, tmp_path):
         ("train fruit.csv --target tag", "too many to be classes"),
         ("train fruit.csv --target kind --task regression", "has to be numbers; row 1 has"),
         ("train fruit.csv --target kind --drop kind", "is the target"),
-        ("train digits --target y", "--target and --drop are for tables"),
+        ("train digits --target y", "--target, --drop and --key are for tables"),
         ("train one.csv --target b", "1 row with a target; at least 2"),
         ("train --output nowhere/model", "there is no directory 'nowhere'"),
         ("train --output .", "is a directory"),

@@ -274,6 +274,65 @@ def test_no_loss_of_classes_is_left_out():
     ]
 
 
+# ---- what is read -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def houses(tmp_path):
+    """Two numbers to predict, codes that name the rows, dates, many shops, prices as written."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(500):
+        area, shop = rng.uniform(20, 200), int(rng.integers(300))
+        day = f"2024-{1 + i % 12:02}-{1 + i % 28:02}"
+        price = 1000 * area + 500 * (shop % 7)
+        rows.append(
+            [f"{i:05}", f"{area:.2f}", f"shop {shop}", day, f"${price:,.2f}", f"{area / 2:.3f}"]
+        )
+    names = ["code", "area", "shop", "day", "price", "heat"]
+    return write_csv(tmp_path / "houses.csv", names, rows)
+
+
+def test_several_targets_and_keys(run, houses, tmp_path):
+    printed = run("train", houses, "--target", "price,heat", "--key", "code", "--epochs", 200)
+    assert re.search(r"price: R² 0\.9\d+, RMSE [\d,]+, MAE", printed.out)
+    assert re.search(r"heat: R² 0\.9\d+, RMSE", printed.out)
+    assert re.search(r"key +code", printed.out)
+    assert re.search(r"dates +day", printed.out)
+    run("predict", "model.safetensors", houses, "--output", "p.csv")
+    with open(tmp_path / "p.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["code", "price", "heat"]
+    assert [row[0] for row in rows] == [f"{i:05}" for i in range(500)]
+    with open(houses, newline="") as file:
+        given = [
+            (float(r[4][1:].replace(",", "")), float(r[5])) for r in list(csv.reader(file))[1:]
+        ]
+    error = np.array(given) - np.array([row[1:] for row in rows], float)
+    assert (error.std(axis=0) < 0.2 * np.std(given, axis=0)).all()
+    whole = run("explain", "model.safetensors", houses).out
+    assert "price" in whole
+
+
+def test_several_targets_are_numbers(run, houses):
+    printed = run("train", houses, "--target", "price,shop", code=2)
+    assert "column 'shop' has to be numbers" in printed.err
+
+
+def test_a_key_stays_beside_classes_too(run, rare, tmp_path):
+    run("train", rare, "--target", "answer", "--key", "a", "--epochs", 3)
+    printed = run("predict", "model.safetensors", rare, "--probabilities")
+    assert printed.out.startswith("a,answer,probability_no,probability_yes\n")
+
+
+def test_how_far_a_large_file_is_read_is_shown(run, noisy, monkeypatch):
+    quiet = run("train", noisy, "--target", "y", "--epochs", 1)
+    assert "read " not in quiet.err
+    monkeypatch.setattr("backprop.cli.common._BAR_FROM", 100)
+    assert f"read {noisy}" in run("train", noisy, "--target", "y", "--epochs", 1).err
+    assert "read " not in run("train", noisy, "--target", "y", "--epochs", 1, "--quiet").err
+
+
 # ---- terminals ----------------------------------------------------------------------------------
 
 RED, BELL, BACKWARDS = "\x1b[31m", "\a", "\u202e"

@@ -84,9 +84,18 @@ def _add_data(add):
         nargs="?",
         default="digits",
         metavar="FILE",
-        help="CSV, .npz or Parquet; or digits, which ships with it",
+        help="CSV, JSON lines, Parquet, Excel, .npz, …; - is standard input; or digits, which "
+        "ships with it",
     )
-    add("--target", metavar="COLUMN", help="the column to predict (CSV and Parquet)")
+    text = "the column to predict, of a table; of numbers several, separated by commas"
+    add("--target", metavar="COLUMN", help=text)
+    add(
+        "--key",
+        type=values.names,
+        default=(),
+        metavar="COLUMNS",
+        help="columns that name the rows: not learned from, written beside predictions",
+    )
     add(
         "--drop",
         type=values.names,
@@ -196,7 +205,7 @@ def _add_training(add):
     add("--plot", metavar="FILE", help="draw loss and metrics over the epochs (matplotlib)")
     add("--checkpoint", metavar="FILE", help="save the run after each epoch")
     add("--resume", action="store_true", help="go on with the run in --checkpoint, if it is there")
-    add("--quiet", action="store_true", help="print nothing but errors")
+    add("--quiet", action="store_true", help="print nothing but errors and warnings")
 
 
 def _add_computation(add):

@@ -8,10 +8,10 @@ import numpy as np
 
 from backprop import atomic, storage
 from backprop.cli.common import check_output, harmless, read_data, shortened, show, size_of, warn
-from backprop.cli.scoring import score_of_file
-from backprop.tabular.columns import ClassTarget, ValueTarget, present
+from backprop.cli.scoring import known, score_of_file
+from backprop.tabular.columns import ClassTarget, ValueTarget
 from backprop.tabular.preprocessing import Preprocessing
-from backprop.tabular.tables import Arrays, TableError, count
+from backprop.tabular.tables import Arrays, TableError, count, label
 
 
 def predict(options):
@@ -21,20 +21,21 @@ def predict(options):
     network, preprocessing = storage.load(options.model, options.threads)
     if preprocessing is None:
         preprocessing = _plain_preprocessing(network, options.model)
-    if options.probabilities and preprocessing.target.kind != "classification":
+    if options.probabilities and preprocessing.target.task != "classification":
         raise ValueError("--probabilities is for classification; the model predicts numbers")
     data = read_data(options.data, preprocessing.text_columns())
     notes = list(data.notes)
     X, values = _inputs(data, preprocessing, network.dtype, notes)
     outputs = network.predict(X)
-    text = _prediction_csv(preprocessing.target, outputs, options.probabilities)
+    keys = {name: data.column(name) for name in preprocessing.key if name in data}
+    text = _prediction_csv(preprocessing.target, outputs, options.probabilities, keys)
     if options.output is None:
         sys.stdout.write(harmless(text) if sys.stdout.isatty() else text)
     else:
         atomic.write_atomically(options.output, text.encode())
     for note in shortened(notes):
         warn(note)
-    if values is not None and present(values).any():
+    if values is not None and known(values).any():
         for line in score_of_file(preprocessing.target, outputs, values):
             warn(line)
     return 0
@@ -75,21 +76,21 @@ def _trace_of_rows(network, preprocessing, options):
     if last > len(values):
         raise TableError(f"--row {last}: {data.source} has {count(len(values), 'row')}")
     rows = slice(first - 1, last)
-    if not present(values[rows]).all():
+    if not known(values[rows]).all():
         raise TableError(f"--row: {target.name!r} is missing in a row of {data.source}")
     for note in shortened([*data.notes, *notes]):
         warn(note)
-    classification = target.kind == "classification"
+    classification = target.task == "classification"
     return trace.explain(
         network,
         X,
         target.targets(values[rows], network.dtype, first),
         None,
         preprocessing.input_names(),
-        target.classes if classification else [target.name],
+        target.classes if classification else list(target.names),
         list(range(first, last + 1)),
         target.smoothing if classification else 0.0,
-        None if classification else (target.mean, target.std),
+        target.scale,
     )
 
 
@@ -150,7 +151,7 @@ def _inputs(data, preprocessing, dtype, notes, rows=slice(None)):
 
     An array is checked whole, so that a message about a row has the file's number for it.
     """
-    name = preprocessing.target.name
+    names = preprocessing.target.names
     if isinstance(data, Arrays):
         if preprocessing.columns:
             raise TableError(
@@ -161,9 +162,11 @@ def _inputs(data, preprocessing, dtype, notes, rows=slice(None)):
             notes.append(f"predictions for x_test of {data.source}")
         X, values = (data.X_test, data.y_test) if test else (data.X, data.y)
         return preprocessing.transform(X)[rows], values
-    values = data.column(name) if name in data else None
+    values = None
+    if all(name in data for name in names):
+        values = preprocessing.target_values(data)
     if not preprocessing.columns:
-        return preprocessing.transform(_matrix(data, name))[rows], values
+        return preprocessing.transform(_matrix(data, names[0]))[rows], values
     return preprocessing.transform(data, rows, dtype, notes), values
 
 
@@ -196,18 +199,30 @@ def _plain_preprocessing(network, path):
     return plain
 
 
-def _prediction_csv(target, outputs, probabilities):
+def _prediction_csv(target, outputs, probabilities, keys):
+    """`keys`: {name: column} of what names the rows."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
+    named = list(zip(*(_written(column) for column in keys.values()), strict=True))
+    named = named or [()] * len(outputs)
     predicted = target.decode(outputs)
-    if probabilities:
-        writer.writerow([target.name, *(f"probability_{name}" for name in target.classes)])
-        rows = outputs
-        writer.writerows([name, *map(str, row)] for name, row in zip(predicted, rows, strict=True))
-    else:
-        writer.writerow([target.name])
-        if target.kind == "regression":  # no more digits than the network's dtype has
-            digits = ".8g" if outputs.dtype == np.float32 else ""
-            predicted = [f"{float(value):{digits}}" for value in predicted]
-        writer.writerows([value] for value in predicted)
+    if target.task == "classification":
+        header = [target.name, *(f"probability_{name}" for name in target.classes)]
+        rows = [[name, *map(str, row)] for name, row in zip(predicted, outputs, strict=True)]
+        if not probabilities:
+            header, rows = header[:1], [row[:1] for row in rows]
+    else:  # no more digits than the network's dtype has
+        digits = ".8g" if outputs.dtype == np.float32 else ""
+        header = list(target.names)
+        numbers = predicted.reshape(len(predicted), -1).tolist()
+        rows = [[f"{value:{digits}}" for value in row] for row in numbers]
+    writer.writerow([*keys, *header])
+    writer.writerows([*key, *row] for key, row in zip(named, rows, strict=True))
     return file.getvalue()
+
+
+def _written(column):
+    """A column's values as text, nothing where one is missing."""
+    if column.dtype == object:
+        return ["" if value is None else value for value in column]
+    return ["" if value != value else label(value) for value in column.tolist()]

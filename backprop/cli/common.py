@@ -10,13 +10,42 @@ from backprop import atomic
 from backprop.datasets import load_digits
 from backprop.tabular.tables import Arrays, read
 
+_BAR_FROM = 1 << 24  # bytes of a file
 
-def read_data(name, text=()):
-    """A `Table` or `Arrays`; `text`: columns to read as text."""
-    if name != "digits":
-        return read(name, text)
-    X, y = load_digits()
-    return Arrays(X, y.astype(np.float64), sample_shape=(8, 8), source="digits")
+
+def read_data(name, text=(), quiet=False):
+    """A `Table` or `Arrays`; `text`: columns to read as text.
+
+    How far a large file is read is shown on standard error.
+    """
+    if name == "digits":
+        X, y = load_digits()
+        return Arrays(X, y.astype(np.float64), sample_shape=(8, 8), source="digits")
+    with _Reading(name) as bar:
+        return read(name, text, None if quiet else bar)
+
+
+class _Reading:
+    """A bar, from the moment on at which the file turns out to be large."""
+
+    def __init__(self, name):
+        self._name, self._bar = name, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, done, total):
+        if self._bar is None and (total or done) >= _BAR_FROM:
+            from tqdm.auto import tqdm
+
+            name = harmless(str(self._name))
+            self._bar = tqdm(total=total, unit="B", unit_scale=True, desc=f"read {name}")
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
 
 
 def shortened(notes, most=5):

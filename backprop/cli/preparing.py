@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop.cli.common import read_data, shortened
+from backprop.cli.values import names as names_in
 from backprop.tabular.columns import present
 from backprop.tabular.preprocessing import Preprocessing, choose_task
 from backprop.tabular.tables import Arrays, TableError, count
@@ -43,17 +44,16 @@ class Problem:
 
 def prepare(options):
     """The `Problem` that the options describe."""
-    data = read_data(options.data)
+    data = read_data(options.data, quiet=options.quiet)
     if isinstance(data, Arrays):
         return _prepare_arrays(data, options)
-    if options.target is None:
-        raise TableError(
-            f"--target is needed: the column of {data.source} to predict, one of "
-            f"{', '.join(data.names)}"
-        )
-    values = data.column(options.target)
-    there, task, training, held_out = _choose_rows(values, options, options.validation)
-    preprocessing = Preprocessing(task, options.drop).fit(data, options.target, training)
+    targets, values = _targets(data, options.target)
+    there = np.logical_and.reduce([present(column) for column in values])
+    task = "regression" if len(targets) > 1 else options.task
+    task, training, held_out = _choose_rows(values[0], there, task, options, options.validation)
+    preprocessing = Preprocessing(task, options.drop, key=options.key)
+    preprocessing.fit(data, targets, training)
+    values = preprocessing.target_values(data)
     lines = [("read", f"{data.source}: {data.n_rows:,} rows, {len(data.names)} columns")]
     lines += [("note", note) for note in data.notes]
     lines += [*preprocessing.describe(), _row_line(there, training, held_out)]
@@ -65,14 +65,28 @@ def prepare(options):
     return Problem(preprocessing, Part(X, values[training]), held, None, lines)
 
 
+def _targets(data, given):
+    """(names of the columns to predict, the columns): one, or several separated by commas."""
+    if given is None:
+        raise TableError(
+            f"--target is needed: the column of {data.source} to predict, one of "
+            f"{', '.join(data.names)}"
+        )
+    names = [given] if given in data else list(names_in(given))
+    return names, [data.column(name) for name in names]
+
+
 def _prepare_arrays(data, options):
-    if options.target is not None or options.drop:
-        raise TableError(f"--target and --drop are for tables; {data.source} has arrays: X and y")
+    if options.target is not None or options.drop or options.key:
+        raise TableError(
+            f"--target, --drop and --key are for tables; {data.source} has arrays: X and y"
+        )
     if data.y is None:
         raise TableError(f"{data.source} has no y_train or y to learn")
     own_test = data.X_test is not None and data.y_test is not None
     share = min(options.validation, _SHARE_BESIDE_TEST) if own_test else options.validation
-    there, task, training, held_out = _choose_rows(data.y, options, share)
+    there = present(data.y)
+    task, training, held_out = _choose_rows(data.y, there, options.task, options, share)
     rows = None if len(training) == len(data.X) else training  # None: the array, not a copy
     preprocessing = Preprocessing(task).fit_array(data.X, data.y, rows, data.sample_shape)
     lines = [
@@ -92,17 +106,16 @@ def _prepare_arrays(data, options):
     return Problem(preprocessing, part, held, test, lines)
 
 
-def _choose_rows(values, options, share):
-    """Which rows have a target, the task, and the row numbers to train on and to hold out."""
-    there = present(values)
+def _choose_rows(values, there, task, options, share):
+    """The task, and the row numbers to train on and to hold out, of those whose target is there."""
     rows = np.flatnonzero(there)
     if len(rows) < 2:
         raise TableError(
             f"{options.data} has {count(len(rows), 'row')} with a target; at least 2 are needed"
         )
-    task = choose_task(values[rows]) if options.task == "auto" else options.task
+    task = choose_task(values[rows]) if task == "auto" else task
     training, held_out = split(values[rows], task, share, options.seed)
-    return there, task, rows[training], rows[held_out]
+    return task, rows[training], rows[held_out]
 
 
 def _row_line(there, training, held_out, test=None):

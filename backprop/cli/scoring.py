@@ -12,17 +12,24 @@ _SHOWN_CLASSES = 10  # of which a table of confusions is a glance
 
 def score(target, outputs, values):
     """Lines that say how well `outputs` of a network predict the `values` of a target column."""
-    of = _score_of_classes if target.kind == "classification" else _score_of_numbers
+    of = _score_of_classes if target.task == "classification" else _score_of_numbers
     return of(target, outputs, values)
 
 
 def score_of_file(target, outputs, values):
     """The same of the rows whose target is there, or why there is no score."""
-    there = present(values)
+    there = known(values)
     try:
         return score(target, outputs[there], values[there])
     except TableError as error:
         return [f"no score: {error}"]
+
+
+def known(values):
+    """Of which rows every target is there."""
+    if values.ndim == 1:
+        return present(values)
+    return np.logical_and.reduce([present(column) for column in values.T])
 
 
 def is_no_better(target, outputs, values):
@@ -31,16 +38,16 @@ def is_no_better(target, outputs, values):
     Classes are compared by log loss, which a model that says nothing but each class's share has
     too; numbers by the squared error.
     """
-    if target.kind == "classification":
+    if target.task == "classification":
         codes = target.encode(values)
         counts = np.bincount(codes[codes >= 0], minlength=target.n_outputs)
         shares = counts[counts > 0] / counts.sum()
         if _measure("log_loss", outputs, codes) >= -(shares * np.log(shares)).sum():
             return "each class's share"
         return None
-    values = target.numbers(values)
-    errors = target.decode(outputs) - values
-    return "the mean" if (errors**2).mean() >= values.var() else None
+    values, found = _columns(target, outputs, values)
+    shares = ((found - values) ** 2).mean(axis=0) / np.maximum(values.var(axis=0), 1e-300)
+    return "the mean" if shares.mean() >= 1 else None
 
 
 def _score_of_classes(target, outputs, values):
@@ -83,16 +90,28 @@ def _confusions(target, found, codes):
     return [f"most often: {', '.join(shown)}"] if shown else []
 
 
+def _columns(target, outputs, values):
+    """(values (n, k), predictions (n, k)) in the targets' units."""
+    both = target.numbers(values), target.decode(outputs)
+    return [part.reshape(len(part), -1) for part in both]
+
+
 def _score_of_numbers(target, outputs, values):
-    values = target.numbers(values)
-    errors = target.decode(outputs) - values
-    spread = np.sum((values - values.mean()) ** 2)
+    values, found = _columns(target, outputs, values)
+    if values.shape[1] == 1:
+        return [_score_of_column(values[:, 0], found[:, 0])]
+    columns = zip(target.names, values.T, found.T, strict=True)
+    return ["of each target", *(f"{name}: {_score_of_column(y, p)}" for name, y, p in columns)]
+
+
+def _score_of_column(values, found):
+    errors, spread = found - values, np.sum((values - values.mean()) ** 2)
     r2 = f"{1 - np.sum(errors**2) / spread:.4f}" if spread > 0 else "undefined (equal values)"
     rmse, mae = np.sqrt(np.mean(errors**2)), np.mean(np.abs(errors))
-    return [
+    return (
         f"R² {r2}, RMSE {shown_number(rmse)}, MAE {shown_number(mae)}; the mean has RMSE "
         f"{shown_number(values.std())}"
-    ]
+    )
 
 
 class InUnits:
@@ -105,5 +124,6 @@ class InUnits:
 
     def __call__(self, y, predictions):
         """Of targets as the network has them."""
-        y, predictions = (self._target.decode(values)[:, None] for values in (y, predictions))
+        both = (self._target.decode(values) for values in (y, predictions))
+        y, predictions = (values.reshape(len(values), -1) for values in both)
         return self._metric.value(predictions, y, None, *self._metric.settings.values())

@@ -170,7 +170,7 @@ def _within(value, bounds):
 def _is_tempered(problem):
     """Whether there are rows enough to fit a temperature of probabilities to."""
     held = problem.held_out
-    is_class = problem.target.kind == "classification"
+    is_class = problem.target.task == "classification"
     return is_class and held is not None and len(held) >= _TEMPERED_ROWS
 
 
@@ -218,13 +218,13 @@ def _network(problem, options, planned_steps):
 def _loss(problem, options):
     """That of the options, where it is one of such targets; else the usual one."""
     target, smoothing = problem.target, options.label_smoothing
-    kind = CLASSES if target.kind == "classification" else NUMBERS
+    kind = CLASSES if target.task == "classification" else NUMBERS
     loss = options.loss or usual_loss(kind)
     if loss.target is not kind:
         fitting = [name for name, one in LOSSES.items() if one.target is kind]
         raise ValueError(
             f"--loss {loss.name} is of {loss.target.name}: expected one of {', '.join(fitting)} "
-            f"for a {target.kind}; others are for Python"
+            f"for a {target.task}; others are for Python"
         )
     if smoothing is None and options.loss is None and _is_tempered(problem):
         smoothing = _SMOOTHING
@@ -260,7 +260,7 @@ def _schedule(given, planned_steps):
 
 def _metrics(problem, options):
     metrics = options.metric or ()
-    if problem.target.kind == "classification":
+    if problem.target.task == "classification":
         return metrics
     return [InUnits(metric, problem.target) for metric in metrics]
 
@@ -269,7 +269,7 @@ def _class_weight(target, given):
     """What `Network.fit` takes, of names of classes."""
     if given is None or given == "balanced":
         return given
-    if target.kind != "classification":
+    if target.task != "classification":
         raise ValueError(f"--class-weight is for classes; {target.name} are numbers")
     for name in given:
         if name not in target.classes:

@@ -33,6 +33,7 @@ class ClassTarget:
     smoothing: float = 0.0
 
     kind = task = "classification"
+    scale = None
 
     @property
     def names(self):
@@ -107,6 +108,11 @@ class ValueTarget:
     def names(self):
         return (self.name,)
 
+    @property
+    def scale(self):
+        """What a standardised number stands for: (mean, standard deviation)."""
+        return self.mean, self.std
+
     def encode(self, values, first_row=1):
         """Standardised values, NaN where missing."""
         return (finite(self.numbers(values, first_row)) - self.mean) / self.std
@@ -140,6 +146,7 @@ class ValuesTarget:
 
     kind = "regressions"
     task = "regression"
+    scale = None
 
     @property
     def n_outputs(self):
