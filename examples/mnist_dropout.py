@@ -7,8 +7,8 @@ The file holds x_train, y_train, x_test and y_test, images as uint8. The network
 drops half, and a fifth of the pixels. Rates follow a cosine down to 0. The pixels are not shifted,
 no image is added, and the test images are looked at at the end.
 
-Measured on two cores, seed 0: 1.17 % test error after 100 epochs and 9.8 minutes, 1.59 % after 30
-epochs and 2.6 minutes (``--epochs 30``). The paper's table has 1.06 %.
+Measured on two cores that had other work too, seed 0: 1.15 % test error after 150 epochs and 13.8
+minutes; 1.17 % after 100, 1.59 % after 30 (``--epochs 30``). The paper's table has 1.06 %.
 
 Nitish Srivastava, Geoffrey Hinton, Alex Krizhevsky, Ilya Sutskever and Ruslan Salakhutdinov,
 "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014.
@@ -47,7 +47,7 @@ def network(n_inputs, units, epochs, n_rows, seed):
     )
 
 
-def main(path, epochs=100, units=1024, seed=0):
+def main(path, epochs=150, units=1024, seed=0):
     """Train, and return the share of test images that are wrong."""
     X, y, X_test, y_test = load(path)
     net = network(X.shape[1], units, epochs, len(X), seed)
@@ -69,7 +69,7 @@ def main(path, epochs=100, units=1024, seed=0):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", help="mnist.npz")
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--units", type=int, default=1024)
     parser.add_argument("--seed", type=int, default=0)
     main(**vars(parser.parse_args()))
