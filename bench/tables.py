@@ -14,7 +14,7 @@ from backprop.tabular.preprocessing import Preprocessing
 from backprop.tabular.reading import fast
 from backprop.tabular.tables import read
 
-ROWS, TURNS = 1_000_000, 3
+ROWS, TURNS = 1_000_000, 7
 
 
 def write(path, n_rows):

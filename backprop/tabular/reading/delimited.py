@@ -19,7 +19,7 @@ import numpy as np
 
 from backprop.tabular.reading.fast import read_fast
 from backprop.tabular.reading.layout import Rows, is_blank, layout_of
-from backprop.tabular.reading.text import as_written, coded, note_of_written
+from backprop.tabular.reading.text import Codes, as_written, note_of_written
 from backprop.tabular.tables import Table, TableError, Words, count
 from backprop.tabular.written import plain
 
@@ -117,7 +117,7 @@ class _Column:
         self.marks = {""}  # a decimal mark: a comma in one piece and a point in another are text
         self.mixed = False
         self.pieces = []
-        self.places = {}  # of the different strings: a category costs a number a row
+        self.codes = Codes()  # a category costs a number a row
 
     def add(self, values):
         if not self.text:
@@ -128,13 +128,13 @@ class _Column:
                 return
             self.text = True
             self.mixed = bool(self.pieces)
-        self.pieces.append(coded(values, self.places))
+        self.pieces.append(self.codes.of(values))
 
     def finish(self):
         if self.mixed:
             return None  # it is read again
         values = np.concatenate(self.pieces)
-        return Words(values, list(self.places)) if self.text else values
+        return Words(values, list(self.codes.words)) if self.text else values
 
 
 def _undecodable(source):

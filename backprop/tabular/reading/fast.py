@@ -171,7 +171,7 @@ def _pieces(file, delimiter):
     """Pairs (bytes of whole rows, whether a value has line breaks); `_Irregular` for the rest."""
     while piece := file.read(_BYTES_PER_PIECE):
         lines = [piece, file.readline()]
-        n_quotes = sum(line.count(b'"') for line in lines)
+        n_quotes = sum(map(_count_quotes, lines))
         while n_quotes % 2:  # the last value goes on
             line = file.readline()
             if not line:
@@ -179,27 +179,44 @@ def _pieces(file, delimiter):
             lines.append(line)
             n_quotes += line.count(b'"')
         piece = b"".join(lines)
-        if b"\0" in piece or piece.count(b"\r") != piece.count(b"\r\n"):
+        if b"\0" in piece:
+            raise _Irregular
+        if b"\r" in piece and piece.count(b"\r") != piece.count(b"\r\n"):
             raise _Irregular
         yield piece, bool(n_quotes) and _breaks(piece, delimiter)
 
 
+def _count_quotes(line):
+    """`bytes.count` is slow where there are many."""
+    return int(np.count_nonzero(np.frombuffer(line, np.uint8) == _QUOTE))
+
+
 def _breaks(piece, delimiter):
-    """Whether a quoted value has a line break; `_Irregular` where not all quotes are around values.
+    """Whether a quoted value has a line break; `_Irregular` where a quote is not around a value."""
+    data = np.frombuffer(piece, np.uint8)
+    at = np.flatnonzero(data == _QUOTE)
+    between = np.zeros(256, bool)
+    between[[ord(delimiter), ord("\n"), ord("\r")]] = True
+    ends = at[1::2] + 1
+    if ends[-1] == len(data):  # which ends the value as a delimiter does
+        ends = ends[:-1]
+    starts = at[0 if at[0] else 2 :: 2] - 1
+    if not (between[data[starts]].all() and between[data[ends]].all()):
+        _check_runs(data, at, between)
+    return bool((np.searchsorted(at, np.flatnonzero(data == ord("\n"))) % 2).any())
+
+
+def _check_runs(data, at, between):
+    """The same check where quotes stand side by side.
 
     Within quotes are the places before which there is an odd number of them. A run of quotes that
     is odd there ends the value, an even one stands for quotes of the value itself.
     """
-    data = np.frombuffer(b"\n" + piece + b"\n", np.uint8)
-    at = np.flatnonzero(data == _QUOTE)
+    data = np.concatenate([[ord("\n")], data, [ord("\n")]])
     first = np.flatnonzero(np.diff(at, prepend=-2) != 1)  # of each run, among all quotes
     lengths = np.diff(first, append=len(at))
-    between = np.zeros(256, bool)
-    between[[ord(delimiter), ord("\n"), ord("\r")]] = True
-    before, after = between[data[at[first] - 1]], between[data[at[first] + lengths]]
+    before, after = between[data[at[first]]], between[data[at[first] + lengths + 1]]
     inside, odd = first % 2 == 1, lengths % 2 == 1
     fine = np.where(inside, ~odd | after, before & (odd | after))
     if not fine.all():
         raise _Irregular
-    breaks = np.flatnonzero(data == ord("\n"))
-    return bool((np.searchsorted(at, breaks) % 2).any())
