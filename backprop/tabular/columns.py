@@ -144,9 +144,7 @@ class DateColumn:
         column = 0
         for part in self.parts:
             if part in dates.PERIODS:
-                turn = 2 * np.pi * dates.part(part, times) / dates.PERIODS[part]
-                out[:, column] = np.where(missing, 0, np.sin(turn))
-                out[:, column + 1] = np.where(missing, 0, np.cos(turn))
+                out[:, column], out[:, column + 1] = dates.cycle(part, times)
                 column += 2
                 continue
             spread = self.year if part == "year" else self.since

@@ -135,14 +135,41 @@ def seconds(times):
 def part(name, times):
     """A part of each date, NaN where it is missing: numbers that start at 0, but for years."""
     times = times.astype("M8[us]")
+    missing = np.isnat(times)
+    moments = np.where(missing, 0, times.astype(np.int64))
+    found = moments % _DAY / (_DAY / 24) if name == "hour" else _of_days(name, moments // _DAY)
+    return np.where(missing, np.nan, found)
+
+
+def _of_days(name, days):
+    """A part of days since 1970: the calendar is asked once for each where they are many."""
+    if len(days) == 0:
+        return days
+    first, last = days.min(), days.max()
+    if last - first < len(days):
+        return _of_calendar(name, np.arange(first, last + 1))[days - first]
+    return _of_calendar(name, days)
+
+
+def _of_calendar(name, days):
+    if name == "weekday":
+        return (days + 3) % 7  # 1970 began on a Thursday
+    dates = days.astype("M8[D]")
     if name == "year":
-        found = times.astype("M8[Y]").astype(np.int64) + 1970
-    elif name == "month":
-        found = times.astype("M8[M]").astype(np.int64) % 12
-    elif name == "day":
-        found = (times.astype("M8[D]") - times.astype("M8[M]").astype("M8[D]")).astype(np.int64)
-    elif name == "weekday":
-        found = (times.astype("M8[D]").astype(np.int64) + 3) % 7  # 1970 began on a Thursday
-    else:
-        found = times.astype(np.int64) % _DAY / (_DAY / 24)
-    return np.where(np.isnat(times), np.nan, found)
+        return dates.astype("M8[Y]").astype(np.int64) + 1970
+    months = dates.astype("M8[M]")
+    if name == "month":
+        return months.astype(np.int64) % 12
+    return (dates - months.astype("M8[D]")).astype(np.int64)
+
+
+def cycle(name, times):
+    """(sine, cosine) of a part that comes around again; 0 where it is missing."""
+    found, period = part(name, times), PERIODS[name]
+    missing = np.isnan(found)
+    if name == "hour":
+        turns = 2 * np.pi * found / period
+        return np.where(missing, 0, np.sin(turns)), np.where(missing, 0, np.cos(turns))
+    turns = 2 * np.pi * np.arange(period) / period
+    places = np.where(missing, period, found).astype(np.intp)
+    return tuple(np.append(wave(turns), 0)[places] for wave in (np.sin, np.cos))

@@ -58,17 +58,14 @@ def _read_npy(source, file, text):
     values = _array(source, file, source.n_bytes, "it")
     if values.dtype.names:
         if values.ndim != 1:
-            raise TableError(
-                f"{source} has shape {values.shape}, expected one dimension of records"
-            )
+            raise TableError(f"{source} has shape {values.shape}, expected one row of records")
         columns = {name: values[name] for name in values.dtype.names}
-    elif 1 <= values.ndim <= 2:
-        rows = values.reshape(len(values), -1)
-        columns = {f"column{i + 1}": rows[:, i] for i in range(rows.shape[1])}
+    elif values.ndim not in (1, 2):
+        X = _samples(source, "X", values)
+        return Arrays(X, None, sample_shape=values.shape[1:], source=str(source))
     else:
-        return Arrays(
-            _samples(source, "X", values), None, None, None, values.shape[1:], str(source)
-        )
+        rows = values[:, None] if values.ndim == 1 else values
+        columns = {f"column{i + 1}": rows[:, i] for i in range(rows.shape[1])}
     if not len(values) or not columns:
         raise TableError(f"{source} has no rows")
     found = [_targets(source, name, column, values) for name, column in columns.items()]

@@ -9,15 +9,17 @@ B. Numbers with signs ("$5") are looked for in the different words of a column o
    has the rules.
 C. A file that is no UTF-8 is read as Latin-1, in which every byte is a character, with a note. One
    with zero bytes is no text in either.
-D. A line that starts with # and has not as many values as the header is a comment.
+D. Large files are read by pyarrow, where it is installed (`fast`). What is read here is right.
+E. A line that starts with # and has not as many values as the header is a comment.
 """
 
 import io
 
 import numpy as np
 
+from backprop.tabular.reading.fast import read_fast
 from backprop.tabular.reading.layout import Rows, is_blank, layout_of
-from backprop.tabular.reading.text import as_written, coded, note_of_written
+from backprop.tabular.reading.text import Codes, as_written, note_of_written
 from backprop.tabular.tables import Table, TableError, Words, count
 from backprop.tabular.written import plain
 
@@ -26,6 +28,10 @@ _CELLS_PER_PIECE = 1 << 20
 
 def read_delimited(source, text):
     """The `Table` of a source; the columns `text` stay text."""
+    found = read_fast(source, text)
+    if found is not None:
+        layout, columns, n_comments = found
+        return finished(source, layout, columns, text, n_comments)
     try:
         return _read(source, text, "utf-8-sig")
     except UnicodeDecodeError:
@@ -111,7 +117,7 @@ class _Column:
         self.marks = {""}  # a decimal mark: a comma in one piece and a point in another are text
         self.mixed = False
         self.pieces = []
-        self.places = {}  # of the different strings: a category costs a number a row
+        self.codes = Codes()  # a category costs a number a row
 
     def add(self, values):
         if not self.text:
@@ -122,13 +128,13 @@ class _Column:
                 return
             self.text = True
             self.mixed = bool(self.pieces)
-        self.pieces.append(coded(values, self.places))
+        self.pieces.append(self.codes.of(values))
 
     def finish(self):
         if self.mixed:
             return None  # it is read again
         values = np.concatenate(self.pieces)
-        return Words(values, list(self.places)) if self.text else values
+        return Words(values, list(self.codes.words)) if self.text else values
 
 
 def _undecodable(source):

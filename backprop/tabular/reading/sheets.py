@@ -6,7 +6,7 @@ from backprop.tabular.reading.layout import complete_names
 from backprop.tabular.reading.objects import table_of
 from backprop.tabular.tables import TableError, one_line
 
-_PACKAGES = {".xlsx": "openpyxl", ".ods": "odfpy"}
+_READERS = {".xlsx": ("openpyxl", "openpyxl"), ".ods": ("odfpy", "odf")}  # package, engine
 
 
 def read_sheet(source, text):
@@ -22,7 +22,7 @@ def read_sheet(source, text):
 
 def _cells(source):
     """The rows of the first sheet, with None for an empty cell, and notes."""
-    package = _PACKAGES[source.suffix]
+    package, engine = _READERS[source.suffix]
     with source.open() as file:
         try:
             with zipfile.ZipFile(file) as archive:
@@ -30,8 +30,8 @@ def _cells(source):
             file.seek(0)
             import pandas
 
-            with pandas.ExcelFile(file, engine=package.removesuffix("py")) as book:
-                sheet = book.parse(0, header=None, dtype=object, keep_default_na=False)
+            with pandas.ExcelFile(file, engine=engine) as book:
+                sheet = pandas.read_excel(book, header=None, dtype=object, keep_default_na=False)
                 n_sheets = len(book.sheet_names)
         except ImportError as error:
             raise TableError(

@@ -6,21 +6,32 @@ from backprop.tabular.tables import Words, numbers_in
 from backprop.tabular.written import has_sign, is_missing, plain
 
 
-def coded(values, places):
-    """The place of each string among the different ones, to which new ones are added; -1 where it
-    is missing."""
-    codes = np.empty(len(values), np.intp)
-    for i, value in enumerate(values):
-        value = value.strip()
-        codes[i] = -1 if is_missing(value) else places.setdefault(value, len(places))
-    return codes
+class Codes(dict):
+    """The code of each string that occurs, trimmed, among `words`; -1 where it is missing.
+
+    A string that was there before costs one look-up.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.words = {}
+
+    def __missing__(self, string):
+        word = string.strip()
+        code = -1 if is_missing(word) else self.words.setdefault(word, len(self.words))
+        self[string] = code
+        return code
+
+    def of(self, values):
+        """The codes of some strings."""
+        return np.fromiter(map(self.__getitem__, values), np.intp, len(values))
 
 
 def words_of(values):
     """A column of text, of strings that are perhaps missing, or None."""
-    places = {}
-    codes = coded(["" if value is None else value for value in values], places)
-    return Words(codes, list(places))
+    found = Codes()
+    codes = found.of(["" if value is None else value for value in values])
+    return Words(codes, list(found.words))
 
 
 def text_column(values):
