@@ -240,7 +240,7 @@ def test_output_goes_where_set_output_says(digits):
     union = make_union(StandardScaler(), FunctionTransformer()).set_output(transform="pandas")
     frame = pd.DataFrame(X, columns=[f"p{i}" for i in range(64)])
     piped = make_pipeline(union, network()).fit(frame, y)
-    assert piped[-1].feature_names_in_[0] == "standardscaler__p0"
+    assert piped[-1].feature_names_in_[0].endswith("p0")  # since 1.9 with a prefix
     assert piped.score(frame, y) > 0.2
 
 
