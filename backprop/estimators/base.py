@@ -147,7 +147,7 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, BaseEstimator):
         is_single = all(w.dtype == np.float32 for w in self.coefs_)
         dtype = np.dtype(np.float32 if is_single else np.float64)
         out = getattr(self, "out_activation_", None)
-        loss = self._loss() if out is None else trained_loss(self._loss(), out)
+        loss = self._loss() if out is None else trained_loss(self._loss(), out, units[-1])
         return Key(is_sparse, n_inputs, tuple(layers), loss, dtype)
 
     def _engine_of(self, is_sparse):

@@ -16,21 +16,22 @@ ACTIVATIONS = {one.scikit_learn: one for one in CATALOGUE.values() if one.scikit
 BEHIND = {loss.scikit_learn: loss for loss in LOSSES.values() if loss.scikit_learn}
 
 
-def trained_loss(loss, out_activation):
+def trained_loss(loss, out_activation, n_outputs):
     """The entry that trains where this activation stands behind the last layer.
 
     That is not the loss's own where somebody has set ``out_activation_``. As in scikit-learn, the
     slope by z is then a - y, whatever the slope of the activation is.
     """
+    other = BEHIND.get(out_activation)
     if out_activation == loss.scikit_learn:
         return loss
-    if out_activation in BEHIND:
-        return BEHIND[out_activation]
-    return own_loss(partial(_as_if_canonical, loss, ACTIVATIONS[out_activation]))
+    if other is not None and loss.target.is_categorical and other.least_outputs <= n_outputs:
+        return other
+    return own_loss(partial(_as_if_canonical, loss, out_activation))
 
 
-def _as_if_canonical(loss, activation, z, y):
-    a = activation.value(z)
+def _as_if_canonical(loss, out_activation, z, y):
+    a = link_of(out_activation)(z)
     return loss.value(a, y), a - y
 
 
