@@ -9,8 +9,8 @@ Names are loaded when they are first used, so that importing the package costs n
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from backprop._version import SCIKIT_LEARN as _SCIKIT_LEARN
 from backprop._version import __version__
+from backprop._version import is_known as _is_known
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
     from backprop.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping, TensorBoard
@@ -151,7 +151,7 @@ def _has_scikit_learn():
     from importlib.util import find_spec
 
     try:
-        installed = version("scikit-learn").split(".")[:2]
+        installed = version("scikit-learn")
     except PackageNotFoundError:
         return False
-    return installed == _SCIKIT_LEARN.split(".") and find_spec("sklearn") is not None
+    return _is_known(installed) and find_spec("sklearn") is not None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+import sklearn
 from scipy import sparse
 from sklearn import neural_network as sk
 from sklearn.base import clone
@@ -20,6 +21,7 @@ from sklearn.utils import compute_sample_weight
 import backprop as bp
 from backprop.estimators import stopping
 
+VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
@@ -328,15 +330,18 @@ LABELS = {
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_the_accuracy_of_early_stopping_is_scikit_learns(digits, monkeypatch, name):
+def test_the_accuracy_of_early_stopping_is_scikit_learns(digits, name):
     """To the last bit, without the checks of labels that are known to be such."""
     X, y = digits[0], LABELS[name](digits[1])
     options = {"early_stopping": True, "max_iter": 20, "random_state": 0}
+    if VERSION < (1, 9) and name not in ("two", "numbers", "several"):
+        pytest.skip("before 1.9 scikit-learn looks for NaN among these labels, and fails")
     for weight in (None, 0.7 * (np.arange(len(X)) % 3)):
-        its = sk.MLPClassifier(**options).fit(X, y, weight).validation_scores_
-        with monkeypatch.context() as patched:
-            patched.setattr("sklearn.neural_network._multilayer_perceptron.accuracy_score", None)
-            assert bp.MLPClassifier(**options).fit(X, y, weight).validation_scores_ == its
+        given = [] if weight is None else [weight]
+        if given and VERSION < (1, 7):
+            continue  # whose MLP has no sample weights
+        its = sk.MLPClassifier(**options).fit(X, y, *given).validation_scores_
+        assert bp.MLPClassifier(**options).fit(X, y, *given).validation_scores_ == its
         assert len(set(its)) > 2
 
 

@@ -217,7 +217,7 @@ def test_what_was_not_seen_is_said(frame):
         predicted = model.predict(other)
     nothing = model._inputs(table.iloc[:5])
     nothing[:, 1:4] = 0  # no category
-    np.testing.assert_allclose(predicted, model._engine.outputs(nothing).ravel(), rtol=1e-5)
+    np.testing.assert_allclose(predicted, model._engine.predict(nothing).ravel(), rtol=1e-5)
 
 
 def test_single_precision_stays():

@@ -1,33 +1,31 @@
 """scikit-learn's MLPClassifier and MLPRegressor, trained by the core.
 
-- `classifier`, `regressor`: the two classes.
-- `base`: what both share. The core stands where scikit-learn's arithmetic was: `training` fits,
-  `stopping` holds rows out and scores them, `inputs` checks and prepares.
+- `classifier`, `regressor`: the two classes, and what is of labels or numbers alone.
+- `base`: what both share. `training` fits, `stopping` holds rows out and scores them, `inputs`
+  checks and prepares. All stand on scikit-learn's public names.
 - `engine`: the networks, one kind for dense and one for sparse inputs; `numerics`: the catalogue's
-  functions by scikit-learn's names, for what is computed on arrays.
-- `parameters`: the parameters that scikit-learn does not have; `frames`: ``preprocess="auto"``.
+  functions by scikit-learn's names.
+- `parameters`: what each parameter may be; `frames`: ``preprocess="auto"``.
 - `convert`: from scikit-learn's estimators, and back.
 - `blas`: holds BLAS to a fit's threads; `callers`: finds the user's line that a warning is about.
 """
 
-from backprop._version import SCIKIT_LEARN
+from backprop._version import SCIKIT_LEARN, is_known
 
-_INSTALL = "pip install 'backprop-mlp[sklearn]'"
+_NEEDED = (
+    f"MLPClassifier and MLPRegressor need scikit-learn {SCIKIT_LEARN} or later: "
+    "pip install 'backprop-mlp[sklearn]'"
+)
 
 try:
     import sklearn
 except ImportError as error:
-    raise ImportError(
-        f"MLPClassifier and MLPRegressor need scikit-learn {SCIKIT_LEARN}: {_INSTALL}"
-    ) from error
+    raise ImportError(_NEEDED) from error
 
-if sklearn.__version__.split(".")[:2] != SCIKIT_LEARN.split("."):
-    raise ImportError(
-        f"MLPClassifier and MLPRegressor are made for scikit-learn {SCIKIT_LEARN}, whose private "
-        f"methods they call, and {sklearn.__version__} is installed: {_INSTALL}"
-    )
+if not is_known(sklearn.__version__):
+    raise ImportError(f"{_NEEDED}; {sklearn.__version__} is installed")
 
-# only now, since with another version they fail on a private name
+# only now, since an older version lacks names that are imported
 from backprop.estimators.classifier import MLPClassifier  # noqa: E402
 from backprop.estimators.convert import from_sklearn  # noqa: E402
 from backprop.estimators.regressor import MLPRegressor  # noqa: E402

@@ -1,17 +1,12 @@
-"""Where scikit-learn's arithmetic was, the core: what the two estimators have in common.
-
-They are scikit-learn's own classes, so that parameters, checks, attributes, labels and warnings are
-theirs; overridden is what reckons: `_fit_stochastic`, `_backprop` (for lbfgs) and
-`_forward_pass_fast`. These are private names: their signatures are looked at when this module is
-imported, so that another version of scikit-learn is refused and not misunderstood.
-"""
+"""What the two estimators have in common: fitting, predicting, and the arrays that both show."""
 
 import copy
-import inspect
+from itertools import chain, pairwise
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from backprop.catalogue.optimizers import SGD
@@ -19,36 +14,27 @@ from backprop.estimators import convert
 from backprop.estimators.blas import blas_threads
 from backprop.estimators.engine import Key, make_engine
 from backprop.estimators.inputs import Fitting, Inputs, as_row, plain
-from backprop.estimators.numerics import OUTPUTS, sparse_outputs
-from backprop.estimators.parameters import check_options
+from backprop.estimators.numerics import ACTIVATIONS, link_of, trained_loss
+from backprop.estimators.parameters import Parameters, check_options, check_parameters
 from backprop.estimators.stopping import Stopping
 from backprop.estimators.training import Training
+from backprop.layers import Dense
 
-EXPECTED = {  # what is called and overridden, and its parameters
-    "_fit_stochastic": "self X y sample_weight activations deltas coef_grads intercept_grads "
-    "layer_units incremental",
-    "_backprop": "self X y sample_weight activations deltas coef_grads intercept_grads",
-    "_forward_pass_fast": "self X check_input",
-    "_update_no_improvement_count": "self early_stopping X y sample_weight",
-    "_initialize": "self y layer_units dtype",
-    "_init_coef": "self fan_in fan_out dtype",
-    "_fit": "self X y sample_weight incremental",
-    "_fit_lbfgs": "self X y sample_weight activations deltas coef_grads intercept_grads "
-    "layer_units",
-}
-for _name, _parameters in EXPECTED.items():
-    _found = getattr(BaseMultilayerPerceptron, _name, None)
-    if _found is None or " ".join(inspect.signature(_found).parameters) != _parameters:
-        raise ImportError(
-            f"this version of scikit-learn has another BaseMultilayerPerceptron.{_name} than 1.9, "
-            "for which backprop's estimators are made: pip install 'scikit-learn>=1.9,<1.10'"
+SLOPED = 0.25  # the largest slope from which down Glorot's bound is a smaller one
+
+
+def check_solver(model):
+    """Whether there is a ``partial_fit``."""
+    if model._minimizes():
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. "
+            f"{model.solver} is not stochastic."
         )
+    return True
 
 
-class CoreEstimator(Training, Stopping, Inputs):
-    """What comes before scikit-learn's class in the order of the two estimators' bases."""
-
-    _eval_set = None
+class CoreEstimator(Parameters, Training, Stopping, Inputs, BaseEstimator):
+    """What both are, but for labels and numbers."""
 
     def fit(self, X, y, sample_weight=None, *, eval_set=None):
         """Fit the model to X and y.
@@ -70,61 +56,105 @@ class CoreEstimator(Training, Stopping, Inputs):
             Fitted. A fit that ends in an error leaves the model as it was, but with ``warm_start``
             what it had trained by then.
         """
-        self._eval_set = eval_set
-        try:
-            return super().fit(X, y, sample_weight)
-        finally:
-            del self._eval_set
+        return self._fit(X, y, sample_weight, eval_set)
 
-    def _fit(self, X, y, sample_weight=None, incremental=False):
-        check_options(self, incremental, self._eval_set is not None)
+    def _fit(self, X, y, sample_weight, eval_set=None, incremental=False, classes=None):
         before = vars(self).copy()
-        self._fitting = Fitting(sample_weight, self._eval_set)
         try:
-            super()._fit(X, y, sample_weight, incremental)
+            if not (incremental and hasattr(self, "coefs_")):
+                check_parameters(self)
+            check_options(self, incremental, eval_set is not None)
+            self._fitting = Fitting(sample_weight, eval_set)
+            if incremental:
+                self._learn_classes(y, classes)
+            self._fit_checked(X, y, incremental)
         except BaseException:  # Ctrl-C too, but where epochs make a warning of it
             vars(self).clear()
             vars(self).update(before)
             raise
         del self._fitting
-        self._engine_of(self._fitted_sparse)  # lbfgs leaves its own arrays
         return self
+
+    def _fit_checked(self, X, y, incremental):
+        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        X, y = self._validate_input(X, y, incremental, reset=is_first)
+        y = y.reshape(len(y), -1)
+        X = X.tocsr() if issparse(X) else X
+        self._random_state = check_random_state(self.random_state)
+        if is_first:
+            self._initialize([X.shape[1], *sizes, self.n_outputs_], X.dtype)
+        self._complete()
+        engine = self._engine_of(issparse(X))
+        if self._minimizes():
+            self._fit_lbfgs(engine, X, y)
+        else:
+            self._fit_stochastic(engine, X, y, incremental)
+        if not all(np.isfinite(array).all() for array in chain(self.coefs_, self.intercepts_)):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
+
+    def _learn_classes(self, y, classes):
+        """Of labels alone."""
+
+    def _minimizes(self):
+        return self.solver == "lbfgs"
 
     # ---- parameters of the network ----
 
-    def _initialize(self, y, layer_units, dtype):
-        super()._initialize(y, layer_units, dtype)
-        vars(self).pop("_engine", None)  # somebody may hold the weights of the fit before
-        vars(self).pop("_measured", None)
+    def _initialize(self, units, dtype):
+        """Parameters and counts of a first fit; numbers are drawn as scikit-learn draws them."""
+        self.coefs_, self.intercepts_ = [], []
+        functions = [*self._functions(len(units) - 2), *self._functions(1)[-1:]]
+        for (n_in, n_out), function in zip(pairwise(units), functions, strict=True):
+            is_flat = function.largest_slope is not None and function.largest_slope <= SLOPED
+            bound = np.sqrt((2.0 if is_flat else 6.0) / (n_in + n_out))
+            drawn = [self._random_state.uniform(-bound, bound, s) for s in ((n_in, n_out), n_out)]
+            for array, kept in zip(drawn, (self.coefs_, self.intercepts_), strict=True):
+                kept.append(array.astype(dtype, copy=False))
+        self.t_ = 0
+        # somebody may hold the weights of the fit before; the rest is of that fit
+        for name in ("_engine", "_measured", "out_activation_", "loss_curve_"):
+            vars(self).pop(name, None)
 
-    def _init_coef(self, fan_in, fan_out, dtype):
-        """scikit-learn's, whose bound depends on the activation, by the layer's own."""
-        names = [self.activation] if isinstance(self.activation, str) else self.activation
-        name = names[min(len(self.coefs_), len(names) - 1)] if len(names) else None
-        given, self.activation = self.activation, name
-        try:
-            return super()._init_coef(fan_in, fan_out, dtype)
-        finally:
-            self.activation = given
+    def _complete(self):
+        """Counts that a model lacks which was made by hand, or not trained by epochs."""
+        self.n_layers_ = len(self.coefs_) + 1
+        vars(self).setdefault("out_activation_", self._loss().scikit_learn)
+        vars(self).setdefault("n_outputs_", self.coefs_[-1].shape[1])
+        vars(self).setdefault("t_", 0)
+
+    def _functions(self, n_hidden):
+        """Each hidden layer's activation in the catalogue."""
+        given = self.activation
+        names = [given] * n_hidden if isinstance(given, str) else list(given)
+        return [ACTIVATIONS[name] for name in names]
 
     def _key(self, is_sparse):
         """What today's parameters and coefs_ ask of an engine."""
-        sizes = (len(self.coefs_[0]), *(w.shape[1] for w in self.coefs_))
-        activations = self.activation
-        if isinstance(activations, str):
-            activations = (activations,) * (len(sizes) - 2)
-        if len(activations) != len(sizes) - 2:
+        n_inputs, *units = (len(self.coefs_[0]), *(w.shape[1] for w in self.coefs_))
+        functions = self._functions(len(units) - 1)
+        if len(functions) != len(units) - 1:
             raise ValueError(
-                f"activation={activations!r}: expected one for each of the {len(sizes) - 2} hidden "
-                "layers of coefs_"
+                f"activation={self.activation!r}: expected one for each of the {len(units) - 1} "
+                "hidden layers of coefs_"
             )
+        layers = [*map(Dense, units[:-1], functions), Dense(units[-1])]
         is_single = all(w.dtype == np.float32 for w in self.coefs_)
         dtype = np.dtype(np.float32 if is_single else np.float64)
-        return Key(is_sparse, sizes, tuple(activations), self.out_activation_, dtype)
+        out = getattr(self, "out_activation_", None)
+        loss = self._loss() if out is None else trained_loss(self._loss(), out, units[-1])
+        return Key(is_sparse, n_inputs, tuple(layers), loss, dtype)
 
     def _engine_of(self, is_sparse):
         """The engine for a fit; coefs_ and intercepts_ become views of its parameters."""
         engine, key = getattr(self, "_engine", None), self._key(is_sparse)
+        if self._minimizes():
+            key = key._replace(dtype=np.dtype(np.float64))  # which a line search needs
         if engine is None or engine.key != key or engine.n_threads != self.n_threads:
             engine = self._replace_engine(key)
         self._load(engine)
@@ -133,29 +163,28 @@ class CoreEstimator(Training, Stopping, Inputs):
 
     def _replace_engine(self, key):
         old, new = getattr(self, "_engine", None), make_engine(key, self.n_threads)
-        if old is not None and old.key.sizes == key.sizes:
+        if old is not None and [w.shape for w, _ in old.arrays] == [w.shape for w, _ in new.arrays]:
             new.go_on_from(old)
         self._engine = new
         return new
 
     def _prediction_engine(self):
         """The engine with today's coefs_, whatever has been assigned to them."""
-        engine, key = self._engine, self._key(self._engine.key.is_sparse)
-        if engine.key != key:
+        engine = getattr(self, "_engine", None)
+        key = self._key(engine is not None and engine.key.is_sparse)
+        if engine is None or engine.key != key:
             engine = self._replace_engine(key)
         self._load(engine)
         return engine
 
     def _show(self, engine):
-        self.coefs_ = [layer.weights for layer in engine.layers]
-        self.intercepts_ = [layer.bias for layer in engine.layers]
+        self.coefs_, self.intercepts_ = map(list, zip(*engine.arrays, strict=True))
 
     def _load(self, engine):
         """Parameters that somebody has replaced; those that are the engine's own are there."""
-        own = [array for layer in engine.layers for array in (layer.weights, layer.bias)]
-        pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        given = [array for pair in pairs for array in pair]
-        if any(mine is not its for mine, its in zip(own, given, strict=True)):
+        given = zip(self.coefs_, self.intercepts_, strict=True)
+        own = chain.from_iterable(engine.arrays)
+        if any(one is not its for one, its in zip(own, chain.from_iterable(given), strict=True)):
             engine.load(self.coefs_, self.intercepts_)
 
     # ---- using ----
@@ -163,17 +192,22 @@ class CoreEstimator(Training, Stopping, Inputs):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "coefs_")
 
-    def _forward_pass_fast(self, X, check_input=True):
-        if check_input:
-            X = self._inputs(X, accept_sparse=["csr", "csc"])
+    def _outputs(self, X):
+        """What stands behind the last layer, of X as people give it."""
+        return self._outputs_of(self._inputs(X, accept_sparse=["csr", "csc"]))
+
+    def _outputs_of(self, X):
+        """The same of X as the network takes it."""
         engine, dtype = self._prediction_engine(), X.dtype
-        X = plain(X)
-        if issparse(X) and not engine.key.is_sparse:
-            with blas_threads(self.n_threads):
-                outputs = sparse_outputs(X, self.coefs_, self.intercepts_, *engine.key[2:4])
-        else:
-            outputs = engine.outputs(X)
+        with blas_threads(self.n_threads if issparse(X) else None):
+            outputs = self._linked(engine, plain(X))
         return outputs.astype(np.result_type(dtype, engine.key.dtype), copy=False)
+
+    def _linked(self, engine, X):
+        out = getattr(self, "out_activation_", None)
+        if out is None or out == engine.key.loss.scikit_learn:
+            return engine.predict(X)
+        return link_of(out)(engine.predict(X, logits=True))
 
     def _own_engine(self):
         """A dense one with these parameters for one caller, who may do with it what it likes."""
@@ -199,12 +233,13 @@ class CoreEstimator(Training, Stopping, Inputs):
         """
         check_is_fitted(self)
         X = self._dense_inputs(X)
-        network, output = self._own_engine().network, OUTPUTS[self.out_activation_]
-        outputs = output.f(network.forward(X))
-        found = np.empty((X.shape[0], self.n_outputs_, X.shape[1]), network.dtype)
-        for k in range(self.n_outputs_):
-            found[:, k] = network.backward(output.d(outputs, k))
-        return found[:, 0] if self.n_outputs_ == 1 else found
+        network = self._own_engine().network
+        loss = network.loss_function
+        outputs = loss.link(network.forward(X))
+        found = np.empty((X.shape[0], network.n_outputs, X.shape[1]), network.dtype)
+        for k in range(network.n_outputs):
+            found[:, k] = network.backward(loss.link_derivative(outputs, k))
+        return found[:, 0] if network.n_outputs == 1 else found
 
     def explain(self, X, y):
         """The chain rule on these samples, factor by factor: a `backprop.explain.Trace`.
@@ -223,25 +258,23 @@ class CoreEstimator(Training, Stopping, Inputs):
         Raises
         ------
         ValueError
-            For a label that training did not have, and for the Poisson loss.
+            For a label that training did not have.
         """
         check_is_fitted(self)
-        if OUTPUTS[self.out_activation_].core_loss is None:
-            raise ValueError("explain has no Poisson loss")
         if np.ndim(X) == 1:
             X = as_row(X)
             y = np.asarray(y)[None]
         names = getattr(self, "feature_names_in_", None)
-        if self.preprocessing_ is not None:
+        if self._prepares():
             names = self.preprocessing_.input_names()
         X = self._dense_inputs(X)
         y = self._targets(self._checked_targets(y, X.shape[0])).astype(np.float64)
         engine = self._own_engine()
-        if self.solver == "lbfgs" or not hasattr(self, "_optimizer"):
+        if self._minimizes() or not hasattr(self, "_rates"):
             engine.optimizer = SGD(float(self.learning_rate_init), l2=float(self.alpha))
         else:
             engine.go_on_from(self._engine)
-            engine.optimizer = self._core_optimizer()
+            engine.optimizer = self._rates.with_penalty(self.alpha)
         labels = getattr(self, "classes_", ())
         labels = labels if len(labels) == self.n_outputs_ else None
         return engine.network.explain(X, y, input_names=names, output_names=labels)
@@ -258,6 +291,10 @@ class CoreEstimator(Training, Stopping, Inputs):
         """
         return convert.to_sklearn(self)
 
+    def onnx_shape_calculator(self):
+        """What ``skl2onnx.to_onnx`` asks for: it converts what `to_sklearn` can."""
+        return convert.as_sklearns
+
     def __copy__(self):
         new = type(self).__new__(type(self))
         vars(new).update(vars(self))
@@ -268,7 +305,7 @@ class CoreEstimator(Training, Stopping, Inputs):
         return new
 
     def __getstate__(self):
-        spared = {"_fitting", "_eval_set"}  # of a fit that is under way, whose scorer pickles
+        spared = {"_fitting"}  # of a fit that is under way, whose scorer pickles
         if "_engine" in vars(self):  # has the parameters, and the moments too
             self._prediction_engine()
             spared |= {"coefs_", "intercepts_"}
@@ -278,3 +315,4 @@ class CoreEstimator(Training, Stopping, Inputs):
         super().__setstate__(state)
         if "_engine" in vars(self):
             self._show(self._engine)
+        convert.adopt(self)

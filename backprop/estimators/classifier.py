@@ -1,84 +1,176 @@
 """MLPClassifier."""
 
-from typing import ClassVar
+from dataclasses import dataclass
 
-from sklearn.neural_network import MLPClassifier as _MLPClassifier
-from sklearn.utils._param_validation import StrOptions
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted
 
-from backprop.estimators.base import CoreEstimator
-from backprop.estimators.convert import counterpart
-from backprop.estimators.parameters import CLASS_WEIGHT, CONSTRAINTS, DOCUMENTATION
+from backprop.catalogue.losses import usual_loss
+from backprop.catalogue.targets import CLASSES, YES_OR_NO
+from backprop.estimators.base import CoreEstimator, check_solver
+from backprop.estimators.inputs import dense
+from backprop.estimators.parameters import (
+    CLASS_WEIGHT,
+    DOCUMENTATION,
+    NONE,
+    among,
+    instance,
+    parameter,
+)
 
 
-@counterpart
-class MLPClassifier(CoreEstimator, _MLPClassifier):
+@dataclass(eq=False, repr=False)
+class MLPClassifier(ClassifierMixin, CoreEstimator):
     __doc__ = DOCUMENTATION.format(name="MLPClassifier", score="accuracy", more=CLASS_WEIGHT)
 
-    _parameter_constraints: ClassVar[dict] = {
-        **_MLPClassifier._parameter_constraints,
-        **CONSTRAINTS,
-        "class_weight": [StrOptions({"balanced"}), dict, list, None],
-    }
+    class_weight: object = parameter(
+        None, among("balanced"), instance("a dict or a list", dict, list), NONE
+    )
 
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        class_weight=None,
-        scoring=None,
-        n_threads=1,
-        max_seconds=None,
-        preprocess=None,
-    ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-        )
-        self.class_weight = class_weight
-        self.scoring = scoring
-        self.n_threads = n_threads
-        self.max_seconds = max_seconds
-        self.preprocess = preprocess
+    loss = "log_loss"  # scikit-learn has it as an attribute
+
+    @available_if(check_solver)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """One iteration over X and y, from where the last call ended.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for ``fit``.
+        classes : array of shape (n_classes,), optional
+            All labels that there may be in any call: needed in the first.
+
+        Returns
+        -------
+        self : object
+            The model; after an error as it was.
+        """
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+
+    def predict(self, X):
+        """The label, or several labels, of each row.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            As for ``fit``.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_classes)
+        """
+        check_is_fitted(self)
+        return self._decided(self._outputs(X))
+
+    def predict_proba(self, X):
+        """The probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            As for ``fit``.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            In the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        p = self._outputs(X)
+        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+
+    def predict_log_proba(self, X):
+        """The logarithm of `predict_proba`."""
+        p = self.predict_proba(X)
+        return np.log(p, out=p)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    # ---- labels ----
+
+    def _loss(self):
+        is_class = self._binarizer().y_type_ == "multiclass"
+        return usual_loss(CLASSES if is_class else YES_OR_NO)
+
+    def _binarizer(self):
+        """Of a model whose ``classes_`` were set by hand, as of a fitted one."""
+        if not hasattr(self, "_label_binarizer"):
+            self._label_binarizer = LabelBinarizer().fit(self.classes_)
+        return self._label_binarizer
+
+    def _encoded(self, y, incremental):
+        """The targets of labels; of the first fit's, the classes are learned."""
+        goes_on = self.warm_start or incremental
+        if not (hasattr(self, "classes_") and goes_on):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        else:
+            found = unique_labels(y)
+            if self.warm_start and set(found) != set(self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous "
+                    f"call to fit. Previously got {self.classes_}, `y` has {found}"
+                )
+            if len(np.setdiff1d(found, self.classes_, assume_unique=True)):
+                raise ValueError(
+                    "`y` has classes not in `self.classes_`. "
+                    f"`self.classes_` has {self.classes_}. 'y' has {found}."
+                )
+        # bool, and not int64, of which nothing is wider than float32 data
+        return self._binarizer().transform(y).astype(bool)
+
+    def _learn_classes(self, y, classes):
+        """Of a call of ``partial_fit``: all that there may be in any."""
+        known = getattr(self, "classes_", None)
+        if known is None and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if classes is None:
+            return
+        classes = unique_labels(classes)
+        if known is None:
+            self.classes_ = classes
+            several = type_of_target(y).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(y if several else classes)
+        elif not np.array_equal(known, classes):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
+                f"{known!r}"
+            )
+
+    def _decided(self, outputs):
+        outputs = outputs.ravel() if outputs.shape[1] == 1 else outputs
+        return self._binarizer().inverse_transform(outputs)
+
+    def _labels(self, targets):
+        return dense(self._binarizer().inverse_transform(targets))
+
+    def _targets(self, y):
+        return self._binarizer().transform(y).reshape(len(y), -1)
+
+    def _has_several_labels(self):
+        return self._binarizer().y_type_.startswith("multilabel")
+
+    def _has_one_target(self):
+        return not self._has_several_labels()
+
+    def _target_options(self):
+        return {"ensure_2d": False, "dtype": None, "accept_sparse": self._has_several_labels()}
+
+    def _known(self, y):
+        """y, typed as in the fit. Of an unknown label the binarizer would make another, or none."""
+        y, known = dense(y), np.array([0, 1]) if self._has_several_labels() else self.classes_
+        unknown = np.argwhere(~np.isin(y, known))
+        if len(unknown):
+            place = tuple(unknown[0].tolist())
+            raise ValueError(
+                f"y[{', '.join(map(str, place))}] is {np.asarray(y[place]).tolist()!r}: "
+                f"expected one of {known.tolist()}"
+            )
+        return y.astype(known.dtype, copy=False)

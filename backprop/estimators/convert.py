@@ -1,35 +1,36 @@
-"""From a fitted scikit-learn MLP to one of ours, and back: parameters, weights and moments."""
+"""From a fitted scikit-learn MLP to one of ours, and back: parameters, weights and moments.
+
+scikit-learn's optimizer is looked at and not made: where a later version keeps no such attribute,
+moments start at 0.
+"""
 
 import copy
 
 import numpy as np
-from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+from sklearn import neural_network
+from sklearn.base import is_classifier
 
 from backprop.estimators.stopping import measured
+from backprop.estimators.training import Rates
 
-# What only ours have. `loss` is a parameter that scikit-learn's classifier keeps for itself.
-OWN = (
-    "_engine",
-    "_eval_set",
-    "_fitted_sparse",
-    "_fitting",
-    "_measured",
-    "_optimizer",
-    "loss",
-    "preprocessing_",
-)
+# What only ours have, and `loss`, a parameter that scikit-learn's classifier keeps for itself.
+OWN = {"_engine", "_fitting", "_measured", "_best", "_rates", "loss", "preprocessing_"}
+# What only scikit-learn's have.
+THEIRS = {"_optimizer", "_best_coefs", "_best_intercepts"}
 # scikit-learn's names of the moments, and the core's
-MOMENTS = {
-    AdamOptimizer: {"ms": "moment1", "vs": "moment2"},
-    SGDOptimizer: {"velocities": "velocity"},
-}
-KINDS = {}  # {scikit-learn's class: ours}; each of ours enters itself by `counterpart`
+MOMENTS = {"ms": "moment1", "vs": "moment2", "velocities": "velocity"}
+RENAMED = {"lr_schedule": "learning_rate", "nesterov": "nesterovs_momentum"}
 
 
-def counterpart(ours):
-    """A decorator of our classes: `from_sklearn` makes them of scikit-learn's."""
-    KINDS[sklearn_kind(ours)] = ours
-    return ours
+def kinds():
+    """{scikit-learn's class: ours}."""
+    from backprop.estimators.classifier import MLPClassifier
+    from backprop.estimators.regressor import MLPRegressor
+
+    return {
+        neural_network.MLPClassifier: MLPClassifier,
+        neural_network.MLPRegressor: MLPRegressor,
+    }
 
 
 def from_sklearn(estimator):
@@ -50,49 +51,69 @@ def from_sklearn(estimator):
     TypeError
         For anything else; for a subclass of theirs, too, whose own methods would be lost.
     """
-    if type(estimator) not in KINDS:
-        is_more = isinstance(estimator, tuple(KINDS))
+    known = kinds()
+    if type(estimator) not in known:
+        is_more = isinstance(estimator, (*known, *known.values()))
         raise TypeError(
             f"estimator is a {type(estimator).__name__}: expected scikit-learn's MLPClassifier or "
             f"MLPRegressor{', and no subclass, whose own methods would be lost' if is_more else ''}"
         )
-    new = KINDS[type(estimator)](**estimator.get_params(deep=False))
+    new = known[type(estimator)](**estimator.get_params(deep=False))
     hand_over(estimator, new)
-    if hasattr(new, "coefs_"):
-        new._fitted_sparse, new.preprocessing_ = False, None
-        if hasattr(new, "loss_curve_"):  # lbfgs has compared nothing
-            new._measured = measured(new, None)
-        engine = new._engine_of(False)
-        if hasattr(estimator, "_optimizer"):
-            take_moments(new, engine, estimator._optimizer)
+    adopt(new)
     return new
+
+
+def adopt(model):
+    """Make an engine of the attributes that one of scikit-learn's had, if it was trained."""
+    optimizer = vars(model).pop("_optimizer", None)
+    best = [vars(model).pop(name, None) for name in ("_best_coefs", "_best_intercepts")]
+    if optimizer is None:
+        return
+    if all(best):
+        model._best = [[array for pair in zip(*best, strict=True) for array in pair]]
+        model._measured = measured(model, None)
+    values = dict(vars(optimizer))
+    rate = values.pop("learning_rate")
+    values = {RENAMED.get(name, name): value for name, value in values.items()}
+    is_adam = "ms" in values
+    made = type(model)(**model.get_params(deep=False))
+    made.solver = "adam" if is_adam else "sgd"
+    for name in values.keys() & made.get_params(deep=False).keys():
+        setattr(made, name, values[name])
+    engine = model._engine_of(False)
+    model._rates = Rates.of(made, engine.key.dtype)
+    if not is_adam:  # whose is that of one step
+        model._rates.set(rate)
+    engine.optimizer = model._rates.optimizer
+    engine.steps = getattr(optimizer, "t", 0)
+    engine.set_moments({ours: pairs(values[its]) for its, ours in MOMENTS.items() if its in values})
 
 
 def to_sklearn(model):
     """The other way; see `CoreEstimator.to_sklearn`."""
-    if getattr(model, "preprocessing_", None) is not None or model.preprocess is not None:
+    if model._prepares() or model.preprocess is not None:
         raise ValueError("the model preprocesses its inputs: scikit-learn's MLP has no such")
-    given = {name: getattr(model, name) for name in sklearn_kind(type(model))._get_param_names()}
-    given["activation"] = one_activation(model.activation)
-    given["warm_start"] = bool(model.warm_start)
-    given["verbose"] = model.verbose != "bar" and model.verbose
-    new = sklearn_kind(type(model))(**given)
+    kind = next(its for its, ours in kinds().items() if isinstance(model, ours))
+    parameters = model.get_params(deep=False)
+    parameters["activation"] = one_activation(model.activation)
+    parameters["warm_start"] = bool(model.warm_start)
+    parameters["verbose"] = model.verbose != "bar" and model.verbose
+    new = kind(**{name: parameters[name] for name in kind().get_params()})
     hand_over(model, new)
-    if hasattr(model, "_engine") and hasattr(model, "_optimizer"):
-        new._optimizer = with_moments(model._optimizer, model._engine)
+    if hasattr(model, "_best"):
+        arrays = [array.copy() for arrays in model._best for array in arrays]
+        new._best_coefs, new._best_intercepts = arrays[::2], arrays[1::2]
+    if hasattr(model, "_engine") and hasattr(model, "_rates"):
+        new._optimizer = with_moments(model, kind)
     return new
-
-
-def sklearn_kind(ours):
-    """scikit-learn's class that one of ours is made of."""
-    return next(base for base in ours.__mro__ if base.__module__.startswith("sklearn."))
 
 
 def hand_over(old, new):
     """Copies of all attributes that are no parameters."""
-    parameters = old.get_params(deep=False)
+    spared = old.get_params(deep=False).keys() | OWN
     for name, value in vars(old).items():
-        if name not in parameters and name not in OWN:
+        if name not in spared:
             setattr(new, name, copy.deepcopy(value))
 
 
@@ -109,25 +130,22 @@ def one_activation(activation):
 # ---- moments: scikit-learn's stand in its optimizer, all weights before all biases ---------------
 
 
-def take_moments(new, engine, optimizer):
-    """Into the engine of one of ours."""
-    new._optimizer = copy.copy(optimizer)
-    engine.optimizer = new._core_optimizer()
-    names = MOMENTS[type(optimizer)]
-    engine.set_moments({ours: pairs(getattr(optimizer, its)) for its, ours in names.items()})
-    if isinstance(optimizer, AdamOptimizer):
-        engine.steps = optimizer.t
-    for name in names:
-        setattr(new._optimizer, name, [])
-
-
-def with_moments(optimizer, engine):
-    """An optimizer of scikit-learn's with those of the engine."""
-    new, moments = copy.copy(optimizer), engine.moments()
-    for its, ours in MOMENTS[type(optimizer)].items():
+def with_moments(model, kind):
+    """An optimizer of scikit-learn's, out of a fit of its own, with the engine's moments."""
+    rates, engine = model._rates, model._engine
+    spared = {"activation", "early_stopping", "verbose", "warm_start"}
+    known = kind().get_params().keys() & rates.given.keys() - spared
+    small = kind(**{name: rates.given[name] for name in known})
+    classes = {"classes": [0, 1]} if is_classifier(model) else {}
+    small.partial_fit(np.zeros((2, 1)), [0, 1], **classes)
+    new, moments = small._optimizer, engine.moments()
+    new.learning_rate = rates.optimizer.learning_rate
+    for its in MOMENTS.keys() & vars(new).keys():
         # a momentum of 0 keeps none, where scikit-learn has an array for them
-        setattr(new, its, flat(moments.get(ours) or zeros_like(engine.layers)))
-    if isinstance(optimizer, AdamOptimizer):
+        found = moments.get(MOMENTS[its]) or [map(np.zeros_like, pair) for pair in engine.arrays]
+        weights, biases = zip(*found, strict=True)
+        setattr(new, its, [np.array(array) for array in (*weights, *biases)])
+    if hasattr(new, "t"):
         new.t = engine.steps
     return new
 
@@ -137,10 +155,22 @@ def pairs(arrays):
     return list(zip(arrays[:n_layers], arrays[n_layers:], strict=True))
 
 
-def flat(found):
-    weights, biases = zip(*found, strict=True)
-    return [np.array(array) for array in (*weights, *biases)]
+# ---- ONNX ----------------------------------------------------------------------------------------
 
 
-def zeros_like(layers):
-    return [(np.zeros_like(layer.weights), np.zeros_like(layer.bias)) for layer in layers]
+def as_sklearns(operator):
+    """A shape calculator of skl2onnx that makes a node for scikit-learn's MLP of one for ours.
+
+    skl2onnx asks for the shape first: all that follows is its own.
+    """
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+
+    operator.raw_operator = model = to_sklearn(operator.raw_operator)
+    operator.type = f"Sklearn{type(model).__name__}"
+    if is_classifier(model):
+        calculate_linear_classifier_output_shapes(operator)
+    else:
+        calculate_linear_regressor_output_shapes(operator)

@@ -1,8 +1,7 @@
 """The networks behind an estimator: one for dense inputs, or a sparse first layer and the rest.
 
-Losses are named by the activation that scikit-learn puts behind the last layer: "softmax",
-"logistic", "identity", "exp". A loss that the core has is trained there, an epoch a call; for the
-others (Poisson) and sparse inputs a batch a call goes through its forward, backward and update.
+The core trains on dense inputs an epoch a call. On sparse ones it takes a batch a call, through its
+forward, backward and update.
 """
 
 import threading
@@ -12,29 +11,24 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from backprop.catalogue.losses import usual_loss
+from backprop._core.errors import NotFinite
+from backprop.catalogue.losses import Loss
 from backprop.catalogue.optimizers import SGD
-from backprop.catalogue.targets import NUMBERS
-from backprop.estimators.numerics import ACTIVATIONS, OUTPUTS, first_layer, loss_slope, losses_of
-from backprop.layers import Dense
+from backprop.estimators.numerics import first_layer
 from backprop.network import Network
 
 LOADING = threading.Lock()
+MADE_DENSE = 2**20  # numbers of sparse rows that a dense network predicts from at a time
 
 
 class Key(NamedTuple):
     """What an engine is made for; an estimator whose key is another one needs another engine."""
 
     is_sparse: bool
-    sizes: tuple  # inputs, hidden units, outputs
-    activations: tuple  # of the hidden layers, by scikit-learn's names
-    out_activation: str
+    n_inputs: int
+    layers: tuple  # of Dense
+    loss: Loss
     dtype: np.dtype
-
-    @property
-    def output(self):
-        """The loss and what stands before it."""
-        return OUTPUTS[self.out_activation]
 
 
 def make_engine(key, n_threads):
@@ -47,24 +41,29 @@ class DenseEngine:
 
     def __init__(self, key, n_threads):
         self.key, self.n_threads = key, n_threads
-        self.network = self._network(key.sizes[0], core_layers(key))
+        self.network = self._network(key.n_inputs, key.layers)
         self.networks = [self.network]  # in the order of the layers
+        self.arrays = self._arrays()
 
-    def _network(self, n_inputs, layers):
-        return Network(
-            n_inputs,
-            layers,
-            # where the core has no such loss, of another only forward and backward are used
-            loss=self.key.output.core_loss or usual_loss(NUMBERS),
-            optimizer=SGD(),  # has no moments: for predictions they would be memory only
-            dtype=self.key.dtype,
-            seed=0,
-            n_threads=self.n_threads,
-        )
+    def _arrays(self):
+        """What coefs_ and intercepts_ are: (weights, bias) of each layer, views."""
+        return [(layer.weights, layer.bias) for layer in self.layers]
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "arrays"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.arrays = self._arrays()  # in copies of which nothing would count
+
+    def _network(self, n_inputs, layers, **options):
+        # SGD has no moments: for predictions they would be memory only
+        given = {"loss": self.key.loss, "optimizer": SGD(), "dtype": self.key.dtype, "seed": 0}
+        return Network(n_inputs, list(layers), n_threads=self.n_threads, **(given | options))
 
     @property
     def layers(self):
-        """Of all networks: what coefs_ and intercepts_ are views of."""
+        """Of all networks."""
         return [layer for network in self.networks for layer in network.layers]
 
     def load(self, coefs, intercepts):
@@ -76,6 +75,15 @@ class DenseEngine:
                 if not np.array_equal(layer.bias, bias):
                     layer.bias = bias
 
+    def parameters(self):
+        """Copies of all that training changes, to be given back by `restore`."""
+        return [network.get_weights() for network in self.networks]
+
+    def restore(self, parameters):
+        """Take what `parameters` returned."""
+        for network, arrays in zip(self.networks, parameters, strict=True):
+            network.set_weights(arrays)
+
     # ---- the optimizer ----
 
     @property
@@ -85,7 +93,8 @@ class DenseEngine:
     @optimizer.setter
     def optimizer(self, optimizer):
         for network in self.networks:
-            network.optimizer = optimizer
+            if network.optimizer is not optimizer:
+                network.optimizer = optimizer
 
     @property
     def steps(self):
@@ -98,22 +107,24 @@ class DenseEngine:
             network.steps = count
 
     def moments(self):
-        """{name: [(weights, bias) of each layer]}, views."""
+        """{name: [Arrays of each layer]}, views."""
         states = [network.optimizer_state() for network in self.networks]
         return {name: [pair for state in states for pair in state[name]] for name in states[0]}
 
     def set_moments(self, moments):
         """Copy them in."""
         for name, views in self.moments().items():
-            for (weights, bias), given in zip(views, moments[name], strict=True):
-                weights[...], bias[...] = given
+            for own, given in zip(views, moments[name], strict=True):
+                for array, values in zip(own, given, strict=True):
+                    array[...] = values
 
     def forget(self):
         """Start the optimizer anew: moments of 0, no step taken."""
         self.steps = 0
         for views in self.moments().values():
-            for weights, bias in views:
-                weights[...], bias[...] = 0, 0
+            for pair in views:
+                for array in pair:
+                    array[...] = 0
 
     def go_on_from(self, other):
         """With the optimizer, moments and steps of another engine for layers of the same sizes."""
@@ -125,14 +136,12 @@ class DenseEngine:
     def epoch(self, X, y, sample_weight, batch_size, order, optimizer, penalty):
         """Train on every batch once; the mean over the samples of what their batches cost.
 
-        That is Σ w·loss / Σ w + ½ `penalty` Σ W² / Σ w, with W as the batch met it.
+        That is Σ w·loss / Σ w + ½ `penalty` Σ W² / Σ w, with W as the batch met it. NaN where the
+        last step has made parameters that are not finite.
         """
-        if self.key.output.core_loss is None:
-            return self.epoch_by_batches(X, y, sample_weight, batch_size, order, optimizer, penalty)
         self.optimizer = optimizer
         costs = []
-        core = self.network._core
-        core.fit(
+        is_finite = self.network._core.fit(
             X,
             y,
             sample_weight,
@@ -144,10 +153,53 @@ class DenseEngine:
             order=order,
             penalty=penalty,
         )
-        return costs[-1]
+        return costs[-1] if is_finite else np.nan
 
-    def epoch_by_batches(self, X, y, sample_weight, batch_size, order, optimizer, penalty):
-        """The same for what the core's epochs do not take: one forward and backward a batch."""
+    def loss_and_gradients(self, X, y, sample_weight):
+        """The mean loss, and its gradient by each layer's parameters."""
+        return self.network._loss_and_gradients(X, y, sample_weight)
+
+    def sum_of_squares(self):
+        """Σ W² of all weights, without biases."""
+        return sum(network._core.sum_of_squares() for network in self.networks)
+
+    # ---- using ----
+
+    def mean_loss(self, X, y, sample_weight):
+        """Without a gradient."""
+        outputs = np.empty((len(X), y.shape[1]), self.key.dtype)
+        total, weight = self.network._core.infer(X, y, sample_weight, outputs)
+        return total / weight
+
+    def predict(self, X, **options):
+        """What the network predicts from dense or sparse rows: see `Network.predict`."""
+        if not issparse(X):
+            return self.network.predict(X, **options)
+        rows = max(1, MADE_DENSE // X.shape[1])
+        X = X.tocsr()
+        blocks = [X[start : start + rows].toarray() for start in range(0, X.shape[0], rows)]
+        return np.concatenate([self.network.predict(block, **options) for block in blocks])
+
+
+class SparseEngine(DenseEngine):
+    """The same for CSR inputs: the first layer touches stored values only.
+
+    Its z is X W + b and its gradient Xᵀ dz by scipy; the optimizer's step on all its weights, and
+    all layers above, are the core's. Dense rows can be predicted too.
+    """
+
+    def __init__(self, key, n_threads):
+        self.key, self.n_threads = key, n_threads
+        below, *above = key.layers
+        self.first = self._network(key.n_inputs, [below], loss="squared_error")
+        self.rest = self._network(below.units, above) if above else None
+        self.activation = below.function
+        self.networks = [self.first, self.rest] if above else [self.first]
+        self.arrays = self._arrays()
+        self._batch = None  # (X, the first layer's a) between forward and backward
+
+    def epoch(self, X, y, sample_weight, batch_size, order, optimizer, penalty):
+        """One forward and backward a batch."""
         cost, n = 0.0, X.shape[0]
         for start in range(0, n, batch_size):
             rows = slice(start, start + batch_size)
@@ -168,81 +220,19 @@ class DenseEngine:
         """(Σ w·loss, Σ w); keeps the gradients of their quotient, 0 where no sample weighs."""
         weights = np.ones(len(y)) if sample_weight is None else sample_weight
         total = float(weights.sum())
-        z = self.forward(X)
+        a = self.below(X)
+        self._batch = X, a
+        z = a if self.rest is None else self.rest.forward(a)
         share = weights / total if total > 0 else np.zeros_like(weights)
-        slope = loss_slope(self.key.out_activation, z, y)
+        loss = self.key.loss
+        slope = loss.derivative(z, y.astype(z.dtype), *loss.settings.values())
         self.backward(slope * share.astype(slope.dtype)[:, None])
-        return float((losses_of(self.key.out_activation, z, y) * weights).sum()), total
+        return float((self.losses(z, y) * weights).sum()), total
 
-    def forward(self, X):
-        """The last layer's z, kept for `backward`."""
-        return self.network.forward(X)
-
-    def backward(self, d_out):
-        """Keep the gradients."""
-        self.network.backward(d_out)
-
-    def gradients(self):
-        """What the last `backward` kept."""
-        return self.network.gradients()
-
-    def loss_and_gradients(self, X, y, sample_weight):
-        """The mean loss, and its gradient by each layer's weights and bias."""
-        if self.key.output.core_loss is not None:
-            return self.network.loss_and_gradients(X, y, sample_weight)
-        loss, total = self.differentiate(X, y, sample_weight)
-        return loss / total, self.gradients()
-
-    def sum_of_squares(self):
-        """Σ W² of all weights, without biases."""
-        return sum(network._core.sum_of_squares() for network in self.networks)
-
-    # ---- using ----
-
-    def mean_loss(self, X, y, sample_weight):
-        """Without a gradient."""
-        losses = losses_of(self.key.out_activation, self.logits(X), y)
-        return float(np.average(losses, weights=sample_weight))
-
-    def logits(self, X):
-        """The last layer's z."""
-        return self.network.predict(X, logits=True)
-
-    def outputs(self, X):
-        """What scikit-learn calls the output activations."""
-        return self._linked(self.network.predict(X))
-
-    def _linked(self, predicted):
-        """Of what a network predicts, behind which the core has put its own loss's link."""
-        output = self.key.output
-        return predicted if output.core_loss is not None else output.f(predicted)
-
-
-class SparseEngine(DenseEngine):
-    """The same for CSR inputs: the first layer touches stored values only.
-
-    Its z is X W + b and its gradient Xᵀ dz by scipy; the optimizer's step on all its weights, and
-    all layers above, are the core's. Dense rows can be predicted too.
-    """
-
-    def __init__(self, key, n_threads):
-        self.key, self.n_threads = key, n_threads
-        below, *above = core_layers(key)
-        self.first = Network(
-            key.sizes[0],
-            [below],
-            optimizer=SGD(),
-            dtype=key.dtype,
-            seed=0,
-            n_threads=n_threads,
-        )
-        self.rest = self._network(key.sizes[1], above) if above else None
-        self.activation = below.function
-        self.networks = [self.first, self.rest] if above else [self.first]
-        self._batch = None  # (X, the first layer's a) between forward and backward
-
-    def epoch(self, *arguments):
-        return self.epoch_by_batches(*arguments)
+    def losses(self, z, y):
+        """Each sample's loss (n,), in float64."""
+        loss = self.key.loss
+        return loss.value(z.astype(np.float64), y.astype(np.float64), *loss.settings.values())
 
     def below(self, X):
         """The first layer's activations."""
@@ -250,43 +240,29 @@ class SparseEngine(DenseEngine):
             return self.first.predict(X)
         layer = self.first.layers[0]
         a = first_layer(X, layer.weights, layer.bias, self.activation)
-        if not np.isfinite(a).all():  # of which the layers above would say that X is not
-            raise ValueError(
-                "the first layer's outputs are non-finite: the input data may contain large values "
-                "and need to be preprocessed"
-            )
+        if not np.isfinite(a).all():
+            raise NotFinite
         return a
 
-    def forward(self, X):
-        self._batch = X, self.below(X)
-        return self._batch[1] if self.rest is None else self.rest.forward(self._batch[1])
-
     def backward(self, d_out):
+        """Keep the gradients."""
         (X, a), self._batch = self._batch, None
         da = d_out if self.rest is None else self.rest.backward(d_out)
         dz = da * self.activation.derivative(None, a)
         (own,) = self.first._core.accept_gradients()
         own[0][...], own[1][...] = X.T @ dz, dz.sum(axis=0)
 
-    def gradients(self):
-        (own,) = self.first.gradients()
-        return [own] if self.rest is None else [own, *self.rest.gradients()]
-
     def loss_and_gradients(self, X, y, sample_weight):
         loss, total = self.differentiate(X, y, sample_weight)
-        return loss / total, self.gradients()
+        found = [gradient for network in self.networks for gradient in network.gradients()]
+        return loss / total, found
 
-    def logits(self, X):
+    def mean_loss(self, X, y, sample_weight):
+        losses = self.losses(self.predict(X, logits=True), y)
+        return float(np.average(losses, weights=sample_weight))
+
+    def predict(self, X, **options):
         a = self.below(X)
-        return a if self.rest is None else self.rest.predict(a, logits=True)
-
-    def outputs(self, X):
-        if self.rest is None:
-            return self.key.output.f(self.below(X))
-        return self._linked(self.rest.predict(self.below(X)))
-
-
-def core_layers(key):
-    """As `Network` takes them; the last is the identity, behind which stands the loss."""
-    hidden = zip(key.sizes[1:-1], key.activations, strict=True)
-    return [*(Dense(n, ACTIVATIONS[name]) for n, name in hidden), Dense(key.sizes[-1])]
+        if self.rest is not None:
+            return self.rest.predict(a, **options)
+        return a if options.get("logits") else self.key.loss.link(a)

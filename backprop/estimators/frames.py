@@ -9,7 +9,6 @@ from numbers import Real
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
-from sklearn.utils._missing import is_pandas_na
 
 from backprop.estimators.callers import warn
 from backprop.tabular.preprocessing import Preprocessing
@@ -17,6 +16,7 @@ from backprop.tabular.tables import Table, as_numbers, label
 
 # What `object` mostly holds where it holds numbers, which then need not be read from text.
 NUMBERS = {float, int, np.float64, np.float32, np.int64, type(None)}
+MISSING = ("NAType", "NaTType")  # pandas' types of what is missing, with which nothing compares
 
 
 def learned(table, rows, weights):
@@ -137,7 +137,7 @@ def _text(values, kind):
 
 
 def _word(value, kind):
-    if value is None or is_pandas_na(value) or value != value:
+    if value is None or type(value).__name__ in MISSING or value != value:
         return None
     if isinstance(value, np.bool_):
         value = bool(value)

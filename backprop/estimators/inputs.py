@@ -1,13 +1,19 @@
 """What goes into the network: scikit-learn's checks, preprocessing, sample and class weights."""
 
 from dataclasses import dataclass
+from numbers import Number
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import is_classifier
-from sklearn.utils import check_array, check_consistent_length, compute_sample_weight
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+    compute_sample_weight,
+)
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 
 from backprop.estimators import frames
 from backprop.validation import check_weight_range
@@ -18,14 +24,13 @@ SEEN = ("n_features_in_", "feature_names_in_")
 
 @dataclass
 class Fitting:
-    """What one call of fit knows beside X and y, while scikit-learn's methods call ours."""
+    """What one call of fit knows beside X and y."""
 
     sample_weight: object  # the user's
     eval_set: object  # (X, y, sample_weight) once it is checked
     weights: object = None  # for training: the user's times the classes'
     parts: tuple | None = None  # rows (trained on, held out), where preprocessing had to know
     scorer: object = None  # (X, y, sample_weight), of early stopping
-    bar: object = None  # of lbfgs
 
 
 class Inputs:
@@ -35,8 +40,6 @@ class Inputs:
         """X and y as the network takes them."""
         weights = self._fitting.sample_weight
         X_checked, targets = self._preprocessed(X, y, incremental, reset)
-        if issparse(targets):
-            raise ValueError("y is sparse: expected an array")
         for name, array in (("X", X_checked), ("y", targets)):
             if array.dtype.kind not in "biuf":
                 raise ValueError(f"{name} has dtype {array.dtype}: expected numbers")
@@ -71,8 +74,7 @@ class Inputs:
     def _times_class_weight(self, weights, targets):
         if getattr(self, "class_weight", None) is None:
             return weights
-        labels = dense(self._label_binarizer.inverse_transform(targets))
-        balance = self._class_weights(labels)
+        balance = self._class_weights(self._labels(targets))
         if not (balance.min() >= 0 and np.isfinite(balance).all()):
             raise ValueError(
                 f"class_weight={self.class_weight!r}: expected finite weights of at least 0"
@@ -98,9 +100,9 @@ class Inputs:
         learning = reset and self.preprocess == "auto"
         if reset:
             self.preprocessing_ = None
-        if not learning and self.preprocessing_ is None:
-            X, y = super()._validate_input(X, y, incremental, reset)
-            return X, plain(y)
+        if not learning and not self._prepares():
+            X, y = self._checked_both(X, y, reset)
+            return X, self._encoded(y, incremental)
         X = frames.checked(X)
         validate_data(self, X, reset=reset, skip_check_array=True)  # names and number of columns
         table = frames.as_table(X, self.preprocessing_)
@@ -111,11 +113,29 @@ class Inputs:
         seen = {name: getattr(self, name) for name in SEEN if hasattr(self, name)}
         for name in seen:
             delattr(self, name)
-        inputs, y = super()._validate_input(inputs, y, incremental, True)
+        inputs, y = self._checked_both(inputs, y, True)
         for name in SEEN:  # what people gave, not what it was made into
             vars(self).pop(name, None)
         vars(self).update(seen)
-        return inputs, plain(y)
+        return inputs, self._encoded(y, incremental)
+
+    def _prepares(self):
+        return getattr(self, "preprocessing_", None) is not None
+
+    def _checked_both(self, X, y, reset):
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=not is_classifier(self),
+            dtype=(np.float64, np.float32),
+            reset=reset,
+        )
+        if issparse(y) and not is_classifier(self):
+            raise ValueError("y is sparse: expected an array")
+        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn(self, table, X, y):
         """Preprocessing, from the rows that are trained on."""
@@ -135,7 +155,7 @@ class Inputs:
 
         `dtype` of what preprocessing makes; that of the weights by default.
         """
-        if self.preprocessing_ is None:
+        if not self._prepares():
             return validate_data(self, X, accept_sparse=accept_sparse, reset=False)
         X = frames.checked(X)
         validate_data(self, X, reset=False, skip_check_array=True)
@@ -158,6 +178,7 @@ class Inputs:
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         if self.preprocess == "auto":
             tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
             tags.input_tags.sparse = False
@@ -167,44 +188,29 @@ class Inputs:
 
     def _checked_targets(self, y, n_samples):
         """y of an eval_set, or to explain: with the labels or the outputs of the fit."""
-        options = {"ensure_2d": False, "allow_nd": False, "input_name": "y"}
-        if not is_classifier(self):
-            y = check_array(y, dtype=np.float64, **options)
-        else:
-            y = check_array(y, dtype=None, accept_sparse=self._has_several_labels(), **options)
-            y = self._known_labels(dense(y))
+        y = self._known(check_array(y, **self._target_options(), input_name="y"))
         n_columns = 1 if y.ndim == 1 else y.shape[1]
-        one_label = is_classifier(self) and not self._has_several_labels()
-        expected = 1 if one_label else self.n_outputs_
+        expected = 1 if self._has_one_target() else self.n_outputs_
         if len(y) != n_samples or n_columns != expected:
             shape = (n_samples,) if expected == 1 else (n_samples, expected)
             raise ValueError(f"y has shape {y.shape}: expected {shape}")
         return y.ravel() if expected == 1 else y
 
-    def _has_several_labels(self):
-        return self._label_binarizer.y_type_.startswith("multilabel")
-
-    def _known_labels(self, y):
-        """y, typed as in the fit. Of an unknown label the binarizer would make another, or none."""
-        known = np.array([0, 1]) if self._has_several_labels() else self.classes_
-        unknown = np.argwhere(~np.isin(y, known))
-        if len(unknown):
-            place = tuple(unknown[0].tolist())
-            raise ValueError(
-                f"y[{', '.join(map(str, place))}] is {np.asarray(y[place]).tolist()!r}: "
-                f"expected one of {known.tolist()}"
-            )
-        return y.astype(known.dtype, copy=False)
-
-    def _targets(self, y):
-        """y as a loss takes it: (n, n_outputs)."""
-        y = self._label_binarizer.transform(y) if is_classifier(self) else y
-        return y.reshape(len(y), -1)
-
 
 def checked_weights(name, weights, X):
     """At least 0, and one of them above."""
-    weights = _check_sample_weight(weights, X)
+    n_samples = X.shape[0]
+    if isinstance(weights, Number):
+        weights = np.full(n_samples, weights, np.float64)
+    weights = check_array(
+        weights, ensure_2d=False, dtype=[np.float64, np.float32], order="C", input_name=name
+    )
+    if weights.ndim != 1:
+        raise ValueError(f"Sample weights must be 1D array or scalar, got {weights.ndim}D array.")
+    if weights.shape != (n_samples,):
+        raise ValueError(f"{name}.shape == {weights.shape}, expected {(n_samples,)}!")
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
     if weights.min() < 0:
         raise ValueError(f"{name} has values from {weights.min():g}: expected at least 0")
     return weights

@@ -1,67 +1,73 @@
-"""The catalogue's activations and losses by scikit-learn's names, for what the core does not see.
+"""The catalogue's activations and losses by scikit-learn's names, and what it reports of a loss."""
 
-That is the first layer of sparse inputs, the Poisson loss, and validation losses.
-"""
-
-from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 from scipy.special import xlogy
 
 from backprop.catalogue.activations import ACTIVATIONS as CATALOGUE
-from backprop.catalogue.losses import LOSSES, column
-from backprop.catalogue.targets import NUMBERS
+from backprop.catalogue.losses import LOSSES
+from backprop.catalogue.losses.own import own_loss
+from backprop.catalogue.targets import COUNTS, NUMBERS
 
 BLOCK = 2**15  # numbers that an activation is worked out of at a time: they stay in the cache
 
-
-class Output(NamedTuple):
-    """What scikit-learn puts behind the last layer's z, and the loss that goes with it."""
-
-    f: Callable  # z -> a
-    losses: Callable  # (z, y) -> each sample's loss (n,)
-    slope: Callable  # (z, y) -> its derivative by z (n, n_outputs)
-    d: Callable  # (a, k) -> ∂a[:, k] / ∂z (n, n_outputs)
-    core_loss: str | None  # None: the core has no such loss
-    is_averaged: bool  # scikit-learn reports the loss's mean over the outputs, not their sum
-
-
-def poisson_losses(z, y):
-    """Half the deviance."""
-    return (xlogy(y, y) - y * z - y + np.exp(z)).sum(axis=1)
-
-
 ACTIVATIONS = {one.scikit_learn: one for one in CATALOGUE.values() if one.scikit_learn}
-OUTPUTS = {
-    "exp": Output(np.exp, poisson_losses, lambda z, y: np.exp(z) - y, column, None, False),
-    **{
-        loss.scikit_learn: Output(
-            loss.link,
-            loss.value,
-            loss.derivative,
-            loss.link_derivative,
-            loss.name,
-            loss.target is NUMBERS,
-        )
-        for loss in LOSSES.values()
-        if loss.scikit_learn
-    },
-}
+BEHIND = {loss.scikit_learn: loss for loss in LOSSES.values() if loss.scikit_learn}
 
 
-def losses_of(out_activation, z, y):
-    """Each sample's loss (n,), in float64."""
-    return OUTPUTS[out_activation].losses(z.astype(np.float64), y.astype(np.float64))
+def trained_loss(loss, out_activation, n_outputs):
+    """The entry that trains where this activation stands behind the last layer.
+
+    That is not the loss's own where somebody has set ``out_activation_``. As in scikit-learn, the
+    slope by z is then a - y, whatever the slope of the activation is.
+    """
+    other = BEHIND.get(out_activation)
+    if out_activation == loss.scikit_learn:
+        return loss
+    if other is not None and loss.target.is_categorical and other.least_outputs <= n_outputs:
+        return other
+    return own_loss(partial(_as_if_canonical, loss, out_activation))
 
 
-def loss_slope(out_activation, z, y):
-    """Its derivative by z (n, n_outputs)."""
-    return OUTPUTS[out_activation].slope(z, y.astype(z.dtype))
+def _as_if_canonical(loss, out_activation, z, y):
+    a = link_of(out_activation)(z)
+    return loss.value(a, y), a - y
+
+
+def link_of(out_activation):
+    """z -> a of the activation behind the last layer."""
+    found = BEHIND.get(out_activation)
+    return ACTIVATIONS[out_activation].value if found is None else found.link
+
+
+def divisor(loss, n_outputs):
+    """By what scikit-learn divides the catalogue's loss: it has the squared error's mean."""
+    return n_outputs if loss.scikit_learn and loss.target is NUMBERS else 1
+
+
+def reported(loss, mean, y, weights=None, batches=None):
+    """What scikit-learn reports for a mean of the catalogue's losses.
+
+    Of the Poisson loss that is half the deviance, which is 0 at its least. `batches`: (order,
+    size), where each batch's mean was weighted by its samples.
+    """
+    if not (loss.scikit_learn and loss.target is COUNTS):
+        return mean / divisor(loss, y.shape[1])
+    least = (xlogy(y, y) - y).sum(axis=1)
+    if weights is None or batches is None:
+        return mean + np.average(least, weights=weights)
+    order, size = batches
+    if order is not None:
+        least, weights = least[order], weights[order]
+    starts = np.arange(0, len(y), size)
+    sums, totals = np.add.reduceat(weights * least, starts), np.add.reduceat(weights, starts)
+    shares = np.divide(sums, totals, out=np.zeros_like(sums), where=totals > 0)
+    return mean + np.average(shares, weights=np.diff([*starts, len(y)]))
 
 
 def first_layer(X, weights, bias, activation):
-    """a = f(X W + b) of sparse X."""
+    """z = X W + b of sparse X, and a = f(z); in one array where f has its slope from a."""
     z = X @ weights
     z += bias
     rows = max(1, BLOCK // z.shape[1])
@@ -69,11 +75,3 @@ def first_layer(X, weights, bias, activation):
         block = z[start : start + rows]
         block[...] = activation.value(block)
     return z
-
-
-def sparse_outputs(X, coefs, intercepts, activations, out_activation):
-    """Output activations for CSR or CSC rows, layer by layer."""
-    a = X
-    for weights, bias, name in zip(coefs, intercepts, (*activations, "identity"), strict=True):
-        a = first_layer(a, weights, bias, ACTIVATIONS[name])
-    return OUTPUTS[out_activation].f(a)

@@ -1,22 +1,124 @@
-"""What the estimators take beyond scikit-learn's parameters: constraints, checks, documentation."""
+"""The parameters of both classes: their defaults, what each may be, and what contradicts what."""
 
+from dataclasses import dataclass, field, fields
+from math import inf
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
+import sklearn
 from sklearn.metrics import get_scorer_names
-from sklearn.utils._param_validation import Interval, StrOptions
 
+from backprop.catalogue.optimizers import LBFGS, SGD, Adam
 from backprop.estimators.numerics import ACTIVATIONS
 
-CONSTRAINTS = {
-    "activation": [StrOptions(set(ACTIVATIONS)), list, tuple, np.ndarray],
-    "verbose": ["verbose", StrOptions({"bar"})],
-    "warm_start": ["boolean", StrOptions({"moments"})],
-    "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
-    "n_threads": [Interval(Integral, 1, 1024, closed="both"), None],
-    "preprocess": [StrOptions({"auto"}), None],
-    "max_seconds": [Interval(Real, 0, None, closed="right"), None],
-}
+SOLVERS = tuple(kind.__name__.lower() for kind in (LBFGS, SGD, Adam))
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """A parameter has a value, or a type, that it may not have."""
+
+
+class Must(NamedTuple):
+    """One of the things that a parameter may be."""
+
+    words: str
+    holds: object  # value -> whether it is that
+
+
+def number(kind, low, high=None, closed="left"):
+    """A number in an interval, in scikit-learn's words."""
+    most, least = inf if high is None else high, -inf if low is None else low
+    with_low, with_high = closed in ("left", "both"), closed in ("right", "both")
+    name = "an int" if kind is Integral else "a float"
+    ends = [end if kind is Integral or end is None else float(end) for end in (low, high)]
+    ends = ["inf" if end is None else end for end in ends]
+    words = f"{name} in the range {'[' if with_low else '('}{ends[0]}, {ends[1]}"
+
+    def holds(value):
+        if not isinstance(value, kind):
+            return False
+        above = value >= least if with_low else value > least
+        return above and (value <= most if with_high else value < most)
+
+    return Must(words + ("]" if with_high else ")"), holds)
+
+
+def among(*names):
+    """One of these strings."""
+    words = f"a str among {{{', '.join(map(repr, names))}}}"
+    return Must(words, lambda value: isinstance(value, str) and value in names)
+
+
+def instance(words, *kinds):
+    """Of one of these types."""
+    return Must(words, lambda value: isinstance(value, kinds))
+
+
+NONE = Must("None", lambda value: value is None)
+SEVERAL = instance("an array-like", list, tuple, np.ndarray)
+BOOLEAN = instance("an instance of 'bool' or an instance of 'numpy.bool'", bool, np.bool_)
+SHARE = number(Real, 0, 1)
+POSITIVE = number(Real, 0, closed="neither")
+NOT_NEGATIVE = number(Real, 0)
+COUNT = number(Integral, 1)
+SEED = number(Integral, 0, 2**32 - 1, "both")
+GENERATOR = instance("an instance of 'numpy.random.RandomState'", np.random.RandomState)
+CALLABLE = Must("a callable", callable)
+
+
+def parameter(default, *musts, positional=False):
+    """A field of the classes below, which are what `__init__` is made of."""
+    return field(default=default, kw_only=not positional, metadata={"musts": musts})
+
+
+@dataclass(eq=False, repr=False)
+class Parameters:
+    """What both classes take, scikit-learn's first."""
+
+    hidden_layer_sizes: object = parameter((100,), SEVERAL, COUNT, positional=True)
+    activation: object = parameter("relu", among(*ACTIVATIONS), SEVERAL, positional=True)
+    solver: object = parameter("adam", among(*SOLVERS))
+    alpha: object = parameter(0.0001, NOT_NEGATIVE)
+    batch_size: object = parameter("auto", among("auto"), COUNT)
+    learning_rate: object = parameter("constant", among("constant", "invscaling", "adaptive"))
+    learning_rate_init: object = parameter(0.001, POSITIVE)
+    power_t: object = parameter(0.5, NOT_NEGATIVE)
+    max_iter: object = parameter(200, COUNT)
+    shuffle: object = parameter(True, BOOLEAN)
+    random_state: object = parameter(None, SEED, GENERATOR, NONE)
+    tol: object = parameter(1e-4, NOT_NEGATIVE)
+    verbose: object = parameter(False, number(Integral, 0), BOOLEAN, among("bar"))
+    warm_start: object = parameter(False, BOOLEAN, among("moments"))
+    momentum: object = parameter(0.9, number(Real, 0, 1, "both"))
+    nesterovs_momentum: object = parameter(True, BOOLEAN)
+    early_stopping: object = parameter(False, BOOLEAN)
+    validation_fraction: object = parameter(0.1, SHARE)
+    beta_1: object = parameter(0.9, SHARE)
+    beta_2: object = parameter(0.999, SHARE)
+    epsilon: object = parameter(1e-8, POSITIVE)
+    n_iter_no_change: object = parameter(10, COUNT, Must("inf", lambda value: value == inf))
+    max_fun: object = parameter(15000, COUNT)
+    scoring: object = parameter(None, among("loss", *get_scorer_names()), CALLABLE, NONE)
+    n_threads: object = parameter(1, number(Integral, 1, 1024, "both"), NONE)
+    max_seconds: object = parameter(None, number(Real, 0, closed="neither"), NONE)
+    preprocess: object = parameter(None, among("auto"), NONE)
+
+
+def check_parameters(model):
+    """`InvalidParameterError` for the first that is none of what it may be."""
+    if sklearn.get_config()["skip_parameter_validation"]:
+        return
+    for one in fields(model):
+        value, musts = getattr(model, one.name), one.metadata["musts"]
+        if not any(must.holds(value) for must in musts):
+            *words, last = [must.words for must in musts]
+            expected = f"{', '.join(words)} or {last}" if words else last
+            raise InvalidParameterError(
+                f"The {one.name!r} parameter of {type(model).__name__} must be {expected}. "
+                f"Got {value!r} instead."
+            )
+
 
 DOCUMENTATION = """scikit-learn's {name}, trained by the core: the same answer sooner.
 

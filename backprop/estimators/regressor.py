@@ -1,98 +1,95 @@
 """MLPRegressor."""
 
-from typing import ClassVar
+from dataclasses import dataclass
 
 import numpy as np
-from sklearn.neural_network import MLPRegressor as _MLPRegressor
+from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
-from backprop.estimators.base import CoreEstimator
-from backprop.estimators.convert import counterpart
-from backprop.estimators.parameters import CONSTRAINTS, DOCUMENTATION
+from backprop.catalogue.losses import LOSSES
+from backprop.catalogue.targets import COUNTS, NUMBERS
+from backprop.estimators.base import CoreEstimator, check_solver
+from backprop.estimators.inputs import plain
+from backprop.estimators.parameters import DOCUMENTATION, among, parameter
 
-POISSON = "poisson"  # scikit-learn's name, for half the deviance: not the catalogue's loss
+# by scikit-learn's names, which are ours too
+OF_NUMBERS = {
+    loss.name: loss
+    for loss in LOSSES.values()
+    if loss.scikit_learn and loss.target in (NUMBERS, COUNTS)
+}
 
 
-@counterpart
-class MLPRegressor(CoreEstimator, _MLPRegressor):
+@dataclass(eq=False, repr=False)
+class Loss:
+    """The first parameter, so the last of the bases."""
+
+    loss: object = parameter("squared_error", among(*OF_NUMBERS), positional=True)
+
+
+@dataclass(eq=False, repr=False)
+class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
     __doc__ = DOCUMENTATION.format(name="MLPRegressor", score="R²", more="")
 
-    _parameter_constraints: ClassVar[dict] = {
-        **_MLPRegressor._parameter_constraints,
-        **CONSTRAINTS,
-    }
+    @available_if(check_solver)
+    def partial_fit(self, X, y, sample_weight=None):
+        """One iteration over X and y, from where the last call ended.
 
-    def __init__(
-        self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        scoring=None,
-        n_threads=1,
-        max_seconds=None,
-        preprocess=None,
-    ):
-        super().__init__(
-            loss=loss,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-        )
-        self.scoring = scoring
-        self.n_threads = n_threads
-        self.max_seconds = max_seconds
-        self.preprocess = preprocess
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for ``fit``.
 
-    def _preprocessed(self, X, y, incremental, reset):
-        X, y = super()._preprocessed(X, y, incremental, reset)
-        return X, self._counts(y)
+        Returns
+        -------
+        self : object
+            The model; after an error as it was.
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
 
-    def _checked_targets(self, y, n_samples):
-        return self._counts(super()._checked_targets(y, n_samples))
+    def predict(self, X):
+        """The numbers of each row.
 
-    def _counts(self, y):
-        """y, of which the Poisson loss asks that it be at least 0."""
-        if self.loss == POISSON and np.min(y, initial=0) < 0:
-            raise ValueError(f"y has values down to {np.min(y)}: loss='poisson' expects 0 or more")
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            As for ``fit``.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        check_is_fitted(self)
+        return self._decided(self._outputs(X))
+
+    # ---- targets ----
+
+    def _loss(self):
+        return OF_NUMBERS[self.loss]
+
+    def _encoded(self, y, incremental):
+        return self._known(plain(y))
+
+    def _decided(self, outputs):
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    def _labels(self, targets):
+        return targets
+
+    def _targets(self, y):
+        return y.reshape(len(y), -1)
+
+    def _has_one_target(self):
+        return False
+
+    def _target_options(self):
+        return {"ensure_2d": False, "dtype": np.float64}
+
+    def _known(self, y):
+        """y, of which some losses ask that it be at least 0."""
+        if self._loss().target is COUNTS and np.min(y, initial=0) < 0:
+            raise ValueError(
+                f"y has values down to {np.min(y)}: loss={self.loss!r} expects 0 or more"
+            )
         return y

@@ -7,11 +7,11 @@ import joblib
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, r2_score
 from sklearn.model_selection import train_test_split
 
 from backprop.estimators.inputs import checked_weights, dense, plain
-from backprop.estimators.numerics import OUTPUTS
+from backprop.estimators.numerics import reported
 
 
 class Stopping:
@@ -53,26 +53,39 @@ class Stopping:
                 f"{len(held_out)} rows that are held out for early stopping are all 0"
             )
         labels = y[held_out]
-        if is_classifier(self) and self.scoring != "loss":
-            labels = dense(self._label_binarizer.inverse_transform(labels))
+        if self.scoring != "loss":
+            labels = self._labels(labels)
         return (
             (X[trained], y[trained], at(fitting.weights, trained)),
             (X[held_out], labels, weights),
         )
 
-    def _start_comparing(self):
+    def _start_comparing(self, engine):
         """Forget the best, unless this fit goes on from one that went by the same."""
         measure = measured(self, self._fitting.eval_set)
         if measure == getattr(self, "_measured", None):
             return
-        self._measured = measure
+        self._measured, self._best = measure, engine.parameters()
         self._no_improvement_count = 0
         scored = self.early_stopping
         self.validation_scores_ = [] if scored else None
         self.best_validation_score_ = -np.inf if scored else None
         self.best_loss_ = None if scored else np.inf
-        if not hasattr(self, "loss_curve_"):  # of lbfgs
-            self.loss_curve_ = []
+
+    def _count_improvements(self, engine, X, y, sample_weight):
+        """Whether this epoch is better than those before, and by more than ``tol``."""
+        if self.early_stopping:
+            found, best = self._score(X, y, sample_weight), self.best_validation_score_
+            self.validation_scores_.append(found)
+            if self._prints():
+                print(f"Validation score: {found:f}")
+            stalls = found < best + self.tol
+            if found > best:
+                self.best_validation_score_, self._best = found, engine.parameters()
+        else:
+            stalls = self.loss_ > self.best_loss_ - self.tol
+            self.best_loss_ = min(self.loss_, self.best_loss_)
+        self._no_improvement_count = self._no_improvement_count + 1 if stalls else 0
 
     def _checked_eval_set(self, fitted):
         """As a score takes it; `fitted`: the X that is trained on."""
@@ -92,19 +105,18 @@ class Stopping:
         y = self._checked_targets(y, X.shape[0])
         return X, y, None if weights is None else checked_weights("sample_weight", weights, X)
 
-    def _score(self, X, y, sample_weight=None):
+    def _score(self, X, y, sample_weight):
         """What early stopping looks at, higher being better. `y`: labels, for "loss" targets."""
-        if self.scoring is None and is_classifier(self):
-            return self._score_with_function(X, y, sample_weight, accuracy)
-        if self.scoring is None:
-            return super()._score(X, y, sample_weight=sample_weight)
         if self.scoring == "loss":
-            return -self._mean_loss(self._prediction_engine().mean_loss(X, y, sample_weight))
-        return self._fitting.scorer(X, y, sample_weight)
-
-    def _mean_loss(self, loss):
-        """scikit-learn reports the squared error's mean over the outputs, the others' sum."""
-        return loss / self.n_outputs_ if OUTPUTS[self.out_activation_].is_averaged else loss
+            mean = self._prediction_engine().mean_loss(X, y, sample_weight)
+            return -reported(self._loss(), mean, y, sample_weight)
+        if self._fitting.scorer is not None:
+            return self._fitting.scorer(X, y, sample_weight)
+        outputs = self._outputs_of(X)
+        if not np.isfinite(outputs).all():
+            return np.nan
+        score = accuracy if is_classifier(self) else r2_score
+        return score(y, self._decided(outputs), sample_weight=sample_weight)
 
 
 def measured(model, eval_set):

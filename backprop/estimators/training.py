@@ -1,52 +1,94 @@
-"""Fitting: epochs by the core, schedules and stopping by scikit-learn, lbfgs by scipy."""
+"""Fitting: epochs by the core, or lbfgs by scipy; rates, and when to stop, as in scikit-learn."""
 
 import time
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
-from backprop.catalogue.optimizers import SGD, Adam
+from backprop._core.errors import NotFinite
+from backprop.catalogue.optimizers import SGD, Adam, Optimizer
 from backprop.estimators.blas import blas_threads
 from backprop.estimators.callers import warn
-from backprop.estimators.numerics import OUTPUTS
+from backprop.estimators.numerics import divisor, reported
+from backprop.minimizing import Place
 
 BELOW_1 = 1 - 2.0**-53  # scikit-learn allows a momentum of 1, which SGD does not
+LEAST_RATE = 1e-6  # below which an adaptive rate is not lowered further
+
+
+@dataclass
+class Rates:
+    """The optimizer of a fit, and where its learning rate is; moments are the engine's."""
+
+    given: dict  # the parameters that it was made of
+    optimizer: Optimizer
+    schedule: str | None = None  # "invscaling" and "adaptive", of gradient descent
+
+    @classmethod
+    def of(cls, model, dtype):
+        """As the parameters say now."""
+        given = model.get_params(deep=False)
+        if model.solver == "sgd":
+            momentum = min(float(model.momentum), BELOW_1)
+            nesterov = bool(model.nesterovs_momentum and momentum > 0)
+            optimizer = SGD(float(model.learning_rate_init), momentum, nesterov)
+            return cls(given, optimizer, model.learning_rate)
+        # the core asks for a normal number: the root of a second moment is 0 or far larger
+        epsilon = max(float(model.epsilon), float(np.finfo(dtype).tiny))
+        betas = float(model.beta_1), float(model.beta_2)
+        rate = float(model.learning_rate_init)
+        return cls(given, Adam(rate, *betas, epsilon, epsilon_hat=True))
+
+    def with_penalty(self, alpha):
+        """The optimizer, which is the same object for as long as nothing of it changes."""
+        if self.optimizer.l2 != alpha:
+            self.optimizer = replace(self.optimizer, l2=float(alpha))
+        return self.optimizer
+
+    def set(self, rate):
+        """The learning rate, from now on."""
+        self.optimizer = replace(self.optimizer, learning_rate=rate)
+
+    def end_epoch(self, n_seen):
+        """After so many samples in all."""
+        if self.schedule == "invscaling":
+            self.set(
+                float(self.given["learning_rate_init"]) / (n_seen + 1) ** self.given["power_t"]
+            )
+
+    def has_stalled(self):
+        """(Whether to stop, what is done about it), where an epoch was no better than others."""
+        if self.schedule != "adaptive":
+            return True, "Stopping."
+        if self.optimizer.learning_rate <= LEAST_RATE:
+            return True, "Learning rate too small. Stopping."
+        self.set(self.optimizer.learning_rate / 5)
+        return False, f"Setting learning rate to {self.optimizer.learning_rate:f}"
 
 
 class Training:
     """A part of `CoreEstimator`."""
 
-    def _fit_stochastic(
-        self,
-        X,
-        y,
-        sample_weight,
-        activations,
-        deltas,
-        coef_grads,
-        intercept_grads,
-        layer_units,
-        incremental,
-    ):
-        """Epochs by the core; when to stop, and at which rate to go on, by scikit-learn."""
+    def _fit_stochastic(self, engine, X, y, incremental):
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        self._fitted_sparse = issparse(X)
-        engine = self._engine_of(issparse(X))
-        self._start_optimizer(engine, incremental)
-        trained, held_out = self._hold_out(X.tocsr() if issparse(X) else X, y)
-        self._start_comparing()
-        with (
-            self._bar(1 if incremental else self.max_iter) as bar,
-            self._quiet(),
-            _interrupted_is_a_warning(),
-        ):
-            self._epochs(engine, trained, held_out, incremental, bar)
+        if not (incremental and hasattr(self, "_rates")):
+            if not (self.warm_start == "moments" and hasattr(self, "_rates")):
+                engine.forget()
+            self._rates = Rates.of(self, engine.key.dtype)
+        trained, held_out = self._hold_out(X, y)
+        self._start_comparing(engine)
+        vars(self).setdefault("loss_curve_", [])  # which lbfgs has not
+        with self._bar(1 if incremental else self.max_iter) as bar:
+            try:
+                self._epochs(engine, trained, held_out, incremental, bar)
+            except KeyboardInterrupt:
+                warn("Training interrupted by user.")
         if self.early_stopping:
-            engine.load(self._best_coefs, self._best_intercepts)
+            engine.restore(self._best)
 
     def _epochs(self, engine, trained, held_out, incremental, bar):
         n_samples = trained[0].shape[0]
@@ -56,13 +98,13 @@ class Training:
         for _ in range(self.max_iter):
             if self.shuffle:
                 order = shuffled(order, self._random_state)
-            self.loss_ = self._epoch(engine, *trained, batch_size, order)
-            self.n_iter_ += 1
-            self.t_ += n_samples
-            self.loss_curve_.append(self.loss_)
+            self._epoch(engine, *trained, batch_size, order)
             self._report(bar)
-            self._update_no_improvement_count(self.early_stopping, *held_out)
-            self._optimizer.iteration_ends(self.t_)
+            if not np.isfinite(self.loss_):
+                self._diverged()
+                return
+            self._count_improvements(engine, *held_out)
+            self._rates.end_epoch(self.t_)
             if self._has_stalled() or incremental:
                 return
             if time.perf_counter() > deadline:
@@ -71,20 +113,29 @@ class Training:
         self._warn_of(f"Maximum iterations ({self.max_iter})")
 
     def _epoch(self, engine, X, y, weights, batch_size, order):
-        """Train on all batches; the mean of their costs, the penalty included."""
-        penalty = float(self.alpha)
-        if OUTPUTS[self.out_activation_].is_averaged:
-            penalty *= self.n_outputs_  # `_mean_loss` divides by them
-        optimizer = self._core_optimizer()
-        y = y.reshape(len(y), -1)
-        cost = engine.epoch(X, y, weights, batch_size, order, optimizer, penalty)
-        if not np.isfinite(cost):
-            raise ValueError(
-                f"Solver produced a non-finite loss, {cost}: the input data may contain large "
-                f"values and need to be preprocessed, or learning_rate_init="
-                f"{self.learning_rate_init:g} is too high."
-            )
-        return np.float64(self._mean_loss(cost))
+        """Train on all batches; ``loss_`` is the mean of their costs, the penalty included."""
+        optimizer, loss = self._rates.with_penalty(self.alpha), engine.key.loss
+        penalty = optimizer.l2 * divisor(loss, y.shape[1])  # which `reported` divides by
+        try:
+            cost = engine.epoch(X, y, weights, batch_size, order, optimizer, penalty)
+        except (NotFinite, FloatingPointError):
+            cost = np.nan
+        self.loss_ = np.float64(reported(loss, cost, y, weights, (order, batch_size)))
+        self.n_iter_ += 1
+        self.t_ += X.shape[0]
+        self.loss_curve_.append(self.loss_)
+
+    def _diverged(self):
+        """With early stopping there are best weights to go back to, and a search goes on."""
+        what = (
+            f"Solver produced a non-finite loss, {self.loss_}: the input data may contain large "
+            "values and need to be preprocessed, or learning_rate_init="
+            f"{self.learning_rate_init:g} is too high."
+        )
+        if not self.early_stopping:
+            raise ValueError(what)
+        self.validation_scores_.append(np.nan)
+        warn(f"{what} The best weights are put back.", ConvergenceWarning)
 
     def _batch(self, n_samples):
         size = min(200, n_samples) if self.batch_size == "auto" else self.batch_size
@@ -98,12 +149,13 @@ class Training:
         """Whether to stop; with an adaptive learning rate, that may be lowered instead."""
         if self._no_improvement_count <= self.n_iter_no_change:
             return False
-        what = "Validation score" if self.early_stopping else "Training loss"
-        message = (
-            f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} "
-            "consecutive epochs."
-        )
-        stops = self._optimizer.trigger_stopping(message, self.verbose)
+        stops, done = self._rates.has_stalled()
+        if self._prints():
+            what = "Validation score" if self.early_stopping else "Training loss"
+            print(
+                f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} "
+                f"consecutive epochs. {done}"
+            )
         if not stops:  # a fit that goes on from here stops at once, unless it finds better
             self._no_improvement_count = 0
         return stops
@@ -114,65 +166,52 @@ class Training:
             ConvergenceWarning,
         )
 
-    # ---- the optimizer ----
-
-    def _start_optimizer(self, engine, incremental):
-        """scikit-learn's object, which knows the schedule; the moments are the core's."""
-        if incremental and hasattr(self, "_optimizer"):
-            return
-        if not (self.warm_start == "moments" and hasattr(self, "_optimizer")):
-            engine.forget()
-        self._optimizer = self._new_optimizer()
-
-    def _new_optimizer(self):
-        if self.solver == "sgd":
-            return SGDOptimizer(
-                [],
-                self.learning_rate_init,
-                self.learning_rate,
-                self.momentum,
-                self.nesterovs_momentum,
-                self.power_t,
-            )
-        return AdamOptimizer([], self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
-
-    def _core_optimizer(self):
-        """With the rates of `_optimizer`, which keeps those of its first fit, and today's alpha."""
-        its, alpha = self._optimizer, float(self.alpha)
-        if isinstance(its, SGDOptimizer):
-            momentum = min(float(its.momentum), BELOW_1)
-            return SGD(
-                float(its.learning_rate), momentum, bool(its.nesterov and momentum > 0), l2=alpha
-            )
-        # the core asks for a normal number: the root of a second moment is 0 or far larger
-        epsilon = max(float(its.epsilon), float(np.finfo(self._engine.key.dtype).tiny))
-        rates = (float(its.beta_1), float(its.beta_2), epsilon)
-        return Adam(float(its.learning_rate_init), *rates, l2=alpha, epsilon_hat=True)
-
     # ---- lbfgs ----
 
-    def _fit_lbfgs(self, X, y, sample_weight, *rest):
-        X = X.tocsr() if issparse(X) else X
-        with self._bar(None) as bar, self._quiet(), blas_threads(self.n_threads):
-            self._fitting.bar = bar
-            super()._fit_lbfgs(X, y, self._fitting.weights, *rest)
+    def _fit_lbfgs(self, engine, X, y):
+        """scipy's, on all rows: in float64, which its line search needs."""
+        weights, place = self._fitting.weights, Place(engine)
+        total = X.shape[0] if weights is None else weights.sum()
+        decay = float(self.alpha) / total
 
-    def _backprop(self, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads):
-        """The cost and its gradient, for lbfgs: in float64, whose line search needs it."""
-        self._fitted_sparse = issparse(X)
-        engine = self._engine_of(issparse(X))
-        loss, gradients = engine.loss_and_gradients(X, y, sample_weight)
-        decay = self.alpha / (X.shape[0] if sample_weight is None else sample_weight.sum())
-        weights = [g.weights + decay * w for g, w in zip(gradients, self.coefs_, strict=True)]
-        loss = self._mean_loss(loss) + 0.5 * decay * engine.sum_of_squares()
-        if self._fitting.bar is not None:
-            advance(self._fitting.bar, loss)
-        return np.float64(loss), weights, [g.bias for g in gradients]
+        def cost(x):
+            place.write(x)
+            mean, gradients = engine.loss_and_gradients(X, y, weights)
+            loss = reported(engine.key.loss, mean, y, weights)
+            loss += 0.5 * decay * engine.sum_of_squares()
+            if bar is not None:
+                advance(bar, loss)
+            return loss, place.gather(gradients) + decay * place.weights_of(x)
+
+        def after(intermediate_result):
+            self.n_iter_ += 1
+            if self._prints():
+                print(f"Iteration {self.n_iter_}, loss = {intermediate_result.fun:.8f}")
+
+        self.n_iter_ = 0
+        limits = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
+        with self._bar(None) as bar, blas_threads(self.n_threads):
+            found = minimize(
+                cost, place.read(), method="L-BFGS-B", jac=True, options=limits, callback=after
+            )
+        place.write(found.x)
+        self.n_iter_, self.loss_ = min(found.nit, self.max_iter), np.float64(found.fun)
+        if found.status != 0:
+            more = f" Increase the number of iterations (max_iter={self.max_iter})."
+            warn(
+                f"lbfgs failed to converge after {self.n_iter_} iteration(s) "
+                f"(status={found.status}):\n{found.message}\n\nYou might want to scale the data."
+                f"{more if self.n_iter_ == self.max_iter else ''}",
+                ConvergenceWarning,
+            )
 
     # ---- what people see ----
 
     def _deadline(self):
         return np.inf if self.max_seconds is None else time.perf_counter() + self.max_seconds
+
+    def _prints(self):
+        return self.verbose and self.verbose != "bar"
 
     def _bar(self, n_epochs):
         return _bar(n_epochs) if self.verbose == "bar" else nullcontext()
@@ -180,18 +219,8 @@ class Training:
     def _report(self, bar):
         if bar is not None:
             advance(bar, self.loss_)
-        elif self.verbose:
+        elif self._prints():
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-
-    @contextmanager
-    def _quiet(self):
-        """Without the lines that scikit-learn and scipy print, where there is a bar instead."""
-        verbose = self.verbose
-        self.verbose = verbose if verbose != "bar" else False
-        try:
-            yield
-        finally:
-            self.verbose = verbose
 
 
 def shuffled(order, random_state):
@@ -215,16 +244,3 @@ def _bar(n_epochs):
 def advance(bar, loss):
     bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
     bar.update()
-
-
-class _interrupted_is_a_warning:
-    """As in scikit-learn: Ctrl-C ends the training, and what was learnt is kept."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            warn("Training interrupted by user.")
-            return True
-        return False

@@ -214,6 +214,7 @@ OF_NUMBERS = (
         slopes=(Formula("exp(a) - y"),),
         target=COUNTS,
         score=PoissonD2,
+        scikit_learn="exp",
         takes_logits=True,
         finite_within=80.0,
     ),
