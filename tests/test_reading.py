@@ -118,6 +118,17 @@ def test_an_npz_that_declares_too_much(tmp_path, monkeypatch):
     assert "unpacks to 808 kB" in complaint(tmp_path / "t.npz")
 
 
+def test_a_packed_file_that_may_not_be_read(write, monkeypatch):
+    path = write(gzip.compress(CSV), "t.csv.gz")
+
+    def refused(*given, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refused)
+    with pytest.raises(TableError, match=r"t\.csv\.gz cannot be read: Permission denied"):
+        read(path)
+
+
 # ---- standard input, progress ------------------------------------------------------------------
 
 

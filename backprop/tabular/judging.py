@@ -78,7 +78,7 @@ def almost_numbers(values):
 
 def looks_like_id(name, values):
     """What to say of numbers that are different in every row and rise or fall, or None."""
-    if values.dtype.kind != "f" or len(values) < _FEWEST_ROWS:
+    if values.dtype.kind != "f" or len(values) < _FEWEST_ROWS or not present(values).all():
         return None
     steps = np.diff(values)
     ordered = (steps > 0).all() or (steps < 0).all()

@@ -24,13 +24,13 @@ EXPECTED = (
 
 def read(path, text, progress=None):
     """See `tables.read`."""
-    source = standard_input(progress) if str(path) == "-" else Source(Path(path), progress)
     try:
+        source = standard_input(progress) if str(path) == "-" else Source(Path(path), progress)
         source.check()
         return _reader(source)(source, text)
     except OSError as error:
         reason = error.strerror or one_line(error)
-        raise TableError(f"{source} cannot be read: {reason}") from error
+        raise TableError(f"{path} cannot be read: {reason}") from error
 
 
 def _reader(source):

@@ -3,9 +3,8 @@
 import numpy as np
 
 from backprop.tabular.reading.layout import complete_names
-from backprop.tabular.reading.text import quantities, words_of
+from backprop.tabular.reading.text import Codes, quantities, words_of
 from backprop.tabular.tables import Table, TableError, Words, one_line
-from backprop.tabular.written import is_missing
 
 _PARQUET = (".parquet", ".pq")
 
@@ -119,14 +118,11 @@ def words_of_dictionary(values):
         [np.asarray(chunk.indices.fill_null(-1)) for chunk in values.chunks]
     ).astype(np.intp)
     strings = values.chunk(0).dictionary.to_pylist()
-    places = {}
-    trimmed = [None if value is None else value.strip() for value in strings]
-    merged = [
-        -1 if v is None or is_missing(v) else places.setdefault(v, len(places)) for v in trimmed
-    ]
+    trimmed = Codes()
+    merged = [-1 if string is None else trimmed[string] for string in strings]
     if merged != list(range(len(strings))):
         codes = np.array([*merged, -1], np.intp)[codes]
-    return Words(codes, list(places))
+    return Words(codes, list(trimmed.words))
 
 
 def _times(pyarrow, values):
