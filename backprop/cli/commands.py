@@ -173,10 +173,12 @@ def _inputs(data, preprocessing, dtype, notes, rows=slice(None)):
 def _matrix(table, target):
     """All columns of a table but the target as one array, as the model was trained on."""
     columns = [table.column(name) for name in table.names if name != target]
-    text = [name for name in table.names if name != target and table.column(name).dtype == object]
-    if text:
+    others = [name for name in table.names if name != target]
+    words = [name for name in others if table.column(name).dtype.kind not in "fiub"]
+    if words:
+        what = "dates" if table.column(words[0]).dtype.kind == "M" else "text"
         raise TableError(
-            f"{table.source}: column {text[0]!r} is text; the model was trained on arrays of "
+            f"{table.source}: column {words[0]!r} is {what}; the model was trained on arrays of "
             "numbers"
         )
     return np.stack(columns, axis=1) if columns else np.empty((table.n_rows, 0))
