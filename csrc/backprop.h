@@ -176,6 +176,8 @@ typedef struct {
     /* whether all numbers in columns [first, last) are */
     int (*is_finite)(const void *values /* [rows][ld] */, int64_t ld, int64_t rows, int64_t first,
                      int64_t last);
+    /* whether the labels [first, last) are from 0 to below n_classes */
+    int (*are_classes)(const void *labels, int64_t first, int64_t last, int64_t n_classes);
     /* out[column][row] = in[row][column] for columns [first, last) */
     void (*transpose)(const void *in /* [rows][ldi] */, int64_t ldi, int64_t rows, int64_t first,
                       int64_t last, void *out /* [columns][ldo] */, int64_t ldo);

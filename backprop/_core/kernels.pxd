@@ -135,6 +135,7 @@ cdef extern from "backprop.h" nogil:
         void (*gather)(const bp_source *source, const int64_t *rows, int64_t start, int64_t first, int64_t last,
                        int64_t features, const double *offset, const double *scale, void *out,
                        int64_t ld) noexcept nogil
+        bint (*are_classes)(const void *labels, int64_t first, int64_t last, int64_t n_classes) noexcept nogil
         bint (*is_finite)(const void *values, int64_t ld, int64_t rows, int64_t first, int64_t last) noexcept nogil
         void (*transpose)(const void *values, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out,
                           int64_t ldo) noexcept nogil

@@ -314,6 +314,11 @@ def is_finite(values, int64_t first, int64_t last, instruction_set=None):
     return bool(kernels_for(values.dtype, instruction_set).is_finite(address(values), ld, len(values), first, last))
 
 
+def are_classes(labels, int64_t first, int64_t last, int64_t n_classes, instruction_set=None):
+    """Whether labels[first:last] are from 0 to below n_classes."""
+    return bool(kernels_for(labels.dtype, instruction_set).are_classes(address(labels), first, last, n_classes))
+
+
 def sum_of_squares(values, instruction_set=None):
     """Of a matrix whose rows may lie apart; the fixed tree in float64."""
     ld, (rows, columns) = values.strides[0] // values.itemsize, values.shape

@@ -53,11 +53,6 @@ cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
         first = stop
 
 
-ctypedef fused real:
-    float
-    double
-
-
 cdef void check_inputs(Steps *s, Run *run) noexcept nogil:
     """Of the batch that was gathered; each thread its samples.
 
@@ -69,27 +64,13 @@ cdef void check_inputs(Steps *s, Run *run) noexcept nogil:
         bp_raise(&s.outcome.not_finite)
 
 
-cdef bint within(const real *labels, int64_t first, int64_t last, int64_t n_classes) noexcept nogil:
-    """Whether all are from 0 to below n_classes."""
-    cdef int64_t i
-    cdef int found = 1
-    for i in range(first, last):
-        found &= (labels[i] >= 0) & (labels[i] < n_classes)
-    return found
-
-
 cdef void check_labels(Steps *s, Run *run) noexcept nogil:
     """That they are classes: the user's array may be written to meanwhile, and a class that there is not costs 0."""
     cdef int64_t first, last, n_classes = s.layers[s.n_layers - 1].n_out
-    cdef bint are_classes
     if not s.rows.y_is_labels:
         return
     share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
-    if run.itemsize == 4:
-        are_classes = within(<const float *>s.buffers.labels, first, last, n_classes)
-    else:
-        are_classes = within(<const double *>s.buffers.labels, first, last, n_classes)
-    if not are_classes:
+    if not run.kernels.are_classes(s.buffers.labels, first, last, n_classes):
         bp_raise(&s.outcome.not_finite)
 
 

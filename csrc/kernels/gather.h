@@ -163,6 +163,23 @@ static int is_finite(const void *values, int64_t ld, int64_t rows, int64_t first
     return rest == 0;
 }
 
+static int are_classes(const void *labels, int64_t first, int64_t last, int64_t n_classes)
+{
+    const real *x = labels, highest = (real)(n_classes - 1);
+    vec sums = v_set(0);
+    int rest = 1;
+    int64_t i = first;
+    for (; i + LANES <= last; i += LANES)
+        sums = sums + v_absolute(v_clamp(v_load(x + i), 0, highest) - v_load(x + i));
+    for (; i < last; ++i)
+        rest &= x[i] >= 0 && x[i] <= highest;
+    real lanes[LANES];
+    v_store(lanes, sums);
+    for (int lane = 0; lane < LANES; ++lane)
+        rest &= lanes[lane] == 0;
+    return rest;
+}
+
 static void transpose(const void *in, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out,
                       int64_t ldo)
 {

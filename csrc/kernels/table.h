@@ -110,6 +110,7 @@ const bp_kernels BP_STUB = {
     .begin_step = begin_step,
     .gather = gather,
     .is_finite = is_finite,
+    .are_classes = are_classes,
     .transpose = transpose,
     .loss = loss,
     .link = link,

@@ -27,7 +27,7 @@ FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", 
 (INFO, MULTIPLY, UNITS, APPLY, EVALUATE, UPDATE, GATHER, TRANSPOSE, LOSS) = range(9)
 (LINK, SUM, UNIFORM, SUM_OF_SQUARES, IS_FINITE, LIMIT, FOLLOW, LIMIT_COLUMNS) = range(9, 17)
 (BATCH_NORM, BATCH_NORM_BACKWARD, LAYER_NORM, LAYER_NORM_BACKWARD) = range(17, 21)
-(FOLLOW_STATISTICS, ACTIVATE_LEARNED, LEARNED_BACKWARD, ADD_NOISE) = range(21, 25)
+(FOLLOW_STATISTICS, ACTIVATE_LEARNED, LEARNED_BACKWARD, ADD_NOISE, ARE_CLASSES) = range(21, 26)
 EPILOGUES = ("store", "activate", "derivative", "update")
 VALUES, SETTINGS, MOMENTS = 4, 8, 3  # BP_VALUES, BP_SETTINGS and BP_MOMENTS of backprop.h
 LOSS_VALUES = 17  # BP_LOSS_VALUES
@@ -189,6 +189,10 @@ class Kernels:
         shape = (values.strides[0] // values.itemsize, len(values), first, last)
         return bool(self.driver.ask(IS_FINITE, values.dtype, shape, (), (values,))[1])
 
+    def are_classes(self, labels, first, last, n_classes):
+        shape = (first, last, n_classes)
+        return bool(self.driver.ask(ARE_CLASSES, labels.dtype, shape, (), (labels,))[1])
+
     def uniform(self, dtype, state, limit, rows, columns):
         out = probe.np.zeros((rows, columns), dtype)
         self.driver.ask(UNIFORM, dtype, (signed(state), rows, columns), (limit,), (out,))
@@ -299,6 +303,7 @@ NAMES += (
     "total",
     "sum_of_squares",
     "is_finite",
+    "are_classes",
     "uniform",
     "limit",
     "follow",

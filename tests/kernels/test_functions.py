@@ -437,6 +437,19 @@ def test_sum_of_squares_is_a_fixed_tree_in_float64(dtype, isa, shape):
     )
 
 
+@pytest.mark.parametrize("wrong", [-1, 5, 2**30, np.inf, -np.inf])
+def test_classes_are_looked_at_one_by_one(dtype, isa, wrong):
+    for first, last in ((0, 1), (0, 17), (3, 35), (16, 33), (16, 16)):
+        labels = (np.arange(40) % 5).astype(dtype)
+        assert probe.are_classes(labels, first, last, 5, isa)
+        for place in range(40):
+            labels[place], before = wrong, labels[place]
+            assert probe.are_classes(labels, first, last, 5, isa) == (not first <= place < last)
+            labels[place] = before
+    both = np.array([-1, 5] * 20, dtype)  # whose distances from the range cancel
+    assert not probe.are_classes(both, 0, 40, 5, isa)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_is_finite_looks_at_every_number_of_its_columns_and_at_no_other(dtype, isa, value):
     largest = np.finfo(dtype).max

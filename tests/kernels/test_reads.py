@@ -70,6 +70,7 @@ SCRIPT = """
         probe.total(values, isa)
         probe.sum_of_squares(values.reshape(1, -1), isa)
         probe.is_finite(values.reshape(1, -1), 0, count, isa)
+        probe.are_classes(values, 0, count, 3, isa)
     for shape in ((1, 1), (15, 17), (16, 16), (17, 33)):
         probe.transpose(at_the_end_of_memory(random(*shape)), isa)
     a, w = at_the_end_of_memory(random(5, 48)), at_the_end_of_memory(np.ones(48, dtype))

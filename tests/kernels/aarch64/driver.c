@@ -35,7 +35,8 @@ enum {
     FOLLOW_STATISTICS,
     ACTIVATE_LEARNED,
     LEARNED_BACKWARD,
-    ADD_NOISE
+    ADD_NOISE,
+    ARE_CLASSES
 };
 enum { MOST = 24, GUARD = 0xA5, GUARD_BYTES = 256 };
 
@@ -267,6 +268,7 @@ static int64_t run(const bp_kernels *k, const request *q, double *real)
         k->learned_backward(code_of(k->activations, q, 0), x[1], x[2], i[1], i[0], i[2], i[1], x[3], x[4]);
         break;
     case ADD_NOISE: k->add_noise((uint64_t)i[0], q->r[0], x[0], i[2], i[1], 0, i[2]); break;
+    case ARE_CLASSES: *real = k->are_classes(x[0], i[0], i[1], i[2]); break;
     default: stop("no such kernel");
     }
     return 0;
