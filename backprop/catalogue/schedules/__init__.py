@@ -1,0 +1,73 @@
+"""Schedules: the learning rate as a function of the step.
+
+A schedule gives a factor of the optimizer's learning rate: ``bp.Adam(1e-3,
+schedule=bp.Cosine(1000))``. It is a pure function of the number t of the step, from 0, or of the
+epoch (``per="epoch"``), and of a state, which the network keeps where the schedule follows what
+epochs come to; so a training that goes on has the rates that it would have had. Factors
+are worked out in Python's float64; where a power or a cosine is among them, its last bit is that of
+the machine's C library, and may differ from one machine to another.
+"""
+
+from __future__ import annotations
+
+from backprop.catalogue.records import described_kind, optional_kind
+from backprop.catalogue.schedules.base import PER, Schedule
+from backprop.catalogue.schedules.curves import (
+    Constant,
+    Cosine,
+    CosLog,
+    ExponentialDecay,
+    InverseScaling,
+    OneCycle,
+    PolynomialDecay,
+    StepDecay,
+    Warmup,
+)
+from backprop.catalogue.schedules.plateau import OnPlateau
+
+__all__ = [
+    "PER",
+    "SCHEDULES",
+    "Constant",
+    "CosLog",
+    "Cosine",
+    "ExponentialDecay",
+    "InverseScaling",
+    "OnPlateau",
+    "OneCycle",
+    "PolynomialDecay",
+    "Schedule",
+    "StepDecay",
+    "Warmup",
+    "check_schedule",
+    "described_schedule",
+]
+
+SCHEDULES = {
+    kind.__name__: kind
+    for kind in (
+        Constant,
+        StepDecay,
+        ExponentialDecay,
+        PolynomialDecay,
+        InverseScaling,
+        Cosine,
+        Warmup,
+        OneCycle,
+        CosLog,
+        OnPlateau,
+    )
+}
+
+
+def check_schedule(value):
+    """A schedule or None; or its description."""
+    return optional_kind("schedule", value, Schedule, SCHEDULES, described_schedule)
+
+
+def described_schedule(description):
+    """The schedule of which this is the `description`; every number has to be there."""
+    values = dict(description)
+    if values.get("then") is not None:
+        values["then"] = described_schedule(values["then"])
+    return described_kind("schedule", values, SCHEDULES)
