@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from backprop.catalogue.optimizers import SGD
 from backprop.estimators import convert
 from backprop.estimators.blas import blas_threads
+from backprop.estimators.direct import Direct
 from backprop.estimators.engine import Key, make_engine
 from backprop.estimators.inputs import Fitting, Inputs, as_row, plain
 from backprop.estimators.numerics import ACTIVATIONS, link_of, trained_loss
@@ -33,7 +34,7 @@ def check_solver(model):
     return True
 
 
-class CoreEstimator(Parameters, Training, Stopping, Inputs, BaseEstimator):
+class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimator):
     """What both are, but for labels and numbers."""
 
     def fit(self, X, y, sample_weight=None, *, eval_set=None):
@@ -73,6 +74,7 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, BaseEstimator):
             vars(self).update(before)
             raise
         del self._fitting
+        self._see()
         return self
 
     def _fit_checked(self, X, y, incremental):
@@ -194,7 +196,12 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, BaseEstimator):
 
     def _outputs(self, X):
         """What stands behind the last layer, of X as people give it."""
-        return self._outputs_of(self._inputs(X, accept_sparse=["csr", "csc"]))
+        found = self._direct_outputs(X)
+        if found is None:
+            check_is_fitted(self)
+            found = self._outputs_of(self._inputs(X, accept_sparse=["csr", "csc"]))
+            self._see()
+        return found
 
     def _outputs_of(self, X):
         """The same of X as the network takes it."""

@@ -7,7 +7,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted
 
 from backprop.catalogue.losses import usual_loss
 from backprop.catalogue.targets import CLASSES, YES_OR_NO
@@ -49,7 +48,9 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
         self : object
             The model; after an error as it was.
         """
-        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+        if not self._direct_step(X, y, sample_weight, classes):
+            self._fit(X, y, sample_weight, incremental=True, classes=classes)
+        return self
 
     def predict(self, X):
         """The label, or several labels, of each row.
@@ -63,7 +64,6 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
         -------
         array of shape (n_samples,) or (n_samples, n_classes)
         """
-        check_is_fitted(self)
         return self._decided(self._outputs(X))
 
     def predict_proba(self, X):
@@ -79,7 +79,6 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
         array of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        check_is_fitted(self)
         p = self._outputs(X)
         return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
 
@@ -145,8 +144,20 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
             )
 
     def _decided(self, outputs):
+        binarizer = self._binarizer()
+        if binarizer.y_type_ == "multiclass":
+            return binarizer.classes_.take(outputs.argmax(axis=1))
         outputs = outputs.ravel() if outputs.shape[1] == 1 else outputs
-        return self._binarizer().inverse_transform(outputs)
+        return binarizer.inverse_transform(outputs)
+
+    def _direct_targets(self, y):
+        """The targets of an array of known labels, or None."""
+        if self.class_weight is not None or y.ndim != 1 or y.dtype != self.classes_.dtype:
+            return None
+        is_that = y[:, None] == self.classes_
+        if np.count_nonzero(is_that) != len(y) or self._has_several_labels():
+            return None
+        return is_that if self.coefs_[-1].shape[1] > 1 else is_that[:, 1:]
 
     def _labels(self, targets):
         return dense(self._binarizer().inverse_transform(targets))

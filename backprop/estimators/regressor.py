@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.targets import COUNTS, NUMBERS
@@ -46,7 +45,9 @@ class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
         self : object
             The model; after an error as it was.
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        if not self._direct_step(X, y, sample_weight, None):
+            self._fit(X, y, sample_weight, incremental=True)
+        return self
 
     def predict(self, X):
         """The numbers of each row.
@@ -60,7 +61,6 @@ class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
         -------
         array of shape (n_samples,) or (n_samples, n_outputs)
         """
-        check_is_fitted(self)
         return self._decided(self._outputs(X))
 
     # ---- targets ----
@@ -73,6 +73,13 @@ class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
 
     def _decided(self, outputs):
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    def _direct_targets(self, y):
+        """The targets of an array of floats, or None."""
+        columns = 1 if y.ndim == 1 else y.shape[-1] * (y.ndim == 2 and y.shape[1] > 1)
+        if y.dtype.char not in "fd" or not y.dtype.isnative or columns != self.n_outputs_:
+            return None
+        return y.reshape(len(y), -1) if self._loss().target is NUMBERS else None
 
     def _labels(self, targets):
         return targets

@@ -133,6 +133,7 @@ class Training:
             f"{self.learning_rate_init:g} is too high."
         )
         if not self.early_stopping:
+            self.loss_curve_.pop()
             raise ValueError(what)
         self.validation_scores_.append(np.nan)
         warn(f"{what} The best weights are put back.", ConvergenceWarning)
