@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.datasets import make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -181,11 +182,10 @@ def test_numbers_among_objects_are_not_read_from_text(monkeypatch):
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
-        (pd.to_datetime(["2020-01-01", "2021-01-01"] * 5), "datetime64"),
-        (pd.to_timedelta(range(10)), "timedelta64"),
+        (pd.period_range("2020-01-01", periods=10), "period"),
         (np.arange(10) * 1j, "complex128"),
     ],
-    ids=["date", "duration", "complex"],
+    ids=["period", "complex"],
 )
 def test_what_is_neither_is_refused(values, kind):
     table = pd.DataFrame({"x": range(10), "when": values})
@@ -217,7 +217,8 @@ def test_what_was_not_seen_is_said(frame):
         predicted = model.predict(other)
     nothing = model._inputs(table.iloc[:5])
     nothing[:, 1:4] = 0  # no category
-    np.testing.assert_allclose(predicted, model._engine.predict(nothing).ravel(), rtol=1e-5)
+    found = model._decided(model._engine.predict(nothing))
+    np.testing.assert_allclose(predicted, found, rtol=1e-5)
 
 
 def test_single_precision_stays():
@@ -298,7 +299,8 @@ def test_in_parts(frame):
     assert model.preprocessing_ is learned
     by_hand = bp.MLPRegressor(random_state=0)
     for rows in (slice(0, 200), slice(200, None)):
-        by_hand.partial_fit(model._inputs(table.iloc[rows]), price[rows])
+        scaled = (price[rows] - model.target_scale_[0]) / model.target_scale_[1]
+        by_hand.partial_fit(model._inputs(table.iloc[rows]), scaled)
     np.testing.assert_allclose(model.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
 
 
@@ -418,3 +420,98 @@ def test_periods_are_refused_as_dates_are():
     frame = pd.DataFrame({"z": pd.period_range("2020", periods=60, freq="D")})
     with pytest.raises(ValueError, match=r"column 'z' is period\[D\]: preprocess='auto' expects"):
         bp.MLPRegressor(preprocess="auto", max_iter=2).fit(frame, np.arange(60))
+
+
+# ---- targets, dates, many categories -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1, 100, 1e4, 1e6])
+def test_the_unit_of_the_target_does_not_matter(factor):
+    X, y = make_regression(600, 8, random_state=0)
+    model = bp.MLPRegressor(preprocess="auto", random_state=0, max_iter=300)
+    model.fit(X[:400], factor * y[:400] + 7 * factor)
+    assert model.score(X[400:], factor * y[400:] + 7 * factor) > 0.98
+    slope = model.input_gradients(X[400:401])
+    step = np.zeros(8)
+    step[3] = 1e-3  # of columns that preprocessing has divided by about 1
+    both = model.predict(X[400:401] + step) - model.predict(X[400:401] - step)
+    std = model.preprocessing_.columns[3].std
+    assert slope[0, 3] == pytest.approx(both[0] / 2e-3 * std, rel=1e-3)
+
+
+def test_several_targets_of_different_units():
+    X, y = make_regression(600, 8, n_targets=2, random_state=0)
+    y = y * [1e-3, 1e5] + [0, 3e6]
+    model = bp.MLPRegressor(preprocess="auto", random_state=0, max_iter=300, early_stopping=True)
+    model.fit(X[:400], y[:400], sample_weight=np.arange(400) % 3)
+    assert model.score(X[400:], y[400:]) > 0.95
+    assert model.best_validation_score_ > 0.9
+    again = bp.MLPRegressor(preprocess="auto", random_state=0, max_iter=300, early_stopping=True)
+    again.fit(X[:300], y[:300], eval_set=(X[300:400], y[300:400]))
+    assert again.best_validation_score_ == pytest.approx(again.score(X[300:400], y[300:400]))
+    one = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(one.predict(X), model.predict(X))
+
+
+def test_without_preprocessing_targets_are_as_given():
+    X, y = make_regression(100, 3, random_state=0)
+    model = bp.MLPRegressor(max_iter=3, random_state=0)
+    model.set_params(preprocess="auto").fit(X, 1000 * y)
+    assert model.target_scale_[1] == pytest.approx(1000 * y.std())
+    model.set_params(preprocess=None).fit(X, y)
+    assert model.target_scale_ is None
+    poisson = bp.MLPRegressor(loss="poisson", preprocess="auto", max_iter=3, random_state=0)
+    poisson.fit(X, np.abs(y))
+    assert poisson.target_scale_ is None
+
+
+def test_dates_of_frames_are_numbers():
+    rng = np.random.default_rng(0)
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 700, 500), "D")
+    y = np.sin(2 * np.pi * days.dayofyear / 365) + (days.weekday >= 5)
+    for kind in ("datetime64[ns]", "datetime64[s]"):
+        frame = pd.DataFrame({"day": pd.Series(days).astype(kind)})
+        model = bp.MLPRegressor(preprocess="auto", random_state=0, max_iter=500)
+        model.fit(frame[:400], y[:400])
+        assert model.score(frame[400:], y[400:]) > 0.9
+    zone = frame.assign(day=frame["day"].dt.tz_localize("UTC"))
+    np.testing.assert_array_equal(model.predict(zone), model.predict(frame))
+
+
+def test_durations_are_numbers():
+    hours = np.arange(200) % 50
+    frame = pd.DataFrame({"took": pd.to_timedelta(hours, "h")})
+    model = bp.MLPRegressor(preprocess="auto", random_state=0, max_iter=300).fit(frame, 2.0 * hours)
+    assert model.score(frame, 2.0 * hours) > 0.99
+
+
+def test_a_scaled_target_is_explained_in_its_unit(frame):
+    table, price = frame
+    model = fitted(table, price)
+    trace = model.explain(table.iloc[:3], price[:3])
+    mean, std = trace.target_scale
+    assert (mean, std) == (price.mean(), pytest.approx(price.std()))
+    np.testing.assert_allclose(
+        trace.layers[-1].a[:, 0] * std + mean, model.predict(table.iloc[:3]), rtol=1e-5
+    )
+
+
+def test_many_categories_are_means_of_the_target():
+    rng = np.random.default_rng(0)
+    shop, effect = rng.integers(0, 400, 20_000), rng.normal(size=400)
+    y = effect[shop] + 0.1 * rng.normal(size=len(shop))
+    frame = pd.DataFrame({"shop": [f"s{i}" for i in shop]})
+    model = bp.MLPRegressor(
+        hidden_layer_sizes=(16,), preprocess="auto", random_state=0, max_iter=20
+    )
+    model.fit(frame[:16_000], y[:16_000])
+    assert model.score(frame[16_000:], y[16_000:]) > 0.97
+    labels = np.where(y > 0, "above", "below")
+    classifier = bp.MLPClassifier(
+        hidden_layer_sizes=(16,), preprocess="auto", random_state=0, max_iter=20
+    )
+    classifier.fit(frame[:16_000], labels[:16_000])
+    assert classifier.score(frame[16_000:], labels[16_000:]) > 0.94
+    noise = rng.normal(size=len(shop))  # which the means must not tell of
+    model.fit(frame[:16_000], noise[:16_000])
+    assert model.score(frame[:16_000], noise[:16_000]) < 0.05

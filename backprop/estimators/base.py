@@ -267,6 +267,8 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
         ValueError
             For a label that training did not have.
         """
+        from backprop.explain import trace
+
         check_is_fitted(self)
         if np.ndim(X) == 1:
             X = as_row(X)
@@ -284,7 +286,13 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
             engine.optimizer = self._rates.with_penalty(self.alpha)
         labels = getattr(self, "classes_", ())
         labels = labels if len(labels) == self.n_outputs_ else None
-        return engine.network.explain(X, y, input_names=names, output_names=labels)
+        return trace.explain(
+            engine.network, X, y, None, names, labels, target_scale=self._target_unit()
+        )
+
+    def _target_unit(self):
+        """(mean, standard deviation) that a standardised number stands for, or None."""
+        return None
 
     # ---- elsewhere ----
 

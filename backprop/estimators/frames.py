@@ -19,15 +19,18 @@ NUMBERS = {float, int, np.float64, np.float32, np.int64, type(None)}
 MISSING = ("NAType", "NaTType")  # pandas' types of what is missing, with which nothing compares
 
 
-def learned(table, rows, weights):
-    """A `Preprocessing` fitted to some rows of the columns; those of weight 0 are not looked at."""
+def learned(table, rows, weights, y):
+    """A `Preprocessing` fitted to some rows of the columns; those of weight 0 are not looked at.
+
+    `y`: (n, k) numbers, or 0/1 for each class, by whose means many categories are encoded.
+    """
     if table.n_rows == 1:
         raise ValueError("preprocess='auto' learns nothing from n_samples=1")
     rows = np.arange(table.n_rows) if rows is None else rows
     if weights is not None:
         rows = rows[weights[rows] > 0]
         weights = weights[rows]
-    found = Preprocessing().fit_columns(table, None, rows, weights)
+    found = Preprocessing().fit_columns(table, None, rows, weights, None if y is None else y[rows])
     unused = [f"{c.name!r} ({c.reason})" for c in found.columns if c.kind == "dropped"]
     if unused:
         warn(f"preprocess='auto' does not use {', '.join(unused)}")
@@ -98,9 +101,15 @@ def _of_series(frame, i, name, kind):
         if np.isinf(numbers).any():  # as `checked` has it of an array
             raise ValueError(f"X contains infinity in column {name!r}")
         return np.where(missing, np.nan, numbers)
-    if dtype.kind in "cmM" or dtype.name.startswith("period"):
+    if dtype.kind == "M":
+        instants = series.dt.tz_convert("UTC").dt.tz_localize(None) if has_zone(dtype) else series
+        return instants.to_numpy("datetime64[us]")
+    if dtype.kind == "m":
+        return np.where(missing, np.nan, series.dt.total_seconds().to_numpy(np.float64))
+    if dtype.kind == "c" or dtype.name.startswith("period"):
         raise ValueError(
-            f"column {name!r} is {dtype}: preprocess='auto' expects numbers, categories or strings"
+            f"column {name!r} is {dtype}: preprocess='auto' expects numbers, dates, categories or "
+            "strings"
         )
     if isinstance(dtype, CategoricalDtype):
         words = _text([*series.cat.categories, None], kind)
@@ -109,10 +118,17 @@ def _of_series(frame, i, name, kind):
     return _of_objects(values, kind) if dtype.name == "object" else _text(values, kind)
 
 
+def has_zone(dtype):
+    """Of instants: whether they are of a time zone."""
+    return getattr(dtype, "tz", None) is not None
+
+
 def _of_array(array, i, name, kind):
     values = array[:, i]
     if values.dtype.kind in "biuf":
         return values.astype(np.float64)
+    if values.dtype.kind == "M":
+        return values.astype("datetime64[us]")
     if values.dtype.kind in "SU":
         return _text(values.astype(object), kind)
     if values.dtype.kind == "O":

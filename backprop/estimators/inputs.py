@@ -100,6 +100,7 @@ class Inputs:
         learning = reset and self.preprocess == "auto"
         if reset:
             self.preprocessing_ = None
+            self._learn_scale(None)
         if not learning and not self._prepares():
             X, y = self._checked_both(X, y, reset)
             return X, self._encoded(y, incremental)
@@ -117,6 +118,8 @@ class Inputs:
         for name in SEEN:  # what people gave, not what it was made into
             vars(self).pop(name, None)
         vars(self).update(seen)
+        if learning:
+            self._learn_scale(y)
         return inputs, self._encoded(y, incremental)
 
     def _prepares(self):
@@ -148,7 +151,10 @@ class Inputs:
             is_binary = is_classifier(self) and type_of_target(y) == "binary"
             self._fitting.parts = self._split(len(y), y if is_binary else None, self.random_state)
         rows = None if self._fitting.parts is None else self._fitting.parts[0]
-        self.preprocessing_ = frames.learned(table, rows, weights)
+        if y is not None:  # else the checks that follow say so
+            check_consistent_length(X, y)
+            y = self._means_of(y)
+        self.preprocessing_ = frames.learned(table, rows, weights, y)
 
     def _inputs(self, X, accept_sparse=False, dtype=None):
         """X as the network takes it, with the checks of a prediction.
@@ -185,6 +191,20 @@ class Inputs:
         return tags
 
     # ---- targets ----
+
+    def _means_of(self, y):
+        """Numbers of each target, or 0/1 of each class, that columns of many categories go by."""
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        y = y.reshape(len(y), -1)
+        if not is_classifier(self):
+            return y.astype(np.float64)
+        if y.shape[1] > 1:  # yes or no of each label
+            return y.astype(np.float64)
+        classes, codes = np.unique(y[:, 0], return_inverse=True)
+        return (codes[:, None] == np.arange(len(classes))[min(1, len(classes) - 1) :]).astype(float)
+
+    def _learn_scale(self, y):
+        """Of the targets that are trained on, where the network is to see them standardised."""
 
     def _checked_targets(self, y, n_samples):
         """y of an eval_set, or to explain: with the labels or the outputs of the fit."""

@@ -148,9 +148,10 @@ DOCUMENTATION = """scikit-learn's {name}, trained by the core: the same answer s
         ``max_iter``. Not for lbfgs, which has ``max_fun``, nor for ``partial_fit``, which is one
         iteration.
     preprocess : "auto" or None, default None
-        "auto": numbers are standardised, categories and strings become 0/1 columns, missing values
-        are filled in, each with an indicator; as `backprop train` does it. Learned from what is
-        trained on, kept in ``preprocessing_``. Not for sparse X.
+        "auto": numbers, and numbers to predict, are standardised, categories and strings become
+        0/1 columns, dates numbers, missing values are filled in, each with an indicator; as
+        `backprop train` does it. Learned from what is trained on, kept in ``preprocessing_`` and
+        ``target_scale_``. Not for sparse X.
 
     Notes
     -----

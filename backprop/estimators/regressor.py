@@ -9,8 +9,9 @@ from sklearn.utils.metaestimators import available_if
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.targets import COUNTS, NUMBERS
 from backprop.estimators.base import CoreEstimator, check_solver
-from backprop.estimators.inputs import plain
+from backprop.estimators.inputs import checked_weights, plain
 from backprop.estimators.parameters import DOCUMENTATION, among, parameter
+from backprop.tabular.values import mean_and_std
 
 # by scikit-learn's names, which are ours too
 OF_NUMBERS = {
@@ -68,11 +69,55 @@ class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
     def _loss(self):
         return OF_NUMBERS[self.loss]
 
+    def _learn_scale(self, y):
+        """Mean and standard deviation of each target; None where the loss goes by its unit."""
+        self.target_scale_ = None
+        if y is None or self._loss().target is COUNTS:
+            return
+        rows, weights = slice(None), self._fitting.sample_weight
+        if self._fitting.parts is not None:
+            rows = self._fitting.parts[0]
+        if weights is not None:
+            weights = checked_weights("sample_weight", weights, y)[rows]
+        columns = plain(y).reshape(len(y), -1)[rows].astype(np.float64)
+        found = [mean_and_std(column, weights) for column in columns.T]
+        self.target_scale_ = tuple(np.array(part) for part in zip(*found, strict=True))
+
+    def _scaled(self, y):
+        """As the network sees them."""
+        if getattr(self, "target_scale_", None) is None:
+            return y
+        mean, std = self.target_scale_
+        return ((y.reshape(len(y), -1) - mean) / std).reshape(y.shape)
+
+    def _unscaled(self, y):
+        """In their unit."""
+        if getattr(self, "target_scale_", None) is None:
+            return y
+        mean, std = self.target_scale_
+        return (y.reshape(len(y), -1) * std + mean).reshape(y.shape)
+
+    def _target_unit(self):
+        scale = getattr(self, "target_scale_", None)
+        if scale is None or len(scale[0]) > 1:
+            return None
+        return float(scale[0][0]), float(scale[1][0])
+
     def _encoded(self, y, incremental):
-        return self._known(plain(y))
+        return self._scaled(self._known(plain(y)))
 
     def _decided(self, outputs):
+        outputs = self._unscaled(outputs)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    def input_gradients(self, X):
+        found = super().input_gradients(X)
+        if getattr(self, "target_scale_", None) is None:
+            return found
+        std = self.target_scale_[1]
+        return found * (std if found.ndim == 2 else std[:, None])
+
+    input_gradients.__doc__ = CoreEstimator.input_gradients.__doc__
 
     def _direct_targets(self, y):
         """The targets of an array of floats, or None."""
@@ -82,10 +127,10 @@ class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
         return y.reshape(len(y), -1) if self._loss().target is NUMBERS else None
 
     def _labels(self, targets):
-        return targets
+        return self._unscaled(targets)
 
     def _targets(self, y):
-        return y.reshape(len(y), -1)
+        return self._scaled(y).reshape(len(y), -1)
 
     def _has_one_target(self):
         return False
