@@ -41,7 +41,7 @@ def only_short(monkeypatch):
 
 
 def without_short(monkeypatch):
-    monkeypatch.setattr(Direct, "_direct_engine", lambda *_: None)
+    monkeypatch.setattr(Direct, "_direct_engine", lambda self: None)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -124,3 +124,57 @@ def test_unknown_labels_and_targets_that_are_no_numbers(digits):
     with pytest.raises(ValueError, match="Input y contains NaN"):
         model.partial_fit(X[:32], y[:32] * np.nan)
     np.testing.assert_array_equal(model.coefs_[0], before)
+
+
+def table(n=40):
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(n, 3)), columns=list("abc"))
+    return frame.assign(b=np.where(frame["b"] > 0, frame["b"], np.nan)), frame["a"] * 2
+
+
+def with_words(frame):
+    import pandas as pd
+
+    words = np.where(frame["a"] > 0, "yes", "no")
+    return frame.assign(d=pd.Categorical(words), e=words, f=frame["a"] > 0)
+
+
+def without_gaps(frame):
+    return frame.fillna(0.1)
+
+
+@pytest.mark.parametrize("preprocess", [None, "auto"])
+@pytest.mark.parametrize("form", [without_gaps, with_words, lambda X: X, np.asarray])
+def test_rows_of_frames_are_predicted_to_the_same_bits(monkeypatch, form, preprocess):
+    frame, y = table()
+    X = form(frame)
+    if preprocess is None and form is not without_gaps:
+        pytest.skip("needs preprocessing")
+    model = bp.MLPRegressor(preprocess=preprocess, max_iter=5, random_state=0).fit(X, y)
+    rows = [X[i : i + 1] for i in range(len(X))]
+    short = [model.predict(row) for row in rows]
+    if form is without_gaps or form is with_words:
+        with monkeypatch.context() as patched:
+            only_short(patched)
+            model.predict(rows[int(np.flatnonzero(frame["b"] > 0)[0])])
+    without_short(monkeypatch)
+    np.testing.assert_array_equal(short, [model.predict(row) for row in rows])
+
+
+def test_what_is_new_in_a_row_is_said():
+    frame, y = table()
+    X = with_words(frame)
+    model = bp.MLPRegressor(preprocess="auto", max_iter=2, random_state=0).fit(X, y)
+    model.predict(X[:1])
+    for other, message in (
+        (X[:1].assign(a=99.0), "far outside"),
+        (X[:1].assign(a=np.nan), "1 missing value"),
+        (X[:1].assign(e="perhaps"), "not seen in training"),
+    ):
+        with pytest.warns(UserWarning, match=message):
+            model.predict(other)
+    with pytest.raises(ValueError, match="column 'a' has to be numbers"):
+        model.predict(X[:1].assign(a="1.5x"))
+    with pytest.raises(ValueError, match="must be in the same order"):
+        model.predict(X[:1][list("bacdef")])

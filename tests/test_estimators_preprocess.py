@@ -100,6 +100,10 @@ def test_early_stopping_on_frames(frame):
     assert model.best_validation_score_ < 0
 
 
+def as_table(X, preprocessing=None):
+    return frames.as_table(X, frames.frame_of(X), preprocessing)
+
+
 # ---- what a column is --------------------------------------------------------------------------
 
 
@@ -142,12 +146,12 @@ def test_a_word_is_made_of_a_category_and_not_of_each_row(monkeypatch):
     numbers = pd.Categorical([3, 1, None, 2] * 100)
     table = pd.DataFrame({"c": numbers, "s": ["a", "b"] * 200, "o": ["a", "b"] * 200})
     table["o"] = table["o"].astype(object)
-    found = frames.as_table(table)
+    found = as_table(table)
     assert len(made) < 10
     assert found.column("c").tolist() == ["3", "1", None, "2"] * 100
     assert found.column("s").tolist() == found.column("o").tolist() == ["a", "b"] * 200
     text = table[["s", "o"]].to_numpy(dtype="U")
-    assert frames.as_table(text).column("x1").tolist() == ["a", "b"] * 200
+    assert as_table(text).column("x1").tolist() == ["a", "b"] * 200
     assert len(made) < 10
 
 
@@ -172,11 +176,11 @@ def test_numbers_among_objects_are_not_read_from_text(monkeypatch):
     table = pd.DataFrame({"t": ["1", "x"] * 20, "n": [1.5, 2.5] * 20}, dtype=object)
     preprocessing = fitted(table).preprocessing_
     monkeypatch.setattr(frames, "_word", None)
-    np.testing.assert_array_equal(frames.as_table(X).column("x0"), read)
-    assert frames.as_table(table, preprocessing).column("n").dtype == np.float64
+    np.testing.assert_array_equal(as_table(X).column("x0"), read)
+    assert as_table(table, preprocessing).column("n").dtype == np.float64
     monkeypatch.undo()
     numbers = table.assign(t=[1, 2] * 20).astype(object)
-    assert frames.as_table(numbers, preprocessing).column("t").tolist() == ["1", "2"] * 20
+    assert as_table(numbers, preprocessing).column("t").tolist() == ["1", "2"] * 20
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """The short way of small calls: arrays of floats go to the core as they are.
 
 scikit-learn's checks take many times what a step or a prediction of few rows does. An array of
-floats with the right number of columns needs none of them: that its numbers are finite the core
-finds out for itself. Whatever else comes, or is found, goes the long way, where it is named.
+floats with the right number of columns needs none of them, nor does a frame of them with the right
+names: that its numbers are finite the core finds out for itself. Whatever else comes, or is found,
+goes the long way, where it is named.
 """
 
 from itertools import chain
@@ -13,9 +14,11 @@ import numpy as np
 
 from backprop._core.errors import NotFinite
 from backprop.estimators.callers import warn
+from backprop.estimators.frames import Rows
 from backprop.estimators.parameters import Parameters
 
-ASKED = (*Parameters.__dataclass_fields__, "coefs_", "intercepts_", "out_activation_", "_engine")
+SHOWN = ("coefs_", "intercepts_", "out_activation_", "preprocessing_", "_engine")
+ASKED = (*Parameters.__dataclass_fields__, *SHOWN)
 NOBODY = None, None, None  # no rows are held out
 
 
@@ -25,35 +28,57 @@ class Direct:
     def _see(self):
         """Keep what the engine was made for: as long as all of it is the same, so is the engine."""
         engine, own = self._engine, vars(self)
-        is_plain = not self._prepares() and "feature_names_in_" not in own
         is_own = own.get("out_activation_") == engine.key.loss.scikit_learn
-        is_direct = is_plain and is_own and not engine.key.is_sparse
-        engine.seen = (*map(own.get, ASKED),) if is_direct else None
+        engine.seen = None
+        if is_own and not engine.key.is_sparse:
+            engine.seen = (*map(own.get, ASKED),)
+        names = own.get("feature_names_in_")
+        engine.names = None if names is None else [*names]
+        known = None if engine.rows is None else engine.rows.preprocessing
+        if known is not own.get("preprocessing_"):
+            engine.rows = Rows(self.preprocessing_) if self._prepares() else None
 
-    def _direct_engine(self, X):
-        """The engine that takes X as it is, or None."""
+    def _direct_engine(self):
+        """The engine, if it is still what this model asks for, or None."""
         own = vars(self)
         engine = own.get("_engine")
-        if type(X) is not np.ndarray or engine is None or engine.seen is None:
-            return None
-        if not (engine.network._core.takes(X) and len(X)):
+        if engine is None or engine.seen is None:
             return None
         if not all(map(is_, engine.seen, map(own.get, ASKED))):
             return None
         shown = chain.from_iterable(zip(self.coefs_, self.intercepts_, strict=True))
         return engine if all(map(is_, chain.from_iterable(engine.arrays), shown)) else None
 
+    def _direct_rows(self, engine, X):
+        """X as the core takes it, or None."""
+        if type(X) is not np.ndarray:
+            if engine.names is None or not hasattr(X, "to_numpy"):
+                return None
+            if [*getattr(X, "columns", ())] != engine.names:
+                return None
+            try:
+                X = X.to_numpy()
+            except TypeError:  # columns that no one type of numpy holds, such as days and hours
+                return None
+        elif engine.names is not None:
+            return None
+        if engine.rows is not None:
+            is_known = X.shape[1:] == (self.n_features_in_,) and X.dtype.char in "fdO"
+            X = engine.rows(X) if is_known else None
+        return X if X is not None and engine.network._core.takes(X) and len(X) else None
+
     def _direct_outputs(self, X):
         """What `_outputs` returns, or None."""
-        engine = self._direct_engine(X)
-        if engine is None:
+        engine = self._direct_engine()
+        rows = None if engine is None else self._direct_rows(engine, X)
+        if rows is None:
             return None
         try:
-            outputs = engine.network._core.predict(X)
+            outputs = engine.network._core.predict(rows)
         except NotFinite:
             return None
-        is_wider = X.dtype.itemsize > outputs.dtype.itemsize
-        return outputs.astype(X.dtype) if is_wider else outputs
+        is_wider = engine.rows is None and rows.dtype.itemsize > outputs.dtype.itemsize
+        return outputs.astype(rows.dtype) if is_wider else outputs
 
     def _direct_step(self, X, y, sample_weight, classes):
         """One iteration of ``partial_fit``; whether it has been done."""
@@ -61,8 +86,13 @@ class Direct:
             return False
         if self.early_stopping or self.max_seconds is not None:
             return False
-        engine = self._direct_engine(X)
-        if engine is None or not vars(self).keys() >= {"_rates", "_random_state"}:
+        engine = self._direct_engine()
+        if engine is None or type(X) is not np.ndarray or engine.rows is not None:
+            return False
+        if self._direct_rows(engine, X) is None or not vars(self).keys() >= {
+            "_rates",
+            "_random_state",
+        }:
             return False
         if type(y) is not np.ndarray or len(y) != len(X):
             return False

@@ -43,14 +43,15 @@ class DenseEngine:
         self.key, self.n_threads = key, n_threads
         self.network = self._network(key.n_inputs, key.layers)
         self.networks = [self.network]  # in the order of the layers
-        self.arrays, self.seen = self._arrays(), None  # what `Direct` has seen
+        self.arrays = self._arrays()
+        self.seen = self.names = self.rows = None  # what `Direct` keeps
 
     def _arrays(self):
         """What coefs_ and intercepts_ are: (weights, bias) of each layer, views."""
         return [(layer.weights, layer.bias) for layer in self.layers]
 
     def __getstate__(self):
-        return {**vars(self), "arrays": None, "seen": None}
+        return {**vars(self), "arrays": None, "seen": None, "rows": None}
 
     def __setstate__(self, state):
         vars(self).update(state)
@@ -195,7 +196,8 @@ class SparseEngine(DenseEngine):
         self.rest = self._network(below.units, above) if above else None
         self.activation = below.function
         self.networks = [self.first, self.rest] if above else [self.first]
-        self.arrays, self.seen = self._arrays(), None
+        self.arrays = self._arrays()
+        self.seen = self.names = self.rows = None
         self._batch = None  # (X, the first layer's a) between forward and backward
 
     def epoch(self, X, y, sample_weight, batch_size, order, optimizer, penalty):

@@ -1,4 +1,7 @@
-"""``preprocess="auto"``: any columns to numbers, by the preprocessing of `backprop train`.
+"""Frames, of whatever library narwhals knows, and ``preprocess="auto"``: columns to numbers.
+
+A frame's columns are met by name: other names, or the same in another order, are refused in
+scikit-learn's words, whichever library the frame is of. The preprocessing is `backprop train`'s.
 
 What a column is, numbers or text, is decided once, when it is learned from: by its type, and of
 `object`, which says nothing, by its values. Afterwards it is what was learned, whatever rows come.
@@ -6,9 +9,11 @@ What a column is, numbers or text, is decided once, when it is learned from: by 
 
 from numbers import Real
 
+import narwhals as nw
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 
 from backprop.estimators.callers import warn
 from backprop.tabular.preprocessing import Preprocessing
@@ -46,96 +51,158 @@ def transformed(preprocessing, table, dtype):
     return X
 
 
-def precision(X):
+def frame_of(X):
+    """X as narwhals has it, where it is a frame; None of arrays and lists."""
+    if isinstance(X, np.ndarray | list | tuple) or issparse(X):
+        return None
+    try:
+        found = nw.from_native(X, eager_only=True, pass_through=True)
+    except nw.exceptions.DuplicateError:  # of pandas, which scikit-learn takes by position
+        return None
+    if isinstance(found, nw.DataFrame):
+        return found
+    if hasattr(X, "__arrow_c_stream__"):
+        import pyarrow
+
+        return nw.from_native(pyarrow.table(X))
+    return None
+
+
+def check_names(model, X, frame, reset):
+    """That these columns are those of the fit; `reset`: this is the fit, and they are kept."""
+    names = None if frame is None else list(frame.columns)
+    if names is None or not all(isinstance(name, str) for name in names):
+        validate_data(model, X, reset=reset, skip_check_array=True)
+        return
+    if reset:
+        model.feature_names_in_, model.n_features_in_ = np.array(names, object), len(names)
+        return
+    seen = getattr(model, "feature_names_in_", None)
+    n_seen = getattr(model, "n_features_in_", len(names))
+    kind = type(model).__name__
+    if seen is None:
+        warn(f"X has feature names, but {kind} was fitted without feature names")
+    elif names != [*seen]:
+        raise ValueError(_named_otherwise(names, [*seen]))
+    if len(names) != n_seen:
+        raise ValueError(
+            f"X has {len(names)} features, but {kind} is expecting {n_seen} features as input."
+        )
+
+
+def _named_otherwise(names, seen):
+    """In scikit-learn's words."""
+    lines = ["The feature names should match those that were passed during fit."]
+    parts = {
+        "Feature names unseen at fit time:": sorted({*names} - {*seen}),
+        "Feature names seen at fit time, yet now missing:": sorted({*seen} - {*names}),
+    }
+    for title, found in parts.items():
+        if found:
+            lines += [title, *(f"- {name}" for name in found[:5]), *["- ..."][: len(found) > 5]]
+    if len(lines) == 1:
+        lines.append("Feature names must be in the same order as they were in fit.")
+    return "\n".join(lines) + "\n"
+
+
+def precision(X, frame):
     """float32 where all that is fractional in X is, else float64."""
-    types = list(X.dtypes) if is_frame(X) else [getattr(X, "dtype", np.dtype(float))]
-    # the types of pandas' sparse columns have no itemsize
-    sizes = [getattr(dtype, "itemsize", 8) for dtype in types if dtype.kind == "f"]
+    if frame is None:
+        sizes = {X.dtype.itemsize} if X.dtype.kind == "f" else ()
+    else:  # a pandas type that narwhals does not know may be of any width
+        wide = [d for d in frame.schema.dtypes() if d.is_float() or d == nw.Unknown]
+        sizes = {4 if dtype == nw.Float32 else 8 for dtype in wide}
     return np.float32 if sizes and max(sizes) <= 4 else np.float64
 
 
-def checked(X):
-    """A DataFrame as it is, anything else as an array; neither is empty."""
+def checked(X, frame):
+    """A frame as it is, anything else as an array; neither is empty."""
     if issparse(X):  # standardised, nothing of it would be sparse
         raise ValueError("X is sparse: preprocess='auto' expects a DataFrame or a dense array")
-    if is_frame(X):
-        for n, what in zip(X.shape, ("sample", "feature"), strict=True):
+    if frame is not None:
+        for n, what in zip(frame.shape, ("sample", "feature"), strict=True):
             if n == 0:  # in the words that `check_array` has for an array
                 raise ValueError(
-                    f"Found array with 0 {what}(s) (shape={X.shape}) while a minimum of 1 is "
+                    f"Found array with 0 {what}(s) (shape={frame.shape}) while a minimum of 1 is "
                     "required by preprocess='auto'."
                 )
         return X
+    if hasattr(X, "columns"):
+        raise ValueError("X has several columns of one name: preprocess='auto' expects a name each")
     if isinstance(X, list | tuple) and np.asarray(X).dtype.kind in "SU":
         X = np.array(X, object)  # in which the numbers beside a column of text are numbers
     return check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator="preprocess='auto'")
 
 
-def is_frame(X):
-    return hasattr(X, "columns") and hasattr(X, "iloc")
-
-
-def as_table(X, preprocessing=None):
-    """The columns of a DataFrame or an array: numbers, or text with None where it is missing.
+def as_table(X, frame, preprocessing=None):
+    """The columns of a frame or an array: numbers, or text with None where it is missing.
 
     `preprocessing`: what was learned from others like them, which are the same by position.
     """
-    learned = [None] * X.shape[1] if preprocessing is None else preprocessing.columns
-    names, columns = [], []
-    for i, column in enumerate(learned):
-        named = str(X.columns[i]) if is_frame(X) else f"x{i}"
+    names = [f"x{i}" for i in range(X.shape[1])] if frame is None else [*map(str, frame.columns)]
+    learned = [None] * len(names) if preprocessing is None else preprocessing.columns
+    columns = []
+    for i, (name, column) in enumerate(zip(names, learned, strict=True)):
         kind = None if column is None else column.kind
-        names.append(named if column is None else column.name)
-        columns.append((_of_series if is_frame(X) else _of_array)(X, i, named, kind))
+        if frame is None:
+            columns.append(_of_array(X[:, i], name, kind))
+        else:
+            columns.append(_of_series(frame[:, i], name, kind))
+    # after the fit, whose names an array does not have
+    names = names if preprocessing is None else [column.name for column in learned]
     return Table(tuple(names), tuple(columns), "X")
 
 
-def _of_series(frame, i, name, kind):
-    from pandas import CategoricalDtype
-    from pandas.api import types
-
-    series = frame.iloc[:, i]
-    dtype, missing = series.dtype, series.isna().to_numpy()
-    if (types.is_numeric_dtype(dtype) or dtype.kind == "b") and dtype.kind != "c":
-        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+def _of_series(series, name, kind):
+    dtype, native = series.dtype, series.to_native()
+    if getattr(native, "dtype", None) == np.dtype(object):  # of pandas, which says nothing
+        return _of_objects(series.to_numpy(), kind)
+    if dtype == nw.Unknown and series.null_count() == len(series):  # Arrow's type of no value
+        return _of_objects(np.full(len(series), None), kind)
+    if dtype.is_numeric() or dtype == nw.Boolean:
+        numbers = series.cast(nw.Float64).to_numpy().astype(np.float64)
         if np.isinf(numbers).any():  # as `checked` has it of an array
             raise ValueError(f"X contains infinity in column {name!r}")
-        return np.where(missing, np.nan, numbers)
-    if dtype.kind == "M":
-        instants = series.dt.tz_convert("UTC").dt.tz_localize(None) if has_zone(dtype) else series
-        return instants.to_numpy("datetime64[us]")
-    if dtype.kind == "m":
-        return np.where(missing, np.nan, series.dt.total_seconds().to_numpy(np.float64))
-    if dtype.kind == "c" or dtype.name.startswith("period"):
-        raise ValueError(
-            f"column {name!r} is {dtype}: preprocess='auto' expects numbers, dates, categories or "
-            "strings"
-        )
-    if isinstance(dtype, CategoricalDtype):
-        words = _text([*series.cat.categories, None], kind)
-        return words[series.cat.codes.to_numpy()]  # -1 where missing: the last
-    values = np.where(missing, None, series.astype(object).to_numpy())
-    return _of_objects(values, kind) if dtype.name == "object" else _text(values, kind)
+        return numbers
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        return _text(series.to_numpy(), kind)
+    if dtype in (nw.Datetime, nw.Date):
+        return _instants(series, dtype)
+    if dtype == nw.Duration:
+        return series.dt.total_microseconds().cast(nw.Float64).to_numpy() / 1e6
+    if dtype.is_temporal() or dtype.is_nested():
+        _refuse(name, native)
+    values = np.asarray(native)  # of a type that narwhals does not know
+    return _of_array(values, name, kind, native)
 
 
-def has_zone(dtype):
-    """Of instants: whether they are of a time zone."""
-    return getattr(dtype, "tz", None) is not None
+def _instants(series, dtype):
+    """In UTC where they have a time zone."""
+    if dtype == nw.Date:
+        series = series.cast(nw.Datetime("us"))
+    elif dtype.time_zone is not None:
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return series.to_numpy().astype("datetime64[us]")
 
 
-def _of_array(array, i, name, kind):
-    values = array[:, i]
+def _refuse(name, column):
+    dtype = getattr(column, "dtype", None) or column.type
+    raise ValueError(
+        f"column {name!r} is {dtype}: preprocess='auto' expects numbers, dates, categories or "
+        "strings"
+    )
+
+
+def _of_array(values, name, kind, column=None):
     if values.dtype.kind in "biuf":
         return values.astype(np.float64)
     if values.dtype.kind == "M":
         return values.astype("datetime64[us]")
     if values.dtype.kind in "SU":
         return _text(values.astype(object), kind)
-    if values.dtype.kind == "O":
+    if values.dtype.kind == "O" and column is None:
         return _of_objects(values, kind)
-    raise ValueError(
-        f"column {name!r} is {values.dtype}: preprocess='auto' expects numbers or strings"
-    )
+    return _refuse(name, values if column is None else column)
 
 
 def _of_objects(values, kind):
@@ -149,7 +216,17 @@ def _of_objects(values, kind):
 
 def _text(values, kind):
     """As strings, numbers among them as `label` writes them; None where missing."""
-    return np.array([v if type(v) is str else _word(v, kind) for v in values], object)
+    words = {}  # of what is no string: a category is one object for all of its rows
+
+    def word(value):
+        if isinstance(value, float) and value != value:  # of which each may be its own object
+            return None
+        key = type(value), value
+        if key not in words:
+            words[key] = _word(value, kind)
+        return words[key]
+
+    return np.array([v if type(v) is str else word(v) for v in values], object)
 
 
 def _word(value, kind):
@@ -159,3 +236,53 @@ def _word(value, kind):
         value = bool(value)
     is_number = isinstance(value, Real) and (kind == "numeric" or not isinstance(value, bool))
     return label(value) if is_number else str(value)
+
+
+class Rows:
+    """What `transformed` makes of a few rows, where nothing in them has to be said or looked up.
+
+    That is numbers within what was learned from, and known words. Each has the bits that the long
+    way gives it.
+    """
+
+    MOST = 16  # rows of objects, which are looked at one by one
+    PLAIN = NUMBERS - {type(None)} | {bool, np.bool_}
+
+    def __init__(self, preprocessing):
+        self.preprocessing, self.n_inputs = preprocessing, preprocessing.n_inputs
+        self.columns, self.places, self.words, numeric, start = [], [], [], [], 0
+        for i, column in enumerate(preprocessing.columns):
+            if column.kind == "numeric":
+                self.columns.append(i)
+                self.places.append(start)
+                numeric.append(column)
+            elif column.kind == "text":
+                words = {word: start + k for k, word in enumerate(column.categories)}
+                self.words.append((i, words))
+            start += column.width
+        self.mean, self.std = (
+            np.array([getattr(column, name) for column in numeric]) for name in ("mean", "std")
+        )
+        self.low = np.array([column.lowest for column in numeric]) - self.std
+        self.high = np.array([column.highest for column in numeric]) + self.std
+
+    def __call__(self, values):
+        """float64 of (n, n_inputs), or None."""
+        is_mixed = values.dtype == object
+        if (is_mixed and len(values) > self.MOST) or (not is_mixed and self.words):
+            return None
+        numbers = values[:, self.columns]
+        if is_mixed and not self.PLAIN.issuperset(map(type, numbers.flat)):
+            return None
+        numbers = numbers.astype(np.float64)
+        if not ((numbers >= self.low) & (numbers <= self.high)).all():
+            return None
+        X = np.zeros((len(values), self.n_inputs))
+        X[:, self.places] = (numbers - self.mean) / self.std
+        for i, words in self.words:
+            for row, word in zip(X, values[:, i], strict=True):
+                place = words.get(word) if type(word) is str else None
+                if place is None:
+                    return None
+                row[place] = 1
+        return X

@@ -9,6 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import (
     check_array,
     check_consistent_length,
+    check_X_y,
     column_or_1d,
     compute_sample_weight,
 )
@@ -19,7 +20,6 @@ from backprop.estimators import frames
 from backprop.validation import check_weight_range
 
 MADE_DENSE = 2**24  # numbers: 128 MiB
-SEEN = ("n_features_in_", "feature_names_in_")
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Inputs:
             if array.dtype.kind not in "biuf":
                 raise ValueError(f"{name} has dtype {array.dtype}: expected numbers")
         if weights is not None:
-            weights = checked_weights("sample_weight", weights, X_checked)
+            weights = checked_weights("sample_weight", weights, X_checked.shape[0])
         self._fitting.sample_weight = weights
         self._fitting.weights = self._times_class_weight(weights, targets)
         if self._fitting.weights is not None and self._fitting.weights.any():
@@ -104,20 +104,15 @@ class Inputs:
         if not learning and not self._prepares():
             X, y = self._checked_both(X, y, reset)
             return X, self._encoded(y, incremental)
-        X = frames.checked(X)
-        validate_data(self, X, reset=reset, skip_check_array=True)  # names and number of columns
-        table = frames.as_table(X, self.preprocessing_)
-        dtype = frames.precision(X)
+        frame = frames.frame_of(X)
+        X = frames.checked(X, frame)
+        frames.check_names(self, X, frame, reset)
+        table = frames.as_table(X, frame, self.preprocessing_)
+        dtype = frames.precision(X, frame)
         if learning:
-            self._learn(table, X, y)
+            self._learn(table, y)
         inputs = frames.transformed(self.preprocessing_, table, dtype)
-        seen = {name: getattr(self, name) for name in SEEN if hasattr(self, name)}
-        for name in seen:
-            delattr(self, name)
-        inputs, y = self._checked_both(inputs, y, True)
-        for name in SEEN:  # what people gave, not what it was made into
-            vars(self).pop(name, None)
-        vars(self).update(seen)
+        inputs, y = self._checked_both(inputs, y, None)
         if learning:
             self._learn_scale(y)
         return inputs, self._encoded(y, incremental)
@@ -126,33 +121,33 @@ class Inputs:
         return getattr(self, "preprocessing_", None) is not None
 
     def _checked_both(self, X, y, reset):
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=not is_classifier(self),
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
+        frame = None if reset is None else frames.frame_of(X)
+        options = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
+        options |= {"multi_output": True, "y_numeric": not is_classifier(self)}
+        if reset is None:  # these are columns that preprocessing has made
+            X, y = check_X_y(X, y, estimator=self, **options)
+        elif frame is None:
+            X, y = validate_data(self, X, y, reset=reset, **options)
+        else:
+            frames.check_names(self, X, frame, reset)
+            X, y = check_X_y(self._values(X, frame), y, estimator=self, **options)
         if issparse(y) and not is_classifier(self):
             raise ValueError("y is sparse: expected an array")
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _learn(self, table, X, y):
+    def _learn(self, table, y):
         """Preprocessing, from the rows that are trained on."""
         weights = self._fitting.sample_weight
         if weights is not None:
-            weights = checked_weights("sample_weight", weights, X)
-        if self.early_stopping and self.solver != "lbfgs" and self._fitting.eval_set is None:
-            check_consistent_length(X, y)
+            weights = checked_weights("sample_weight", weights, table.n_rows)
+        if self.early_stopping and not self._minimizes() and self._fitting.eval_set is None:
+            check_consistent_length(table.columns[0], y)
             y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             is_binary = is_classifier(self) and type_of_target(y) == "binary"
             self._fitting.parts = self._split(len(y), y if is_binary else None, self.random_state)
         rows = None if self._fitting.parts is None else self._fitting.parts[0]
         if y is not None:  # else the checks that follow say so
-            check_consistent_length(X, y)
+            check_consistent_length(table.columns[0], y)
             y = self._means_of(y)
         self.preprocessing_ = frames.learned(table, rows, weights, y)
 
@@ -161,13 +156,21 @@ class Inputs:
 
         `dtype` of what preprocessing makes; that of the weights by default.
         """
+        frame = frames.frame_of(X)
         if not self._prepares():
-            return validate_data(self, X, accept_sparse=accept_sparse, reset=False)
-        X = frames.checked(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        table = frames.as_table(X, self.preprocessing_)
+            if frame is None:
+                return validate_data(self, X, accept_sparse=accept_sparse, reset=False)
+            frames.check_names(self, X, frame, False)
+            return check_array(self._values(X, frame), estimator=self, input_name="X")
+        X = frames.checked(X, frame)
+        frames.check_names(self, X, frame, False)
+        table = frames.as_table(X, frame, self.preprocessing_)
         dtype = self.coefs_[0].dtype if dtype is None else dtype
         return frames.transformed(self.preprocessing_, table, dtype)
+
+    def _values(self, X, frame):
+        """What scikit-learn's checks make an array of: of pandas' frames they do it best."""
+        return X if hasattr(X, "dtypes") and hasattr(X, "iloc") else frame.to_numpy()
 
     def _dense_inputs(self, X):
         """For what shows every input; a few sparse rows are made dense."""
@@ -217,9 +220,8 @@ class Inputs:
         return y.ravel() if expected == 1 else y
 
 
-def checked_weights(name, weights, X):
+def checked_weights(name, weights, n_samples):
     """At least 0, and one of them above."""
-    n_samples = X.shape[0]
     if isinstance(weights, Number):
         weights = np.full(n_samples, weights, np.float64)
     weights = check_array(

@@ -78,7 +78,7 @@ class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
         if self._fitting.parts is not None:
             rows = self._fitting.parts[0]
         if weights is not None:
-            weights = checked_weights("sample_weight", weights, y)[rows]
+            weights = checked_weights("sample_weight", weights, len(y))[rows]
         columns = plain(y).reshape(len(y), -1)[rows].astype(np.float64)
         found = [mean_and_std(column, weights) for column in columns.T]
         self.target_scale_ = tuple(np.array(part) for part in zip(*found, strict=True))

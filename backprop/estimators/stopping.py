@@ -103,7 +103,11 @@ class Stopping:
             raise ValueError(f"X is {other}: expected the same of both")
         X = plain(self._inputs(X, accept_sparse="csr", dtype=fitted.dtype))
         y = self._checked_targets(y, X.shape[0])
-        return X, y, None if weights is None else checked_weights("sample_weight", weights, X)
+        return (
+            X,
+            y,
+            None if weights is None else checked_weights("sample_weight", weights, X.shape[0]),
+        )
 
     def _score(self, X, y, sample_weight):
         """What early stopping looks at, higher being better. `y`: labels, for "loss" targets."""
