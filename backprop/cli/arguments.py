@@ -190,7 +190,7 @@ def _add_training(add):
         type=values.positive,
         metavar="N",
         help="epochs without a better loss on the rows held out that end it; default: 2000 steps, "
-        "5 to 100 epochs",
+        "10 to 100 epochs",
     )
     add(
         "--class-weight",
