@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from backprop.catalogue.activations import Activation
 from backprop.catalogue.optimizers import SGD
 from backprop.estimators import convert
-from backprop.estimators.blas import blas_threads
 from backprop.estimators.direct import Direct
 from backprop.estimators.engine import Key, make_engine
 from backprop.estimators.inputs import Fitting, Inputs, as_row, plain
@@ -107,7 +106,7 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
             )
 
     def _learn_classes(self, y, classes):
-        """Of labels alone."""
+        """A regressor has none."""
 
     def _minimizes(self):
         return self.solver == "lbfgs" or getattr(self.solver, "minimizes", False)
@@ -248,8 +247,7 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
     def _outputs_of(self, X):
         """The same of X as the network takes it."""
         engine, dtype = self._prediction_engine(), X.dtype
-        with blas_threads(self.n_threads if issparse(X) else None):
-            outputs = self._linked(engine, plain(X))
+        outputs = self._linked(engine, plain(X))
         return outputs.astype(np.result_type(dtype, engine.key.dtype), copy=False)
 
     def _linked(self, engine, X):

@@ -45,7 +45,8 @@ class Direct:
         engine = own.get("_engine")
         if engine is None or engine.seen is None:
             return None
-        if not all(map(is_, engine.seen, map(own.get, ASKED))):
+        is_same = len(self.coefs_) == len(engine.arrays)
+        if not (is_same and all(map(is_, engine.seen, map(own.get, ASKED)))):
             return None
         shown = chain.from_iterable(zip(self.coefs_, self.intercepts_, strict=True))
         return engine if all(map(is_, chain.from_iterable(engine.arrays), shown)) else None
