@@ -287,6 +287,14 @@ def test_what_scikit_learn_has_not_is_not_converted(data, options):
         regressor(**options).fit(*data).to_sklearn()
 
 
+def test_another_loss_in_another_fit(data):
+    X, y = data
+    model = regressor(loss="quantile", dropout=0.1).fit(X, y)
+    again = model.set_params(loss="gamma", dropout=0.0).fit(X, y)
+    np.testing.assert_array_equal(again.coefs_[0], regressor(loss="gamma").fit(X, y).coefs_[0])
+    assert (again.out_activation_, again.coefs_[-1].shape) == ("exp", (UNITS, 1))
+
+
 def test_unknown_names():
     X, y = np.ones((5, 2)), np.arange(5)
     for name in ("activation", "solver", "loss"):

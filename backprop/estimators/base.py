@@ -116,7 +116,9 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
     def _initialize(self, units, dtype):
         """Parameters and counts of a first fit; numbers are drawn as scikit-learn draws them."""
         self.coefs_, self.intercepts_ = [], []
-        functions = [*self._functions(len(units) - 2), *self._functions(1)[-1:]]
+        functions = self._functions(len(units) - 2)
+        # as in scikit-learn, whose one activation is that of the last bound too
+        functions += (self._functions(1) or [ACTIVATIONS["identity"]])[-1:]
         for (n_in, n_out), function in zip(pairwise(units), functions, strict=True):
             is_flat = function.largest_slope is not None and function.largest_slope <= SLOPED
             bound = np.sqrt((2.0 if is_flat else 6.0) / (n_in + n_out))
@@ -124,19 +126,16 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
             for array, kept in zip(drawn, (self.coefs_, self.intercepts_), strict=True):
                 kept.append(array.astype(dtype, copy=False))
         self.t_ = 0
-        self._draw_own(dtype)
         # somebody may hold the weights of the fit before; the rest is of that fit
-        for name in ("_engine", "_measured", "out_activation_", "loss_curve_"):
+        for name in ("_engine", "_measured", "_seed", "out_activation_", "loss_curve_"):
             vars(self).pop(name, None)
+        self._draw_own(dtype)
 
     def _draw_own(self, dtype):
         """What the core draws: weights by a scheme of the catalogue, and in training what drops."""
         specs = self._layers([w.shape[1] for w in self.coefs_])
-        if (
-            all(spec == Dense(spec.units, spec.function) for spec in specs)
-            and not self.input_dropout
-        ):
-            vars(self).pop("_seed", None)
+        plain = [Dense(spec.units, spec.function) for spec in specs]
+        if specs == plain and not self.input_dropout:
             return
         self._seed = int(self._random_state.randint(2**31))
         drawn = make_engine(self._key(False), 1, self._seed)
