@@ -22,7 +22,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import backprop as bp
 from backprop.estimators.engine import SparseEngine
-from backprop.estimators.numerics import ACTIVATIONS
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -289,7 +288,7 @@ def test_sparse_inputs_give_the_weights_of_dense_ones(kind, options, form):
 
 
 @pytest.mark.parametrize("hidden", [(15,), (9, 7), ()], ids=str)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_each_activation_of_a_sparse_layer(activation, hidden):
     X, y = data_for("classifier")
     ours, its = both("classifier", activation=activation, hidden_layer_sizes=hidden)

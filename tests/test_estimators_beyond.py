@@ -40,9 +40,10 @@ def test_an_activation_for_each_layer(digits):
     equal(same, bp.MLPClassifier((9, 8), "tanh", **options).fit(X, y))
     same = bp.MLPClassifier((9, 8), ("logistic", "logistic"), **options).fit(X, y)
     equal(same, bp.MLPClassifier((9, 8), "logistic", **options).fit(X, y))
+    assert bp.MLPClassifier((), (), **options).fit(X, y).n_layers_ == 2
     same = bp.MLPClassifier((9, 8), np.array(["tanh", "relu"]), **options)
     equal(clone(same).fit(X, y), mixed)
-    for wrong in (("tanh",), ("tanh", "sigmoid"), [["relu"], "tanh"], np.array("tanh")):
+    for wrong in (("tanh",), ("tanh", "sigmoidal"), [["relu"], "tanh"], np.array("tanh")):
         with pytest.raises(ValueError, match="for each of the 2 hidden layers"):
             bp.MLPClassifier((9, 8), wrong).fit(X, y)
 

@@ -16,11 +16,23 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits
-from sklearn.ensemble import VotingClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.inspection import permutation_importance
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    KFold,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -193,6 +205,45 @@ def test_more_threads_give_the_same_bits(digits):
     more = network(n_threads=2, **options).fit(*digits)
     assert more._engine.network.n_threads == 2
     np.testing.assert_array_equal(more.coefs_[0], network(**options).fit(*digits).coefs_[0])
+
+
+# ---- other tools -------------------------------------------------------------------------------
+
+
+def halved(X, y):
+    grid = {"alpha": [1e-4, 1.0], "activation": ["relu", "silu"]}
+    search = HalvingGridSearchCV(
+        network(learning_rate_init=0.02), grid, resource="max_iter", max_resources=30, cv=3
+    )
+    return search.fit(X, y).best_estimator_
+
+
+def stacked(X, y):
+    return StackingClassifier(
+        [("one", network(max_iter=60)), ("two", network(solver="lion", max_iter=60))]
+    ).fit(X, y)
+
+
+def bagged(X, y):
+    return BaggingClassifier(network(max_iter=30), 3, random_state=0).fit(X, y)
+
+
+def boosted(X, y):
+    """By sample weights."""
+    return AdaBoostClassifier(network(max_iter=30), n_estimators=3, random_state=0).fit(X, y)
+
+
+@pytest.mark.parametrize("tool", [halved, stacked, bagged, boosted])
+def test_tools_that_fit_many(digits, tool):
+    X, y = digits
+    assert tool(X, y > 4).score(X, y > 4) > 0.7
+
+
+def test_partial_dependence(digits):
+    X, y = digits
+    model = network(max_iter=60, learning_rate_init=0.02).fit(X, y > 4)
+    (found,) = partial_dependence(model, X, [20], kind="average")["average"]
+    assert found.max() > found.min()
 
 
 # ---- metadata, display, warnings ---------------------------------------------------------------

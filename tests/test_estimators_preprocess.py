@@ -457,6 +457,17 @@ def test_several_targets_of_different_units():
     np.testing.assert_array_equal(one.predict(X), model.predict(X))
 
 
+def test_quantiles_of_a_scaled_target_are_in_its_unit():
+    X, y = make_regression(600, 4, noise=5, random_state=0)
+    y = 1e4 * y + 1e6
+    model = bp.MLPRegressor(loss="quantile", preprocess="auto", max_iter=300, random_state=0)
+    model.fit(X[:400], y[:400])
+    low, middle, high = model.predict_all(X[400:]).T
+    np.testing.assert_array_equal(model.predict(X[400:]), middle)
+    assert 0.7 < ((low < y[400:]) & (y[400:] < high)).mean() < 1
+    assert model.score(X[400:], y[400:]) > 0.95
+
+
 def test_without_preprocessing_targets_are_as_given():
     X, y = make_regression(100, 3, random_state=0)
     model = bp.MLPRegressor(max_iter=3, random_state=0)

@@ -9,7 +9,10 @@ from test_explain_page_answer import check_answer
 
 import backprop as bp
 
-EVERY = pytest.mark.parametrize("case", CASES)
+SOON = ("together", "batch norm", "prelu behind a norm")  # the others open pages for two minutes
+EVERY = pytest.mark.parametrize(
+    "case", [case if case in SOON else pytest.param(case, marks=pytest.mark.long) for case in CASES]
+)
 
 
 def choose(page, place):

@@ -1,6 +1,7 @@
 """What the two estimators have in common: fitting, predicting, and the arrays that both show."""
 
 import copy
+from dataclasses import replace
 from itertools import chain, pairwise
 
 import numpy as np
@@ -9,14 +10,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from backprop.catalogue.activations import Activation
 from backprop.catalogue.optimizers import SGD
 from backprop.estimators import convert
-from backprop.estimators.blas import blas_threads
 from backprop.estimators.direct import Direct
 from backprop.estimators.engine import Key, make_engine
 from backprop.estimators.inputs import Fitting, Inputs, as_row, plain
-from backprop.estimators.numerics import ACTIVATIONS, link_of, trained_loss
-from backprop.estimators.parameters import Parameters, check_options, check_parameters
+from backprop.estimators.numerics import ACTIVATIONS, behind, link_of, trained_loss
+from backprop.estimators.parameters import OF_LAYERS, Parameters, check_options, check_parameters
 from backprop.estimators.stopping import Stopping
 from backprop.estimators.training import Training
 from backprop.layers import Dense
@@ -87,9 +88,13 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
         X = X.tocsr() if issparse(X) else X
         self._random_state = check_random_state(self.random_state)
         if is_first:
-            self._initialize([X.shape[1], *sizes, self.n_outputs_], X.dtype)
+            units = self._loss().n_units(self.n_outputs_)
+            self._initialize([X.shape[1], *sizes, units], X.dtype)
         self._complete()
         engine = self._engine_of(issparse(X))
+        if not engine.key.loss.scikit_learn:  # what the core takes of y, such as a column twice
+            loss = engine.key.loss
+            y = loss.target.check("y", y, self.coefs_[-1].shape[1], loss.name)
         if self._minimizes():
             self._fit_lbfgs(engine, X, y)
         else:
@@ -101,17 +106,19 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
             )
 
     def _learn_classes(self, y, classes):
-        """Of labels alone."""
+        """A regressor has none."""
 
     def _minimizes(self):
-        return self.solver == "lbfgs"
+        return self.solver == "lbfgs" or getattr(self.solver, "minimizes", False)
 
     # ---- parameters of the network ----
 
     def _initialize(self, units, dtype):
         """Parameters and counts of a first fit; numbers are drawn as scikit-learn draws them."""
         self.coefs_, self.intercepts_ = [], []
-        functions = [*self._functions(len(units) - 2), *self._functions(1)[-1:]]
+        functions = self._functions(len(units) - 2)
+        # as in scikit-learn, whose one activation is that of the last bound too
+        functions += (self._functions(1) or [ACTIVATIONS["identity"]])[-1:]
         for (n_in, n_out), function in zip(pairwise(units), functions, strict=True):
             is_flat = function.largest_slope is not None and function.largest_slope <= SLOPED
             bound = np.sqrt((2.0 if is_flat else 6.0) / (n_in + n_out))
@@ -120,37 +127,67 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
                 kept.append(array.astype(dtype, copy=False))
         self.t_ = 0
         # somebody may hold the weights of the fit before; the rest is of that fit
-        for name in ("_engine", "_measured", "out_activation_", "loss_curve_"):
+        for name in ("_engine", "_measured", "_seed", "out_activation_", "loss_curve_"):
             vars(self).pop(name, None)
+        self._draw_own(dtype)
+
+    def _draw_own(self, dtype):
+        """What the core draws: weights by a scheme of the catalogue, and in training what drops."""
+        specs = self._layers([w.shape[1] for w in self.coefs_])
+        plain = [Dense(spec.units, spec.function) for spec in specs]
+        if specs == plain and not self.input_dropout:
+            return
+        self._seed = int(self._random_state.randint(2**31))
+        drawn = make_engine(self._key(False), 1, self._seed)
+        for i, spec in enumerate(specs):
+            if spec.weights is not None:
+                self.coefs_[i] = drawn.arrays[i][0].astype(dtype)
+            if not spec.use_bias:
+                self.intercepts_[i] = np.zeros(spec.units, dtype)
 
     def _complete(self):
         """Counts that a model lacks which was made by hand, or not trained by epochs."""
         self.n_layers_ = len(self.coefs_) + 1
-        vars(self).setdefault("out_activation_", self._loss().scikit_learn)
+        vars(self).setdefault("out_activation_", behind(self._loss()))
         vars(self).setdefault("n_outputs_", self.coefs_[-1].shape[1])
         vars(self).setdefault("t_", 0)
 
     def _functions(self, n_hidden):
         """Each hidden layer's activation in the catalogue."""
         given = self.activation
-        names = [given] * n_hidden if isinstance(given, str) else list(given)
-        return [ACTIVATIONS[name] for name in names]
+        several = [given] * n_hidden if isinstance(given, str | Activation) else list(given)
+        return [ACTIVATIONS[one] if isinstance(one, str) else one for one in several]
+
+    def _layers(self, units):
+        """As `Network` takes them; the last is the identity, behind which stands the loss."""
+        n_hidden, options = len(units) - 1, [{} for _ in units[1:]]
+        for name in OF_LAYERS:
+            value = getattr(self, name)
+            each = value if isinstance(value, tuple | list) else [value] * n_hidden
+            if len(each) != n_hidden:
+                raise ValueError(
+                    f"{name}={value!r}: expected one for each of the {n_hidden} hidden layers"
+                )
+            for own, one in zip(options, each, strict=True):
+                own[name] = one
+        functions = self._functions(n_hidden)
+        if len(functions) != n_hidden:
+            raise ValueError(
+                f"activation={self.activation!r}: expected one for each of the {n_hidden} "
+                "hidden layers of coefs_"
+            )
+        hidden = zip(units[:-1], functions, options, strict=True)
+        return [*(Dense(n, function, **own) for n, function, own in hidden), Dense(units[-1])]
 
     def _key(self, is_sparse):
         """What today's parameters and coefs_ ask of an engine."""
-        n_inputs, *units = (len(self.coefs_[0]), *(w.shape[1] for w in self.coefs_))
-        functions = self._functions(len(units) - 1)
-        if len(functions) != len(units) - 1:
-            raise ValueError(
-                f"activation={self.activation!r}: expected one for each of the {len(units) - 1} "
-                "hidden layers of coefs_"
-            )
-        layers = [*map(Dense, units[:-1], functions), Dense(units[-1])]
+        units = [w.shape[1] for w in self.coefs_]
         is_single = all(w.dtype == np.float32 for w in self.coefs_)
         dtype = np.dtype(np.float32 if is_single else np.float64)
-        out = getattr(self, "out_activation_", None)
-        loss = self._loss() if out is None else trained_loss(self._loss(), out, units[-1])
-        return Key(is_sparse, n_inputs, tuple(layers), loss, dtype)
+        out, loss = getattr(self, "out_activation_", None), self._loss()
+        loss = loss if out is None else trained_loss(loss, out, units[-1])
+        layers = tuple(self._layers(units))
+        return Key(is_sparse, len(self.coefs_[0]), layers, loss, dtype, self.input_dropout)
 
     def _engine_of(self, is_sparse):
         """The engine for a fit; coefs_ and intercepts_ become views of its parameters."""
@@ -164,11 +201,14 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
         return engine
 
     def _replace_engine(self, key):
-        old, new = getattr(self, "_engine", None), make_engine(key, self.n_threads)
+        old, new = getattr(self, "_engine", None), self._made(key)
         if old is not None and [w.shape for w, _ in old.arrays] == [w.shape for w, _ in new.arrays]:
             new.go_on_from(old)
         self._engine = new
         return new
+
+    def _made(self, key):
+        return make_engine(key, self.n_threads, getattr(self, "_seed", 0))
 
     def _prediction_engine(self):
         """The engine with today's coefs_, whatever has been assigned to them."""
@@ -206,20 +246,21 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
     def _outputs_of(self, X):
         """The same of X as the network takes it."""
         engine, dtype = self._prediction_engine(), X.dtype
-        with blas_threads(self.n_threads if issparse(X) else None):
-            outputs = self._linked(engine, plain(X))
+        outputs = self._linked(engine, plain(X))
         return outputs.astype(np.result_type(dtype, engine.key.dtype), copy=False)
 
     def _linked(self, engine, X):
         out = getattr(self, "out_activation_", None)
-        if out is None or out == engine.key.loss.scikit_learn:
+        if out is None or out == behind(engine.key.loss):
             return engine.predict(X)
         return link_of(out)(engine.predict(X, logits=True))
 
-    def _own_engine(self):
+    def _own_engine(self, **options):
         """A dense one with these parameters for one caller, who may do with it what it likes."""
-        own = make_engine(self._key(is_sparse=False), self.n_threads)
-        own.load(self.coefs_, self.intercepts_)
+        key, engine = self._key(is_sparse=False), self._prediction_engine()
+        hidden = (replace(spec, **options) for spec in key.layers[:-1])
+        own = self._made(key._replace(layers=(*hidden, key.layers[-1])))
+        own.restore(engine.parameters())
         return own
 
     def input_gradients(self, X):
@@ -240,7 +281,9 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
         """
         check_is_fitted(self)
         X = self._dense_inputs(X)
-        network = self._own_engine().network
+        network = self._own_engine(dropout=0.0, noise=0.0).network
+        if any(layer.spec.gathered for layer in network.layers):
+            raise ValueError("input_gradients: expected no norm over the samples of a batch")
         loss = network.loss_function
         outputs = loss.link(network.forward(X))
         found = np.empty((X.shape[0], network.n_outputs, X.shape[1]), network.dtype)

@@ -8,29 +8,44 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from backprop.catalogue.losses import usual_loss
+from backprop.catalogue.losses import LOSSES, Loss, usual_loss
 from backprop.catalogue.targets import CLASSES, YES_OR_NO
 from backprop.estimators.base import CoreEstimator, check_solver
 from backprop.estimators.inputs import dense
+from backprop.estimators.numerics import behind, is_probability
 from backprop.estimators.parameters import (
     CLASS_WEIGHT,
+    CLASSIFIER,
     DOCUMENTATION,
     NONE,
+    SHARE,
     among,
     instance,
     parameter,
 )
 
+LOG_LOSS = "log_loss"  # scikit-learn's name of either cross-entropy
+OF_ANSWERS = {name: loss for name, loss in LOSSES.items() if loss.target.is_categorical}
+
+
+def has_probabilities(model):
+    """Whether the loss says more than which answer it is; AttributeError where it does not."""
+    if model.loss != LOG_LOSS and not is_probability(behind(model._loss())):
+        raise AttributeError(f"loss={model.loss!r} has no probabilities")
+    return True
+
 
 @dataclass(eq=False, repr=False)
 class MLPClassifier(ClassifierMixin, CoreEstimator):
-    __doc__ = DOCUMENTATION.format(name="MLPClassifier", score="accuracy", more=CLASS_WEIGHT)
+    __doc__ = DOCUMENTATION.format(
+        name="MLPClassifier", score="accuracy", more=CLASS_WEIGHT, loss=CLASSIFIER
+    )
 
     class_weight: object = parameter(
         None, among("balanced"), instance("a dict or a list", dict, list), NONE
     )
-
-    loss = "log_loss"  # scikit-learn has it as an attribute
+    loss: object = parameter(LOG_LOSS, among(LOG_LOSS, *OF_ANSWERS), instance("a loss", Loss))
+    label_smoothing: object = parameter(0.0, SHARE)
 
     @available_if(check_solver)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
@@ -66,6 +81,7 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
         """
         return self._decided(self._outputs(X))
 
+    @available_if(has_probabilities)
     def predict_proba(self, X):
         """The probability of each class.
 
@@ -80,8 +96,13 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
             In the order of ``classes_``.
         """
         p = self._outputs(X)
-        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+        if p.shape[1] == 1:
+            return np.hstack([1 - p, p])
+        # a yes or no for each of several classes: its share of all that is said for one
+        is_one = self._binarizer().y_type_ == "multiclass" and not self._loss().target.is_class
+        return p / p.sum(axis=1, keepdims=True) if is_one else p
 
+    @available_if(has_probabilities)
     def predict_log_proba(self, X):
         """The logarithm of `predict_proba`."""
         p = self.predict_proba(X)
@@ -95,8 +116,13 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
     # ---- labels ----
 
     def _loss(self):
-        is_class = self._binarizer().y_type_ == "multiclass"
-        return usual_loss(CLASSES if is_class else YES_OR_NO)
+        loss = self.loss
+        if loss == LOG_LOSS:
+            is_class = self._binarizer().y_type_ == "multiclass"
+            loss = usual_loss(CLASSES if is_class else YES_OR_NO)
+        elif isinstance(loss, str):
+            loss = OF_ANSWERS[loss]
+        return loss(label_smoothing=self.label_smoothing) if self.label_smoothing else loss
 
     def _binarizer(self):
         """Of a model whose ``classes_`` were set by hand, as of a fitted one."""
@@ -148,6 +174,10 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
         if binarizer.y_type_ == "multiclass":
             return binarizer.classes_.take(outputs.argmax(axis=1))
         outputs = outputs.ravel() if outputs.shape[1] == 1 else outputs
+        if not is_probability(
+            getattr(self, "out_activation_", behind(self._loss()))
+        ):  # 0 is neither yes nor no
+            outputs = (outputs > 0).astype(outputs.dtype)
         return binarizer.inverse_transform(outputs)
 
     def _direct_targets(self, y):

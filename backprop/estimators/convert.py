@@ -10,13 +10,16 @@ import numpy as np
 from sklearn import neural_network
 from sklearn.base import is_classifier
 
+from backprop.catalogue.activations import Activation
+from backprop.catalogue.optimizers import LBFGS, SGD, Adam, find_optimizer
+from backprop.estimators.numerics import ACTIVATIONS, BEHIND
+from backprop.estimators.parameters import BEYOND
 from backprop.estimators.stopping import measured
 from backprop.estimators.training import Rates
 
 # What only ours have, and `loss`, a parameter that scikit-learn's classifier keeps for itself.
-OWN = {"_engine", "_fitting", "_measured", "_best", "_rates", "loss", "preprocessing_"}
-# What only scikit-learn's have.
-THEIRS = {"_optimizer", "_best_coefs", "_best_intercepts"}
+OWN = {"_engine", "_fitting", "_measured", "_best", "_rates", "_seed", "loss", "preprocessing_"}
+SOLVERS = (LBFGS, SGD, Adam)
 # scikit-learn's names of the moments, and the core's
 MOMENTS = {"ms": "moment1", "vs": "moment2", "velocities": "velocity"}
 RENAMED = {"lr_schedule": "learning_rate", "nesterov": "nesterovs_momentum"}
@@ -71,7 +74,7 @@ def adopt(model):
     if optimizer is None:
         return
     if all(best):
-        model._best = [[array for pair in zip(*best, strict=True) for array in pair]]
+        model._best = [array for pair in zip(*best, strict=True) for array in pair]
         model._measured = measured(model, None)
     values = dict(vars(optimizer))
     rate = values.pop("learning_rate")
@@ -95,6 +98,7 @@ def to_sklearn(model):
     if model._prepares() or model.preprocess is not None:
         raise ValueError("the model preprocesses its inputs: scikit-learn's MLP has no such")
     kind = next(its for its, ours in kinds().items() if isinstance(model, ours))
+    check_is_theirs(model)
     parameters = model.get_params(deep=False)
     parameters["activation"] = one_activation(model.activation)
     parameters["warm_start"] = bool(model.warm_start)
@@ -102,7 +106,7 @@ def to_sklearn(model):
     new = kind(**{name: parameters[name] for name in kind().get_params()})
     hand_over(model, new)
     if hasattr(model, "_best"):
-        arrays = [array.copy() for arrays in model._best for array in arrays]
+        arrays = [array.copy() for array in model._best]
         new._best_coefs, new._best_intercepts = arrays[::2], arrays[1::2]
     if hasattr(model, "_engine") and hasattr(model, "_rates"):
         new._optimizer = with_moments(model, kind)
@@ -117,9 +121,27 @@ def hand_over(old, new):
             setattr(new, name, copy.deepcopy(value))
 
 
+def check_is_theirs(model):
+    """ValueError for what scikit-learn's MLP has not."""
+    default = type(model)()
+    for name in (*BEYOND, "label_smoothing"):
+        if (given := getattr(model, name, 0.0)) != getattr(default, name, 0.0):
+            raise ValueError(f"{name}={given!r}: scikit-learn's MLP has no such")
+    if not isinstance(model.solver, str) or type(find_optimizer(model.solver)) not in SOLVERS:
+        raise ValueError(f"solver={model.solver!r}: scikit-learn's MLP has no such")
+    losses = [default.loss, *(loss.name for loss in BEHIND.values())]
+    if model.loss not in losses:
+        raise ValueError(f"loss={model.loss!r}: scikit-learn's MLP has no such")
+
+
 def one_activation(activation):
     """The name that scikit-learn takes for all layers."""
-    names = {activation} if isinstance(activation, str) else set(map(str, activation))
+    several = [activation] if isinstance(activation, str | Activation) else activation
+    found = [ACTIVATIONS[str(one)] if isinstance(one, str) else one for one in several]
+    for one in found:
+        if one.scikit_learn is None:
+            raise ValueError(f"activation={one!r}: scikit-learn's MLP has no such")
+    names = {one.scikit_learn for one in found}
     if len(names) > 1:
         raise ValueError(
             f"activation={activation!r}: scikit-learn's MLP has one for all hidden layers"

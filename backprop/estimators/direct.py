@@ -15,6 +15,7 @@ import numpy as np
 from backprop._core.errors import NotFinite
 from backprop.estimators.callers import warn
 from backprop.estimators.frames import Rows
+from backprop.estimators.numerics import behind
 from backprop.estimators.parameters import Parameters
 
 SHOWN = ("coefs_", "intercepts_", "out_activation_", "preprocessing_", "_engine")
@@ -28,7 +29,7 @@ class Direct:
     def _see(self):
         """Keep what the engine was made for: as long as all of it is the same, so is the engine."""
         engine, own = self._engine, vars(self)
-        is_own = own.get("out_activation_") == engine.key.loss.scikit_learn
+        is_own = own.get("out_activation_") == behind(engine.key.loss)
         engine.seen = None
         if is_own and not engine.key.is_sparse:
             engine.seen = (*map(own.get, ASKED),)
@@ -44,7 +45,8 @@ class Direct:
         engine = own.get("_engine")
         if engine is None or engine.seen is None:
             return None
-        if not all(map(is_, engine.seen, map(own.get, ASKED))):
+        is_same = len(self.coefs_) == len(engine.arrays)
+        if not (is_same and all(map(is_, engine.seen, map(own.get, ASKED)))):
             return None
         shown = chain.from_iterable(zip(self.coefs_, self.intercepts_, strict=True))
         return engine if all(map(is_, chain.from_iterable(engine.arrays), shown)) else None

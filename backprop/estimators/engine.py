@@ -6,6 +6,7 @@ forward, backward and update.
 
 import threading
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from backprop._core.errors import NotFinite
 from backprop.catalogue.losses import Loss
 from backprop.catalogue.optimizers import SGD
 from backprop.estimators.numerics import first_layer
+from backprop.layers import Dense, all_arrays
 from backprop.network import Network
 
 LOADING = threading.Lock()
@@ -29,19 +31,20 @@ class Key(NamedTuple):
     layers: tuple  # of Dense
     loss: Loss
     dtype: np.dtype
+    input_dropout: float = 0.0
 
 
-def make_engine(key, n_threads):
+def make_engine(key, n_threads, seed=0):
     """An engine without moments, whose parameters are to be loaded."""
-    return (SparseEngine if key.is_sparse else DenseEngine)(key, n_threads)
+    return (SparseEngine if key.is_sparse else DenseEngine)(key, n_threads, seed)
 
 
 class DenseEngine:
     """A network whose inputs are rows of an array."""
 
-    def __init__(self, key, n_threads):
-        self.key, self.n_threads = key, n_threads
-        self.network = self._network(key.n_inputs, key.layers)
+    def __init__(self, key, n_threads, seed):
+        self.key, self.n_threads, self.seed = key, n_threads, seed
+        self.network = self._network(key.n_inputs, key.layers, input_dropout=key.input_dropout)
         self.networks = [self.network]  # in the order of the layers
         self.arrays = self._arrays()
         self.seen = self.names = self.rows = None  # what `Direct` keeps
@@ -59,8 +62,9 @@ class DenseEngine:
 
     def _network(self, n_inputs, layers, **options):
         # SGD has no moments: for predictions they would be memory only
-        given = {"loss": self.key.loss, "optimizer": SGD(), "dtype": self.key.dtype, "seed": 0}
-        return Network(n_inputs, list(layers), n_threads=self.n_threads, **(given | options))
+        given = {"loss": self.key.loss, "dtype": self.key.dtype, "seed": self.seed}
+        given |= {"optimizer": SGD(), "n_threads": self.n_threads}
+        return Network(n_inputs, list(layers), **(given | options))
 
     @property
     def layers(self):
@@ -73,17 +77,24 @@ class DenseEngine:
             for layer, weights, bias in zip(self.layers, coefs, intercepts, strict=True):
                 if not np.array_equal(layer.weights, weights):
                     layer.weights = weights
-                if not np.array_equal(layer.bias, bias):
+                if layer.spec.use_bias and not np.array_equal(layer.bias, bias):
                     layer.bias = bias
 
     def parameters(self):
         """Copies of all that training changes, to be given back by `restore`."""
-        return [network.get_weights() for network in self.networks]
+        return [array for network in self.networks for array in network.get_weights()]
 
     def restore(self, parameters):
         """Take what `parameters` returned."""
-        for network, arrays in zip(self.networks, parameters, strict=True):
-            network.set_weights(arrays)
+        given = iter(parameters)
+        for network in self.networks:
+            network.set_weights([*islice(given, len(network.get_weights()))])
+
+    def average(self):
+        """Put the parameters' averages, where the optimizer keeps some, in their place."""
+        if self.optimizer.average is not None:
+            averaged = [network.averaged().get_weights() for network in self.networks]
+            self.restore([array for arrays in averaged for array in arrays])
 
     # ---- the optimizer ----
 
@@ -118,19 +129,38 @@ class DenseEngine:
             for own, given in zip(views, moments[name], strict=True):
                 for array, values in zip(own, given, strict=True):
                     array[...] = values
+                for beside, array in own.beside.items():
+                    array[...] = given.beside[beside]
 
     def forget(self):
         """Start the optimizer anew: moments of 0, no step taken."""
         self.steps = 0
+        for network in self.networks:
+            network.epochs_trained = 0
         for views in self.moments().values():
-            for pair in views:
-                for array in pair:
+            for arrays in views:
+                for array in arrays.parameters.values():
                     array[...] = 0
 
     def go_on_from(self, other):
-        """With the optimizer, moments and steps of another engine for layers of the same sizes."""
+        """With what layers of the same sizes have learned, and the optimizer, of another engine."""
         self.optimizer, self.steps = other.optimizer, other.steps
-        self.set_moments(other.moments())
+        if [layer.spec.learned for layer in self.layers] == [
+            layer.spec.learned for layer in other.layers
+        ]:
+            self.set_moments(other.moments())
+        for own, its in zip(self.layers, other.layers, strict=True):
+            learned = all_arrays(its)
+            for name, array in all_arrays(own).items():
+                if name in learned and array.flags.writeable:
+                    array[...] = learned[name]
+
+    def tell(self, loss):
+        """The schedule, where it follows what epochs come to."""
+        schedule = self.optimizer.schedule
+        if schedule is not None and schedule.follows_results:
+            for network in self.networks:
+                network.schedule_state = schedule.told(network.schedule_state, float(loss))
 
     # ---- training ----
 
@@ -168,7 +198,7 @@ class DenseEngine:
 
     def mean_loss(self, X, y, sample_weight):
         """Without a gradient."""
-        outputs = np.empty((len(X), y.shape[1]), self.key.dtype)
+        outputs = np.empty((len(X), self.network.n_outputs), self.key.dtype)
         total, weight = self.network._core.infer(X, y, sample_weight, outputs)
         return total / weight
 
@@ -189,19 +219,28 @@ class SparseEngine(DenseEngine):
     all layers above, are the core's. Dense rows can be predicted too.
     """
 
-    def __init__(self, key, n_threads):
-        self.key, self.n_threads = key, n_threads
+    def __init__(self, key, n_threads, seed):
+        self.key, self.n_threads, self.seed = key, n_threads, seed
         below, *above = key.layers
+        if below != Dense(below.units, below.function) or below.learned or key.input_dropout:
+            raise ValueError(
+                "X is sparse: expected a first layer with no more than weights, bias and an "
+                f"activation that learns nothing, got {below!r}, input_dropout={key.input_dropout}"
+            )
         self.first = self._network(key.n_inputs, [below], loss="squared_error")
         self.rest = self._network(below.units, above) if above else None
         self.activation = below.function
         self.networks = [self.first, self.rest] if above else [self.first]
         self.arrays = self._arrays()
         self.seen = self.names = self.rows = None
-        self._batch = None  # (X, the first layer's a) between forward and backward
+        self._batch = None  # (X, the first layer's z and a) between forward and backward
 
     def epoch(self, X, y, sample_weight, batch_size, order, optimizer, penalty):
         """One forward and backward a batch."""
+        whole = {"clip_norm": None, "accumulate": 1, "average": None, "is_elementwise": True}
+        for name, expected in whole.items():
+            if (found := getattr(optimizer, name)) != expected:
+                raise ValueError(f"X is sparse and {name}={found!r}: expected {expected!r}")
         cost, n = 0.0, X.shape[0]
         for start in range(0, n, batch_size):
             rows = slice(start, start + batch_size)
@@ -216,14 +255,16 @@ class SparseEngine(DenseEngine):
             self.optimizer = replace(optimizer, l2=optimizer.l2 * scale)
             for network in self.networks:
                 network.update()
+        for network in self.networks:
+            network.epochs_trained += 1
         return cost / n
 
     def differentiate(self, X, y, sample_weight):
         """(Σ w·loss, Σ w); keeps the gradients of their quotient, 0 where no sample weighs."""
         weights = np.ones(len(y)) if sample_weight is None else sample_weight
         total = float(weights.sum())
-        a = self.below(X)
-        self._batch = X, a
+        self._batch = X, *self.below(X)
+        a = self._batch[-1]
         z = a if self.rest is None else self.rest.forward(a)
         share = weights / total if total > 0 else np.zeros_like(weights)
         loss = self.key.loss
@@ -237,20 +278,20 @@ class SparseEngine(DenseEngine):
         return loss.value(z.astype(np.float64), y.astype(np.float64), *loss.settings.values())
 
     def below(self, X):
-        """The first layer's activations."""
+        """The first layer's z and a; of dense rows a alone."""
         if not issparse(X):
-            return self.first.predict(X)
+            return None, self.first.predict(X)
         layer = self.first.layers[0]
-        a = first_layer(X, layer.weights, layer.bias, self.activation)
+        z, a = first_layer(X, layer.weights, layer.bias, self.activation)
         if not np.isfinite(a).all():
             raise NotFinite
-        return a
+        return z, a
 
     def backward(self, d_out):
         """Keep the gradients."""
-        (X, a), self._batch = self._batch, None
+        (X, z, a), self._batch = self._batch, None
         da = d_out if self.rest is None else self.rest.backward(d_out)
-        dz = da * self.activation.derivative(None, a)
+        dz = da * self.activation.derivative(z, a, *self.activation.settings.values())
         (own,) = self.first._core.accept_gradients()
         own[0][...], own[1][...] = X.T @ dz, dz.sum(axis=0)
 
@@ -264,7 +305,7 @@ class SparseEngine(DenseEngine):
         return float(np.average(losses, weights=sample_weight))
 
     def predict(self, X, **options):
-        a = self.below(X)
+        _, a = self.below(X)
         if self.rest is not None:
             return self.rest.predict(a, **options)
         return a if options.get("logits") else self.key.loss.link(a)

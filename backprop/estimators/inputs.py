@@ -60,7 +60,7 @@ class Inputs:
     def _check_goes_on(self, *found):
         """The core reads as many columns as the network has inputs and outputs, there or not."""
         expected = len(self.coefs_[0]), self.coefs_[-1].shape[1]
-        if found != expected:
+        if (found[0], self._loss().n_units(found[1])) != expected:
             raise ValueError(
                 f"X has {found[0]} columns and y has {found[1]}: expected {expected[0]} and "
                 f"{expected[1]}, as has coefs_, from which this fit goes on"

@@ -12,8 +12,23 @@ from backprop.catalogue.targets import COUNTS, NUMBERS
 
 BLOCK = 2**15  # numbers that an activation is worked out of at a time: they stay in the cache
 
-ACTIVATIONS = {one.scikit_learn: one for one in CATALOGUE.values() if one.scikit_learn}
+ACTIVATIONS = {
+    **{one.scikit_learn: one for one in CATALOGUE.values() if one.scikit_learn},
+    **CATALOGUE,
+}
 BEHIND = {loss.scikit_learn: loss for loss in LOSSES.values() if loss.scikit_learn}
+
+
+def behind(loss):
+    """The activation behind the last layer, by scikit-learn's name where it has one."""
+    same = (other.scikit_learn for other in BEHIND.values() if other.link is loss.link)
+    return loss.scikit_learn or next(same, loss.name)
+
+
+def is_probability(out_activation):
+    """Whether what stands there is one; 1/2 is then neither yes nor no."""
+    found = BEHIND.get(out_activation)
+    return found is not None and found.target.is_categorical
 
 
 def trained_loss(loss, out_activation, n_outputs):
@@ -23,7 +38,7 @@ def trained_loss(loss, out_activation, n_outputs):
     slope by z is then a - y, whatever the slope of the activation is.
     """
     other = BEHIND.get(out_activation)
-    if out_activation == loss.scikit_learn:
+    if out_activation == behind(loss):
         return loss
     if other is not None and loss.target.is_categorical and other.least_outputs <= n_outputs:
         return other
@@ -67,11 +82,13 @@ def reported(loss, mean, y, weights=None, batches=None):
 
 
 def first_layer(X, weights, bias, activation):
-    """z = X W + b of sparse X, and a = f(z); in one array where f has its slope from a."""
+    """z = X W + b of sparse X, and a = f(z): the same array where the slope is one of a alone."""
     z = X @ weights
     z += bias
+    if activation.scikit_learn is None:
+        return z, activation.value(z, *activation.settings.values()).astype(z.dtype)
     rows = max(1, BLOCK // z.shape[1])
     for start in range(0, len(z), rows):  # in place: a second array of that size costs time
         block = z[start : start + rows]
         block[...] = activation.value(block)
-    return z
+    return z, z

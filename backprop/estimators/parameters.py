@@ -1,6 +1,6 @@
 """The parameters of both classes: their defaults, what each may be, and what contradicts what."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, make_dataclass
 from math import inf
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -9,10 +9,10 @@ import numpy as np
 import sklearn
 from sklearn.metrics import get_scorer_names
 
-from backprop.catalogue.optimizers import LBFGS, SGD, Adam
+from backprop.catalogue.activations import Activation
+from backprop.catalogue.optimizers import ADDED, Optimizer, optimizer_names
 from backprop.estimators.numerics import ACTIVATIONS
-
-SOLVERS = tuple(kind.__name__.lower() for kind in (LBFGS, SGD, Adam))
+from backprop.layers import Dense
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -72,13 +72,31 @@ def parameter(default, *musts, positional=False):
     return field(default=default, kw_only=not positional, metadata={"musts": musts})
 
 
+# A hidden layer's fields and every optimizer's, which say themselves what they may be.
+OF_LAYERS = {
+    one.name: one.default for one in fields(Dense) if one.name not in ("units", "activation")
+}
+BEYOND = {**OF_LAYERS, **ADDED, "input_dropout": 0.0}
+ANY = Must("anything", lambda value: True)
+Beyond = make_dataclass(
+    "Beyond",
+    [(name, object, parameter(default, ANY)) for name, default in BEYOND.items()],
+    eq=False,
+    repr=False,
+)
+
+
 @dataclass(eq=False, repr=False)
-class Parameters:
-    """What both classes take, scikit-learn's first."""
+class Parameters(Beyond):
+    """What both classes take: scikit-learn's and ours, beside the catalogue's."""
 
     hidden_layer_sizes: object = parameter((100,), SEVERAL, COUNT, positional=True)
-    activation: object = parameter("relu", among(*ACTIVATIONS), SEVERAL, positional=True)
-    solver: object = parameter("adam", among(*SOLVERS))
+    activation: object = parameter(
+        "relu", among(*ACTIVATIONS), instance("an activation", Activation), SEVERAL, positional=True
+    )
+    solver: object = parameter(
+        "adam", among(*optimizer_names()), instance("an optimizer", Optimizer)
+    )
     alpha: object = parameter(0.0001, NOT_NEGATIVE)
     batch_size: object = parameter("auto", among("auto"), COUNT)
     learning_rate: object = parameter("constant", among("constant", "invscaling", "adaptive"))
@@ -128,8 +146,19 @@ DOCUMENTATION = """scikit-learn's {name}, trained by the core: the same answer s
 
     Parameters
     ----------
-    activation : str, or tuple, list or array of str
-        Several: one for each hidden layer.
+    activation : str or Activation, or a tuple, list or array of them
+        Of the catalogue, by scikit-learn's names too. Several: one for each hidden layer.
+    solver : str or Optimizer
+        Beyond scikit-learn's three, any name of the catalogue: with ``learning_rate_init`` and
+        ``alpha``, and its defaults for the rest. An optimizer brings all its own settings, also for
+        what these two say.
+{loss}    dropout, noise, norm, residual, weights, use_bias, trainable, learning_rate_factor, \
+max_norm
+        Of the hidden layers, as `Dense` has them; a tuple or list: one for each.
+    input_dropout : float, default 0.0
+        As `Network` has it.
+    l1, weight_decay, schedule, clip_norm, clip_value, accumulate, average
+        Of the solver, as every `Optimizer` has them. With an average, a fit ends with it.
     verbose : bool or "bar", default False
         "bar": a progress bar instead of a line an iteration, and one for each call of
         ``partial_fit``; that of lbfgs counts its evaluations of the cost.
@@ -158,6 +187,19 @@ DOCUMENTATION = """scikit-learn's {name}, trained by the core: the same answer s
     ``fit`` takes an ``eval_set``. Adam's epsilon stands where scikit-learn has it.
     """
 
+CLASSIFIER = """\
+    loss : str or Loss, default "log_loss"
+        "log_loss" is scikit-learn's, the cross-entropy; or one of the catalogue's for answers.
+    label_smoothing : float, default 0.0
+        The share of each answer that is spread evenly over all.
+"""
+
+REGRESSOR = """\
+    loss : str, Loss or callable, default "squared_error"
+        Of the catalogue's for numbers, or one of your own. ``predict`` gives of several outputs
+        those that stand for y, such as means; ``predict_all`` gives all.
+"""
+
 CLASS_WEIGHT = """\
     class_weight : dict, "balanced", list of dict or None, default None
         Weights of the classes, by label; "balanced": inversely proportional to how often they are.
@@ -175,10 +217,14 @@ def check_options(model, incremental, has_eval_set):
         "max_seconds": model.max_seconds,
     }
     for name, value in beyond.items():
-        if value is not None and model.solver == "lbfgs":
-            raise ValueError(f"{name} is for solver='adam' or 'sgd', and solver is 'lbfgs'")
+        if value is not None and model._minimizes():
+            raise ValueError(
+                f"{name} is for solver='adam' or 'sgd', and solver is {model.solver!r}"
+            )
         if value is not None and name != "max_seconds" and not model.early_stopping:
             raise ValueError(f"{name} is for early_stopping=True, and early_stopping is False")
+    if model.early_stopping and model.average is not None:
+        raise ValueError("average is for early_stopping=False, which puts the best weights back")
     if incremental and model.max_seconds is not None:
         raise ValueError("max_seconds is for fit: partial_fit is one iteration, however long")
     if incremental and getattr(model, "class_weight", None) == "balanced":
@@ -189,14 +235,15 @@ def check_options(model, incremental, has_eval_set):
 
 
 def _check_activation(model):
-    if isinstance(model.activation, str):
+    given = model.activation
+    if isinstance(given, str | Activation):
         return
     widths = np.size(model.hidden_layer_sizes)
     # what is no list is an array of 0 dimensions
-    names = model.activation if np.iterable(model.activation) else [None]
-    known = [isinstance(name, str) and name in ACTIVATIONS for name in names]
+    found = given if np.iterable(given) else [None]
+    known = [isinstance(f, Activation) or (isinstance(f, str) and f in ACTIVATIONS) for f in found]
     if not all(known) or len(known) != widths:
         raise ValueError(
-            f"activation={model.activation!r}: expected one of {', '.join(ACTIVATIONS)} for each "
+            f"activation={given!r}: expected one of {', '.join(ACTIVATIONS)} for each "
             f"of the {widths} hidden layers"
         )

@@ -6,31 +6,38 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from backprop.catalogue.losses import LOSSES
-from backprop.catalogue.targets import COUNTS, NUMBERS
+from backprop.catalogue.losses import LOSSES, Loss
+from backprop.catalogue.losses.own import own_loss
+from backprop.catalogue.targets import COUNTS, NUMBERS, ONE_NUMBER
 from backprop.estimators.base import CoreEstimator, check_solver
 from backprop.estimators.inputs import checked_weights, plain
-from backprop.estimators.parameters import DOCUMENTATION, among, parameter
+from backprop.estimators.numerics import behind
+from backprop.estimators.parameters import (
+    CALLABLE,
+    DOCUMENTATION,
+    REGRESSOR,
+    among,
+    instance,
+    parameter,
+)
 from backprop.tabular.values import mean_and_std
 
-# by scikit-learn's names, which are ours too
-OF_NUMBERS = {
-    loss.name: loss
-    for loss in LOSSES.values()
-    if loss.scikit_learn and loss.target in (NUMBERS, COUNTS)
-}
+OF_A_UNIT = NUMBERS, ONE_NUMBER  # whose outputs are numbers in the targets' unit
+OF_NUMBERS = {name: loss for name, loss in LOSSES.items() if not loss.target.is_categorical}
 
 
 @dataclass(eq=False, repr=False)
-class Loss:
+class First:
     """The first parameter, so the last of the bases."""
 
-    loss: object = parameter("squared_error", among(*OF_NUMBERS), positional=True)
+    loss: object = parameter(
+        "squared_error", among(*OF_NUMBERS), instance("a loss", Loss), CALLABLE, positional=True
+    )
 
 
 @dataclass(eq=False, repr=False)
-class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
-    __doc__ = DOCUMENTATION.format(name="MLPRegressor", score="R²", more="")
+class MLPRegressor(RegressorMixin, CoreEstimator, First):
+    __doc__ = DOCUMENTATION.format(name="MLPRegressor", score="R²", more="", loss=REGRESSOR)
 
     @available_if(check_solver)
     def partial_fit(self, X, y, sample_weight=None):
@@ -64,15 +71,32 @@ class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
         """
         return self._decided(self._outputs(X))
 
+    def predict_all(self, X):
+        """All outputs of each row: every quantile, or the means and then the variances.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            As for ``fit``.
+
+        Returns
+        -------
+        array of shape (n_samples, units of the last layer)
+        """
+        return self._unscaled(self._outputs(X))
+
     # ---- targets ----
 
     def _loss(self):
-        return OF_NUMBERS[self.loss]
+        given = self.loss
+        if isinstance(given, str):
+            return OF_NUMBERS[given]
+        return given if isinstance(given, Loss) else own_loss(given)
 
     def _learn_scale(self, y):
         """Mean and standard deviation of each target; None where the loss goes by its unit."""
         self.target_scale_ = None
-        if y is None or self._loss().target is COUNTS:
+        if y is None or self._loss().target not in OF_A_UNIT:
             return
         rows, weights = slice(None), self._fitting.sample_weight
         if self._fitting.parts is not None:
@@ -107,6 +131,9 @@ class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
         return self._scaled(self._known(plain(y)))
 
     def _decided(self, outputs):
+        loss = self._loss()
+        if behind(loss) == getattr(self, "out_activation_", behind(loss)):
+            outputs = loss.points_of(outputs)
         outputs = self._unscaled(outputs)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
@@ -127,10 +154,13 @@ class MLPRegressor(RegressorMixin, CoreEstimator, Loss):
         return y.reshape(len(y), -1) if self._loss().target is NUMBERS else None
 
     def _labels(self, targets):
-        return self._unscaled(targets)
+        return self._unscaled(targets[:, : self.n_outputs_])
 
     def _targets(self, y):
-        return self._scaled(y).reshape(len(y), -1)
+        loss, y = self._loss(), self._scaled(y).reshape(len(y), -1)
+        if loss.scikit_learn:
+            return y
+        return loss.target.check("y", y, self.coefs_[-1].shape[1], loss.name)
 
     def _has_one_target(self):
         return False

@@ -9,11 +9,11 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from backprop._core.errors import NotFinite
-from backprop.catalogue.optimizers import SGD, Adam, Optimizer
+from backprop.catalogue.optimizers import ADDED, LBFGS, SGD, Adam, Optimizer, find_optimizer
 from backprop.estimators.blas import blas_threads
 from backprop.estimators.callers import warn
 from backprop.estimators.numerics import divisor, reported
-from backprop.minimizing import Place
+from backprop.minimizing import Place, check
 
 BELOW_1 = 1 - 2.0**-53  # scikit-learn allows a momentum of 1, which SGD does not
 LEAST_RATE = 1e-6  # below which an adaptive rate is not lowered further
@@ -26,25 +26,31 @@ class Rates:
     given: dict  # the parameters that it was made of
     optimizer: Optimizer
     schedule: str | None = None  # "invscaling" and "adaptive", of gradient descent
+    is_own: bool = False  # it came with a penalty of its own
 
     @classmethod
     def of(cls, model, dtype):
         """As the parameters say now."""
         given = model.get_params(deep=False)
+        rate = float(model.learning_rate_init)
+        beyond = {name: given[name] for name in ADDED if given[name] != ADDED[name]}
+        if isinstance(model.solver, Optimizer):
+            return cls(given, replace(model.solver, **beyond), is_own=True)
         if model.solver == "sgd":
             momentum = min(float(model.momentum), BELOW_1)
             nesterov = bool(model.nesterovs_momentum and momentum > 0)
-            optimizer = SGD(float(model.learning_rate_init), momentum, nesterov)
-            return cls(given, optimizer, model.learning_rate)
+            return cls(given, SGD(rate, momentum, nesterov, **beyond), model.learning_rate)
+        if model.solver != "adam":
+            optimizer = find_optimizer(model.solver)
+            return cls(given, replace(optimizer, learning_rate=rate, **beyond))
         # the core asks for a normal number: the root of a second moment is 0 or far larger
         epsilon = max(float(model.epsilon), float(np.finfo(dtype).tiny))
         betas = float(model.beta_1), float(model.beta_2)
-        rate = float(model.learning_rate_init)
-        return cls(given, Adam(rate, *betas, epsilon, epsilon_hat=True))
+        return cls(given, Adam(rate, *betas, epsilon, epsilon_hat=True, **beyond))
 
     def with_penalty(self, alpha):
         """The optimizer, which is the same object for as long as nothing of it changes."""
-        if self.optimizer.l2 != alpha:
+        if self.optimizer.l2 != alpha and not self.is_own:
             self.optimizer = replace(self.optimizer, l2=float(alpha))
         return self.optimizer
 
@@ -89,6 +95,8 @@ class Training:
                 warn("Training interrupted by user.")
         if self.early_stopping:
             engine.restore(self._best)
+        elif not incremental:
+            engine.average()
 
     def _epochs(self, engine, trained, held_out, incremental, bar):
         n_samples = trained[0].shape[0]
@@ -105,6 +113,7 @@ class Training:
                 return
             self._count_improvements(engine, *held_out)
             self._rates.end_epoch(self.t_)
+            engine.tell(-self.validation_scores_[-1] if self.scoring == "loss" else self.loss_)
             if self._has_stalled() or incremental:
                 return
             if time.perf_counter() > deadline:
@@ -171,9 +180,13 @@ class Training:
 
     def _fit_lbfgs(self, engine, X, y):
         """scipy's, on all rows: in float64, which its line search needs."""
+        is_given = isinstance(self.solver, Optimizer)
+        solver = self.solver if is_given else LBFGS(tolerance=self.tol, l2=self.alpha)
+        for network in engine.networks:
+            network.optimizer = solver
+            check(network)
         weights, place = self._fitting.weights, Place(engine)
-        total = X.shape[0] if weights is None else weights.sum()
-        decay = float(self.alpha) / total
+        decay = solver.l2 / (X.shape[0] if weights is None else weights.sum())
 
         def cost(x):
             place.write(x)
@@ -190,7 +203,8 @@ class Training:
                 print(f"Iteration {self.n_iter_}, loss = {intermediate_result.fun:.8f}")
 
         self.n_iter_ = 0
-        limits = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
+        limits = {"maxfun": self.max_fun, "maxiter": self.max_iter, "maxcor": solver.memory}
+        limits |= {"gtol": solver.tolerance, "ftol": solver.change}
         with self._bar(None) as bar, blas_threads(self.n_threads):
             found = minimize(
                 cost, place.read(), method="L-BFGS-B", jac=True, options=limits, callback=after

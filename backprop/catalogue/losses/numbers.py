@@ -264,6 +264,7 @@ OF_NUMBERS = (
         score=Pinball,
         score_has_values=True,
         misfit=_misfit_of_quantiles,
+        units=lambda n_columns, noncrossing, levels: len(levels),
         parameters=(
             Flag("noncrossing", False, "whether `predict` sorts the quantiles of a row"),
             Levels("levels", LEVELS, "the quantiles, in ascending order, one for each output"),
@@ -306,5 +307,6 @@ OF_NUMBERS = (
         least_outputs=2,
         too_few="a mean and a variance for each target",
         misfit=_misfit_of_pairs,
+        units=lambda n_columns: 2 * n_columns,
     ),
 )

@@ -69,6 +69,8 @@ class Loss(Entry):
         Whether the score is made of the values of the parameters.
     misfit : callable or None
         (units of the last layer, *values) -> what is expected instead, or ""; None: any will do.
+    units : callable or None
+        (columns of y, *values) -> units of the last layer; None: as many as columns.
     link_of : callable or None
         (*values) -> link, where it depends on them.
     scikit_learn : str or None
@@ -126,6 +128,7 @@ class Loss(Entry):
     too_few: str = ""
     score_has_values: bool = False
     misfit: Callable[..., str] | None = None
+    units: Callable[..., int] | None = None
     link_of: Callable[..., Callable] | None = None
     scikit_learn: str | None = None
     members: tuple[str, ...] = ("a",)
@@ -165,6 +168,10 @@ class Loss(Entry):
     def smoothing(self):
         """The share of y that is spread evenly over all answers."""
         return self.settings.get(SMOOTHING.name, 0.0)
+
+    def n_units(self, n_columns):
+        """Of the last layer, where y has so many columns."""
+        return n_columns if self.units is None else self.units(n_columns, *self.settings.values())
 
     def n_answers(self, n_outputs):
         """Of how many answers an output is one: yes and no, or all classes."""

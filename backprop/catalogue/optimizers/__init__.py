@@ -93,6 +93,11 @@ def __getattr__(name):
     return found
 
 
+def optimizer_names():
+    """Of all kinds, lower case, by which `find_optimizer` finds them."""
+    return [kind.__name__.lower() for kind in _kinds()]
+
+
 def find_optimizer(value) -> Optimizer:
     """The optimizer that is given, or the one of that name, lower case, with its defaults."""
     if isinstance(value, Optimizer):
@@ -109,7 +114,7 @@ def find_optimizer(value) -> Optimizer:
 def _with_defaults(name):
     found = next((kind for kind in _kinds() if kind.__name__.lower() == name), None)
     if found is None:
-        named = [kind.__name__.lower() for kind in _kinds()]
+        named = optimizer_names()
         names = ", ".join(map(repr, named))
         hint = name_hint(name, named, ALIASES)
         raise ValueError(f"optimizer={name!r}: expected one of {names}{hint}")
