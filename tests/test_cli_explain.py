@@ -171,3 +171,13 @@ def test_explain_names_the_row_of_a_target_that_is_no_number(run):
     Path("new.csv").write_text("a,b\n1,3\n2,5\n3,seven\n", encoding="utf-8")
     _, err = run("explain", "model.safetensors", "new.csv", "--row", "3", code=2)
     assert "row 3 has 'seven'" in err
+
+
+def test_what_a_norm_learns_is_a_weight_too(run):
+    run("train", "--hidden", "6", "--norm", "layer", "--epochs", "2", "--quiet")
+    out, _ = run("explain", "model.safetensors", "digits", "--weight", "1,scale,3")
+    net = bp.Network.load("model.safetensors")
+    X, y = load_digits()
+    assert f"= {number(net.explain(X[:1], y[:1]).gradient(0, 'scale', 2).gradient)}" in out
+    error = run("explain", "model.safetensors", "digits", "--weight", "2,scale,3", code=2).err
+    assert "FROM is 'scale', expected a number from 1 to 6" in error

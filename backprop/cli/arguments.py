@@ -266,7 +266,12 @@ def _add_explain(commands):
         help="which of these rows is followed; default: the first",
     )
     kind = values.weight
-    add("--weight", type=kind, metavar="LAYER,FROM,TO", help="only this one; FROM may be bias")
+    add(
+        "--weight",
+        type=kind,
+        metavar="LAYER,FROM,TO",
+        help="only this one; FROM may be bias, or scale, …",
+    )
     form = explain.add_mutually_exclusive_group()
     form.add_argument("--html", metavar="FILE", help="write a page that shows and asks")
     form.add_argument("--latex", action="store_true", help="formulas for a document")

@@ -107,7 +107,8 @@ def _place_of_weight(trace, given):
     layer, source, unit = given
     layer = _number_of(layer, len(trace.layers), "LAYER", [])
     names = trace.input_names if layer == 0 else []
-    if source != "bias":
+    own = [name for name in trace.layers[layer].sources if isinstance(name, str)]
+    if source != "bias" and source not in own:  # such as the scale of a norm
         source = _number_of(source, trace.layers[layer].n_in, "FROM", names)
     names = trace.output_names if layer + 1 == len(trace.layers) else []
     return layer, source, _number_of(unit, trace.layers[layer].n_out, "TO", names)
