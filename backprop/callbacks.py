@@ -13,6 +13,8 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
+import warnings
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from backprop.network import Network
 
 HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
+_EPOCH = re.compile(r"\{epoch(?::([^}]*))?\}")
 MODES = {"min": False, "max": True}  # {mode: whether more is better}
 
 
@@ -86,12 +89,19 @@ class _Best:
                 f"{self._owner}: whether more {self._monitor} is better is not known: "
                 "expected mode='min' or mode='max'"
             )
-        self._sign = 1 if direction else -1
+        self._sign, self._told = 1 if direction else -1, False
         self.value = -self._sign * math.inf
 
     def improves(self, logs):
         """Whether this epoch is the best; then it is noted. nan never is."""
         value = logs[self._monitor]
+        if math.isnan(value) and not self._told:
+            self._told = True
+            warnings.warn(
+                f"{self._owner}: {self._monitor} is nan, which is never the best; is there a class "
+                "that no row of these has, or an output that never varies?",
+                stacklevel=2,
+            )
         better = self._sign * (value - self.value) > self._min_delta
         if better:
             self.value = value
@@ -164,6 +174,10 @@ class EarlyStopping(Hinted, Callback):
                 self._keep()
         return epoch - self.best_epoch >= self.patience
 
+    def has_ended(self, n_epochs: int) -> bool:
+        """Whether training would have ended after so many epochs."""
+        return n_epochs - 1 - self.best_epoch >= self.patience
+
     def get_state(self) -> dict[str, Any]:
         """The best epoch, and its weights."""
         return {"best": self.best, "best_epoch": self.best_epoch, "weights": self._weights}
@@ -195,7 +209,8 @@ class Checkpoint(Hinted, Callback):
     Parameters
     ----------
     path : str or os.PathLike
-        Where to; ``{epoch}`` in it becomes the epochs trained, in four digits or more.
+        Where to; ``{epoch}`` in it becomes the epochs trained, in four digits or more, or as in
+        ``{epoch:02d}``; within an epoch it is that one's number.
     every : int, default 1
         Epochs from one to the next; the last epoch is saved too.
     every_steps : int, optional
@@ -227,7 +242,7 @@ class Checkpoint(Hinted, Callback):
         self.path = str(check_path(path))
         self.every = check_integer("every", every, 1)
         self.keep = None if keep is None else check_integer("keep", keep, 1)
-        if keep is not None and keep > 1 and "{epoch}" not in self.path:
+        if keep is not None and keep > 1 and not _EPOCH.search(self.path):
             raise ValueError(f"keep={keep}: expected {{epoch}} in path={self.path!r}, a file each")
         if monitor is not None and self.every > 1:
             raise ValueError(f"every={every}: expected 1 with monitor, lest the best be missed")
@@ -259,8 +274,10 @@ class Checkpoint(Hinted, Callback):
             self._best.value = state["best"]
         self._written = deque(map(Path, state["written"]))
 
-    def _place(self):
-        return Path(self.path.replace("{epoch}", f"{self.network.epochs_trained:04d}"))
+    def _place(self, begun=0):
+        """`begun`: 1 within an epoch, whose own file it then is until it is over."""
+        epoch = self.network.epochs_trained + begun
+        return Path(_EPOCH.sub(lambda found: format(epoch, found[1] or "04d"), self.path))
 
     def _epoch_is_over(self, training, is_last):
         """Save where it is time, and where it is the best."""
@@ -274,7 +291,7 @@ class Checkpoint(Hinted, Callback):
     def _save(self, training):
         from backprop import resuming, storage
 
-        path = self._place()
+        path = self._place(int(training.position > 0))
         if path not in self._written:
             self._written.append(path)
         # scipy's L-BFGS alone knows where it stands
@@ -415,6 +432,10 @@ class _Called:
     def end(self, training):
         """After the last."""
 
+    def has_ended(self, training):
+        """Whether a run that is resumed would be ended by it where it stands."""
+        return False
+
     def save(self, training, is_last):
         """After an epoch, when all callbacks have seen it."""
 
@@ -467,6 +488,11 @@ class _Hooks(_Called):
             self._call("on_train_begin", logs)
             self._callback.set_state(self.resumed)
 
+    def has_ended(self, training):
+        if isinstance(self._callback, EarlyStopping):
+            return self._callback.has_ended(len(training.history.loss))
+        return training.history.stopped == self.name and self.resumed is not None
+
     def before_epoch(self, epoch):
         self._call("on_epoch_begin", epoch, {})
 
@@ -487,12 +513,19 @@ class _Saver(_Hooks):
         super().__init__(callback)
         self.every_steps = callback.every_steps
 
+    def begin(self, training):
+        super().begin(training)
+        self._saved_at = training.network.steps
+
     def save(self, training, is_last):
         self._callback._epoch_is_over(training, is_last)
+        self._saved_at = training.network.steps
 
     def save_within(self, training):
-        if self.every_steps is not None:
+        steps = training.network.steps
+        if self.every_steps is not None and steps - self._saved_at >= self.every_steps:
             self._callback._save(training)
+            self._saved_at = steps
 
 
 def check_callbacks(callbacks):
@@ -503,6 +536,13 @@ def check_callbacks(callbacks):
 
 
 def _checked(callback):
+    if isinstance(callback, type):
+        raise TypeError(f"callbacks has the class {callback.__name__}: expected an object of it")
+    if hasattr(callback, "get_state") and not hasattr(callback, "set_state"):
+        raise TypeError(
+            f"callbacks: {type(callback).__name__} has get_state and no set_state, by which it "
+            "would be given back"
+        )
     if any(callable(getattr(callback, hook, None)) for hook in HOOKS):
         known = {*HOOKS, "on_train_resume", *dir(Callback)}
         others = [n for n in dir(callback) if n.startswith("on_") and n not in known]

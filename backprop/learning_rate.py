@@ -125,12 +125,19 @@ def find_learning_rate(
 
 def _suggestion(rates, losses):
     """Where the slope of the losses by the logarithm of the rate is lowest, before their lowest."""
-    end = int(np.argmin(losses)) + 1
-    slopes = np.gradient(losses[:end], np.log(rates[:end])) if end > 1 else np.zeros(1)
+    rates, losses = np.asarray(rates), np.asarray(losses)
+    end, reach = int(np.argmin(losses)) + 1, max(1, len(rates) // 20)
+    first = min(len(rates) // 10, max(0, end - 2))  # before it the mean is of a few batches alone
+    places = range(first, end)
+    lows = [max(first, i - reach) for i in places]
+    highs = [min(end - 1, i + reach) for i in places]
+    falls = losses[highs] - losses[lows]
+    widths = np.maximum(np.log(rates[highs]) - np.log(rates[lows]), 1e-300)
+    slopes = np.where(falls == 0, 0, falls / widths)
     steepest = int(np.argmin(slopes))
     if not slopes[steepest] < 0 or not math.isfinite(slopes[steepest]):
         raise ValueError(
             f"the loss did not fall at any learning rate from {rates[0]:g} to {rates[-1]:g}: give "
             "other limits (lowest, highest) or more steps"
         )
-    return rates[steepest]
+    return float(rates[first + steepest])

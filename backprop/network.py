@@ -422,7 +422,7 @@ class Network(Stepwise, Keeping):
             max_seconds=max_seconds,
         )
         self._core.check_idle()
-        # from here on nothing is refused, so that `history` is of a training
+        training.begin()  # which may refuse still
         self.history, self._run = training.history, None
         training.run()
         return self.history

@@ -100,7 +100,7 @@ def written(training):
         "savers": [],
     }
     for i, one in enumerate(training.remembering):
-        state = _encoded(one.state, f"callbacks.{i}", arrays)
+        state = _encoded(one.state, f"callbacks.{i}", arrays, one.name)
         description["savers" if one.saves else "callbacks"].append([one.name, state])
     return description, arrays
 
@@ -113,6 +113,11 @@ def restore(training, run):
             f"expected {run.steps}; Network.load is for training that goes another way"
         )
     _check_same(fingerprint(training), run.fingerprint)
+    if training.epochs < len(run.history.loss):
+        raise ValueError(
+            f"epochs={training.epochs}: the run that is resumed has done "
+            f"{len(run.history.loss)}, expected those of the whole run"
+        )
     savers = [one for one in training.remembering if one.saves]
     others = [one for one in training.remembering if not one.saves]
     names = [name for name, _ in run.callbacks]
@@ -172,7 +177,10 @@ def _check_same(given, saved):
             key = next(key for key in was if was[key] != now[key])
             what = "other numbers" if key == "sha256" else f"{key} {_plain(now[key])}"
             was = "those of the run" if key == "sha256" else f"{key} {_plain(was[key])}"
-            raise ValueError(f"{name} has {what}: expected {was}, which this network resumes")
+            raise ValueError(
+                f"{name} has {what}: expected {was}, which this network resumes; compared is what "
+                "is trained on, after validation_split and class_weight"
+            )
         now, was = ("none" if one is None else one for one in (now, was))
         if isinstance(was, dict) and "sha256" in was:
             was = "what the run had"
@@ -185,19 +193,29 @@ def _plain(value):
     return tuple(value) if isinstance(value, list) else value
 
 
-def _encoded(value, place, arrays):
+def _encoded(value, place, arrays, owner):
     """What JSON can hold of a callback's state, whose arrays go among the others."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, np.ndarray):
         arrays[place] = value
         return {"array": place}
     if isinstance(value, float):
         return {"float": value.hex()}
     if isinstance(value, dict):
-        parts = {key: _encoded(part, f"{place}.{key}", arrays) for key, part in value.items()}
-        return {"dict": parts}
+        wrong = [key for key in value if not isinstance(key, str)]
+        if wrong:
+            raise TypeError(f"{owner}.get_state() has the key {wrong[0]!r}: expected text")
+        found = {k: _encoded(part, f"{place}.{k}", arrays, owner) for k, part in value.items()}
+        return {"dict": found}
     if isinstance(value, list | tuple):
-        return [_encoded(part, f"{place}.{i}", arrays) for i, part in enumerate(value)]
-    return value
+        parts = [_encoded(part, f"{place}.{i}", arrays, owner) for i, part in enumerate(value)]
+        return {"tuple": parts} if isinstance(value, tuple) else parts
+    if value is None or isinstance(value, str | int):
+        return value
+    raise TypeError(
+        f"{owner}.get_state() has {value!r}: expected numbers, text, arrays, lists and dicts"
+    )
 
 
 def _decoded(value, arrays):
@@ -210,4 +228,6 @@ def _decoded(value, arrays):
         return arrays[of]
     if kind == "float":
         return float.fromhex(of)
+    if kind == "tuple":
+        return tuple(_decoded(part, arrays) for part in of)
     return {key: _decoded(part, arrays) for key, part in of.items()}

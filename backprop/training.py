@@ -128,12 +128,19 @@ class Training:
         """Of this run so far, interruptions left out."""
         return self.seconds_before + time.perf_counter() - self.began
 
-    def run(self):
-        """Train; the history is added to as epochs are done."""
+    def begin(self):
+        """Tell the callbacks, any of which may refuse."""
         self.began = time.perf_counter()
-        floor = self._floor() if self.verbose else None
         for callback in self.callbacks:
             callback.begin(self)
+        if self.history.stopped is not None and not any(
+            callback.has_ended(self) for callback in self.callbacks
+        ):
+            self.history.stopped = None  # the run that is resumed ended otherwise than this would
+
+    def run(self):
+        """Train; the history is added to as epochs are done."""
+        floor = self._floor() if self.verbose else None
         with progress_bar(self.verbose, self.epochs, self.history, floor) as self.bar:
             if self.network.optimizer.minimizes:
                 from backprop import minimizing

@@ -7,6 +7,7 @@ import pytest
 from networks import data, make, snapshot
 
 import backprop as bp
+from backprop.datasets import load_digits
 
 
 class Recorder:
@@ -342,3 +343,54 @@ def test_the_best_weights_have_what_a_norm_has_gathered():
     best = int(np.argmin(history.validation_loss))
     assert best < 59
     np.testing.assert_array_equal(net.predict(X), kept[best])
+
+
+def test_a_refusal_of_a_callback_leaves_the_history():
+    net = make()
+    net.fit(*data(), epochs=1)
+    before = net.history
+    with pytest.raises(ValueError, match="validation_split"):
+        net.fit(*data(), epochs=1, callbacks=[bp.EarlyStopping()])
+    with pytest.raises(TypeError, match="has the class EarlyStopping: expected an object of it"):
+        net.fit(*data(), epochs=1, callbacks=[bp.EarlyStopping])
+    assert net.history is before
+
+
+def test_a_number_that_is_always_nan_is_told():
+    stop = bp.EarlyStopping("validation_nothing", mode="min", patience=2)
+
+    def nothing(y, predictions):
+        return np.nan
+
+    with pytest.warns(UserWarning, match="validation_nothing is nan, which is never the best"):
+        make().fit(*data(), epochs=5, validation_split=0.2, metrics=[nothing], callbacks=[stop])
+
+
+@pytest.mark.parametrize("name", ["loss", "seconds"])
+def test_a_metric_may_not_take_a_columns_name(name):
+    def metric(y, predictions):
+        return 0
+
+    metric.__name__ = name
+    with pytest.raises(ValueError, match=f"the name '{name}' is another column's"):
+        make().fit(*data(), epochs=1, metrics=[metric])
+
+
+def test_a_metric_that_returns_nothing_is_named():
+    def forgot(y, predictions):
+        pass
+
+    with pytest.raises(TypeError, match="metrics: forgot returned None, expected a number"):
+        make().evaluate(*data(), metrics=[forgot])
+
+
+def test_seeds_agree_on_a_learning_rate():
+    """The first batches alone decide nothing."""
+    X, y = load_digits()
+    found = []
+    for seed in range(10):
+        layers = [bp.Dense(16, "relu"), bp.Dense(10)]
+        net = bp.Network(64, layers, "softmax_cross_entropy", bp.SGD(0.1), seed=seed)
+        found.append(bp.find_learning_rate(net, X / 16, y).suggestion)
+    assert max(found) / min(found) < 30
+    assert min(found) > 0.01

@@ -185,7 +185,7 @@ def test_all_that_the_catalogue_has(run, rare):
     optimizer = network.optimizer
     assert (optimizer.learning_rate, optimizer.alpha, optimizer.l2) == (0.002, 0.8, 0.001)
     assert (optimizer.clip_norm, optimizer.clip_value, optimizer.accumulate) == (1, 2, 2)
-    assert optimizer.schedule == bp.Cosine(2 * 10, end=0.1)
+    assert optimizer.schedule == bp.Cosine(2 * 5, end=0.1)  # 10 batches, of which 2 make a step
     assert optimizer.average == bp.EMA(0.9)
     first, second, last = (layer.spec for layer in network.layers)
     assert repr(first.function) == "leaky_relu(negative_slope=0.2)"
@@ -272,6 +272,46 @@ def test_no_loss_of_classes_is_left_out():
     assert [name for name, one in LOSSES.items() if one.target is CLASSES] == [
         "softmax_cross_entropy"
     ]
+
+
+@pytest.mark.parametrize("name", ["onecycle", "cosine", "coslog", "polynomialdecay"])
+def test_a_planned_length_is_that_of_all_epochs(run, rare, name):
+    arguments = ("train", rare, "--target", "answer", "--epochs", 4)
+    run(*arguments, "--schedule", name)
+    network, _ = storage.load("model.safetensors")
+    assert network.optimizer.schedule.steps == network.steps == 4 * 15
+    run(*arguments, "--schedule", f"{name}:per=epoch")
+    assert storage.load("model.safetensors")[0].optimizer.schedule.steps == 4
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "roc_auc", "log_loss"])
+def test_metrics_of_classes_are_not_of_numbers(run, noisy, name):
+    printed = run("train", noisy, "--target", "y", "--metric", name, code=2)
+    assert f"--metric {name} is of classes, and y are numbers" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--metric k=3", "metric='k=3'"),
+        ("--plot x.xyz", "--plot x.xyz: expected a name that ends in one of"),
+        ("--optimizer lbfgs --checkpoint c", "--optimizer lbfgs has no run to go on with"),
+    ],
+)
+def test_slips_are_told_before_training(run, noisy, arguments, words):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    printed = run("train", noisy, "--target", "y", *arguments.split(), code=2)
+    assert words in printed.err
+    assert "epoch" not in printed.err
+
+
+def test_no_target_at_all(run, noisy):
+    assert "has no column ''" in run("train", noisy, "--target", "", code=2).err
+
+
+def test_averages_are_of_all_epochs(run, noisy):
+    printed = run("train", noisy, "--target", "y", "--average", "ema", "--epochs", 20)
+    assert "best epoch" not in printed.out
 
 
 # ---- what is read -------------------------------------------------------------------------------

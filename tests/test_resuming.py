@@ -273,3 +273,100 @@ def test_the_bar_goes_on_where_the_run_stood(tmp_path, capsys):
     network("adam").fit(X, y, **given)
     bp.Network.resume(tmp_path / "run").fit(X, y, **{**given, "epochs": 3}, verbose=2)
     assert capsys.readouterr().err.startswith("epoch 3/3")
+
+
+def test_a_run_that_a_limit_has_ended_goes_on(tmp_path):
+    X, y = data()
+    whole, part = network("adam"), network("adam")
+    whole.fit(X, y, epochs=5)
+    checkpoint = [bp.Checkpoint(tmp_path / "run")]
+    part.fit(X, y, epochs=5, max_seconds=0, callbacks=checkpoint)
+    assert len(part.history.loss) == 1
+    net = bp.Network.resume(tmp_path / "run")
+    net.fit(X, y, epochs=5, callbacks=checkpoint)
+    assert net.history.stopped is None
+    assert net.history.loss == whole.history.loss
+
+
+def test_more_patience_goes_on(tmp_path):
+    X, y = data(n=60)
+    values = iter([1.0, *range(2, 40)])
+
+    def worse(y, predictions):
+        return float(next(values))
+
+    def fit(net, patience):
+        stop = bp.EarlyStopping("validation_worse", patience=patience, mode="min")
+        given = [stop, bp.Checkpoint(tmp_path / "run")]
+        net.fit(X, y, epochs=12, validation_split=0.3, metrics=[worse], callbacks=given)
+
+    net = network("adam")
+    fit(net, 2)
+    assert (net.history.stopped, len(net.history.loss)) == ("EarlyStopping", 3)
+    net = bp.Network.resume(tmp_path / "run")
+    fit(net, 4)
+    assert (net.history.stopped, len(net.history.loss)) == ("EarlyStopping", 5)
+
+
+def test_a_callback_that_refuses_leaves_the_run(run, tmp_path):
+    path, given = run
+    net = bp.Network.resume(path)
+    given = {**given, "epochs": 3}
+    with pytest.raises(FileNotFoundError):
+        net.fit(**given, callbacks=[bp.Checkpoint(tmp_path / "none" / "x"), bp.EarlyStopping()])
+    assert net.history is None
+    net.fit(**given, callbacks=[bp.Checkpoint(path), bp.EarlyStopping()])
+    assert (len(net.history.loss), net.epochs_trained) == (3, 3)
+
+
+def test_fewer_epochs_than_are_done(run):
+    path, given = run
+    net = bp.Network.resume(path)
+    with pytest.raises(ValueError, match="epochs=1: the run that is resumed has done 2"):
+        net.fit(**{**given, "epochs": 1}, callbacks=[bp.EarlyStopping()])
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [({"a": object()}, "get_state.. has <object"), ({"a": {0: 1}}, "get_state.. has the key 0")],
+)
+def test_a_state_that_cannot_be_kept_is_named(tmp_path, state, error):
+    class Own(bp.Callback):
+        def get_state(self):
+            return state
+
+    with pytest.raises(TypeError, match=f"Own.{error}"):
+        network("adam").fit(*data(), epochs=1, callbacks=[Own(), bp.Checkpoint(tmp_path / "a")])
+
+
+def test_a_state_of_numpys_numbers_and_tuples(tmp_path):
+    seen = []
+
+    class Own(bp.Callback):
+        def get_state(self):
+            return {"a": np.int64(3), "b": np.float32(0.1), "c": (1, [2.5, None])}
+
+        def set_state(self, state):
+            seen.append(state)
+
+    X, y = data()
+    given = [Own(), bp.Checkpoint(tmp_path / "a")]
+    network("adam").fit(X, y, epochs=1, callbacks=given)
+    bp.Network.resume(tmp_path / "a").fit(X, y, epochs=2, callbacks=given)
+    assert seen == [{"a": 3, "b": float(np.float32(0.1)), "c": (1, [2.5, None])}]
+
+
+def test_files_of_epochs_under_way(tmp_path):
+    X, y = data(n=64)
+    given = [bp.Checkpoint(tmp_path / "e{epoch:02d}", every_steps=3)]
+    network("adam").fit(X, y, epochs=2, batch_size=8, callbacks=given)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e01", "e02"]
+    assert [bp.Network.load(tmp_path / f"e0{i}").steps for i in (1, 2)] == [8, 16]
+
+
+def test_two_intervals(tmp_path):
+    X, y = data(n=64)
+    few, many = Kept(tmp_path / "few", every_steps=4), Kept(tmp_path / "many", every_steps=2)
+    network("adam").fit(X, y, epochs=1, batch_size=8, callbacks=[few, many])
+    steps = [[bp.Network.load(path).steps for path in one.copies] for one in (few, many)]
+    assert steps == [[4, 8], [2, 4, 6, 8]]

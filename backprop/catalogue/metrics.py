@@ -17,6 +17,7 @@ from backprop.catalogue.records import Entry, Parameter, find, table_of
 from backprop.catalogue.scores import R2
 from backprop.validation import check_integer
 
+TAKEN = ("loss", "seconds")  # names of a history's other columns
 CLASS, ANSWER, NUMBER = "a class", "yes or no", "a number"  # what a target is
 
 
@@ -98,7 +99,11 @@ class OwnMetric:
 
     def measure(self, found):
         weighted = {} if found.weight is None else {"sample_weight": found.weight}
-        return float(self.function(found.given_y, found.predictions, **weighted))
+        value = self.function(found.given_y, found.predictions, **weighted)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"metrics: {self.key} returned {value!r}, expected a number") from None
 
 
 def _right(outputs, y):
@@ -335,6 +340,9 @@ def check_metrics(metrics, loss, y, n_outputs):
             f"({len(y)}, {n_outputs}), as outputs are; it has {y.shape}"
         )
     keys = [one.key for one in found]
+    for key in TAKEN:
+        if key in keys:
+            raise ValueError(f"metrics: the name {key!r} is another column's: expected a new one")
     if len(set(keys)) < len(keys):
         raise ValueError(f"metrics: expected each once, got {', '.join(keys)}")
     return found

@@ -28,6 +28,8 @@ def predict(options):
     X, values = _inputs(data, preprocessing, network.dtype, notes)
     outputs = network.predict(X)
     keys = {name: data.column(name) for name in preprocessing.key if name in data}
+    lost = [name for name in preprocessing.key if name not in keys]
+    notes += [f"there is no key {name!r}, which would name the rows" for name in lost]
     text = _prediction_csv(preprocessing.target, outputs, options.probabilities, keys)
     if options.output is None:
         sys.stdout.write(harmless(text) if sys.stdout.isatty() else text)

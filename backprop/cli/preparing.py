@@ -72,7 +72,7 @@ def _targets(data, given):
             f"--target is needed: the column of {data.source} to predict, one of "
             f"{', '.join(data.names)}"
         )
-    names = [given] if given in data else list(names_in(given))
+    names = [given] if given in data else list(names_in(given)) or [given]
     return names, [data.column(name) for name in names]
 
 

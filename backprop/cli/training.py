@@ -10,6 +10,7 @@ import numpy as np
 
 from backprop import atomic, storage
 from backprop.catalogue.losses import LOSSES, usual_loss
+from backprop.catalogue.metrics import METRICS, NUMBER
 from backprop.catalogue.optimizers import SHARED
 from backprop.catalogue.targets import CLASSES, NUMBERS
 from backprop.cli.common import check_output, show, size_of, warn
@@ -61,14 +62,33 @@ def _check_files(options):
     check_output("--output", options.output, options.data)
     for option, path in (("--plot", options.plot), ("--checkpoint", options.checkpoint)):
         if path is not None:
-            check_output(option, path, options.data, options.output)
+            check_output(option, path, options.data)
+            if Path(path) == Path(options.output):
+                raise ValueError(f"{option} {path}: expected another file than --output")
     if options.plot is not None:
-        try:
-            import matplotlib  # noqa: F401
-        except ImportError as error:
-            raise ImportError("--plot needs matplotlib: pip install matplotlib") from error
+        _check_plot(options.plot)
+    if options.checkpoint is not None and options.optimizer[1].minimizes:
+        raise ValueError(
+            f"--checkpoint: --optimizer {options.optimizer[0]} has no run to go on with, since "
+            "scipy alone knows where it stands"
+        )
     if options.resume and options.checkpoint is None:
         raise ValueError("--resume goes on with the run in --checkpoint FILE, which was not given")
+
+
+def _check_plot(path):
+    """That it will be drawn, before the training that it shows."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("--plot needs matplotlib: pip install matplotlib") from error
+    ending, known = _ending(path), Figure().canvas.get_supported_filetypes()
+    if ending not in known:
+        raise ValueError(f"--plot {path}: expected a name that ends in one of {', '.join(known)}")
+
+
+def _ending(path):
+    return Path(path).suffix[1:].lower() or "png"
 
 
 class _Run:
@@ -80,16 +100,19 @@ class _Run:
         self.problem, self.options = problem, options
         n_steps = -(-len(problem.training) // _batch_size(problem, options))
         self.epochs = options.epochs or _within(_SAMPLES_TO_SEE // len(problem.training), _EPOCHS)
-        self.network = _network(problem, options, self.epochs * n_steps)
+        taken = -(-n_steps // (options.accumulate or 1))
+        planned = {"step": self.epochs * taken, "epoch": self.epochs}
+        self.network = _network(problem, options, planned)
         self.network.preprocessing = problem.preprocessing
         self.stop, self.callbacks = None, []
         if problem.held_out is not None:
             schedule = self.network.optimizer.schedule
-            planned = schedule is not None and hasattr(schedule, "steps")
-            usual = (
-                self.epochs if planned else _within(_PATIENCE_STEPS // n_steps, _PATIENCE_EPOCHS)
-            )
-            self.stop = EarlyStopping(patience=options.patience or usual)
+            usual = _within(_PATIENCE_STEPS // n_steps, _PATIENCE_EPOCHS)
+            if schedule is not None and hasattr(schedule, "steps"):
+                usual = self.epochs  # whose planned length is worth its end
+            patience = options.patience or usual
+            # of averages there is no best epoch: they are those of all
+            self.stop = EarlyStopping(patience=patience, restore_best=options.average is None)
             self.callbacks.append(self.stop)
         if options.checkpoint is not None:
             self.callbacks.append(Checkpoint(options.checkpoint))
@@ -128,7 +151,7 @@ class _Run:
                 **settings,
             )
         except KeyboardInterrupt:
-            if self.stop is not None and network.epochs_trained:
+            if self.stop is not None and self.stop.restore_best and network.epochs_trained:
                 self.stop.on_train_end({})
             return True
         finally:
@@ -152,13 +175,12 @@ class _Run:
         history, epochs = self.network.history, self.network.epochs_trained
         if self.options.plot is not None:
             drawn = io.BytesIO()
-            ending = Path(self.options.plot).suffix[1:].lower() or "png"
-            history.plot().figure.savefig(drawn, format=ending)
+            history.plot().figure.savefig(drawn, format=_ending(self.options.plot))
             atomic.write_atomically(self.options.plot, drawn.getvalue())
         n_trained = (epochs - self.epochs_before) * len(self.problem.training)
         line = f"trained {count(epochs, 'epoch')} in {self.seconds:.2f} s"
         lines = [f"{line}, {n_trained / max(self.seconds, 1e-9):,.0f} samples per second"]
-        if self.stop is not None and self.stop.best_epoch >= 0:
+        if self.stop is not None and self.stop.restore_best and self.stop.best_epoch >= 0:
             lines.append(f"best epoch {self.stop.best_epoch + 1}, by the loss on the rows held out")
         return lines
 
@@ -179,8 +201,11 @@ def _batch_size(problem, options):
     return min(n, options.batch_size or (32 if n < _FEW_ROWS else 128))
 
 
-def _network(problem, options, planned_steps):
-    """The network that the options describe, not trained."""
+def _network(problem, options, planned):
+    """The network that the options describe, not trained.
+
+    `planned`: {"step": how many there may be, "epoch": the same}.
+    """
     from backprop import Dense, Network
 
     preprocessing, target = problem.preprocessing, problem.target
@@ -204,7 +229,7 @@ def _network(problem, options, planned_steps):
         preprocessing.n_inputs,
         [*hidden, Dense(target.n_outputs)],
         loss=_loss(problem, options),
-        optimizer=_optimizer(options, planned_steps),
+        optimizer=_optimizer(options, planned),
         dtype=options.dtype,
         seed=options.seed,
         n_threads=options.threads,
@@ -235,10 +260,10 @@ def _loss(problem, options):
     return loss(label_smoothing=smoothing)
 
 
-def _optimizer(options, planned_steps):
+def _optimizer(options, planned):
     name, kind, settings = options.optimizer
     known = {field.name for field in fields(kind)}
-    given = {"schedule": _schedule(options.schedule, planned_steps)}
+    given = {"schedule": _schedule(options.schedule, planned)}
     given |= {setting: getattr(options, setting) for setting in SHARED if setting != "schedule"}
     given = {setting: value for setting, value in given.items() if value is not None}
     unknown = [setting for setting in given if setting not in known]
@@ -248,13 +273,14 @@ def _optimizer(options, planned_steps):
     return kind(**{**kind.suggested, **given, **settings})
 
 
-def _schedule(given, planned_steps):
+def _schedule(given, planned):
     """Of a class and settings; a planned length that is not given is that of the whole training."""
     if given is None:
         return None
     kind, settings = given
     if "steps" in {field.name for field in fields(kind)}:
-        settings = {"steps": planned_steps, **settings}
+        length = planned.get(settings.get("per", "step"), planned["step"])
+        settings = {"steps": length, **settings}
     return kind(**settings)
 
 
@@ -262,6 +288,13 @@ def _metrics(problem, options):
     metrics = options.metric or ()
     if problem.target.task == "classification":
         return metrics
+    for metric in metrics:
+        if NUMBER not in metric.targets:
+            fitting = [name for name, one in METRICS.items() if NUMBER in one.targets]
+            raise ValueError(
+                f"--metric {metric.name} is of classes, and {problem.target.name} are numbers: "
+                f"expected some of {', '.join(fitting)}"
+            )
     return [InUnits(metric, problem.target) for metric in metrics]
 
 

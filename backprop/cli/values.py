@@ -125,7 +125,7 @@ def schedule(text):
         if field.default is MISSING and field.name not in (*settings, "steps"):
             raise argparse.ArgumentTypeError(f"{text!r}: expected {name}:{field.name}=…")
     known = {field.name for field in fields(kind)}
-    made(lambda: kind(**{**({"steps": 1} if "steps" in known else {}), **settings}))
+    made(lambda: kind(**{**({"steps": 10**6} if "steps" in known else {}), **settings}))
     return kind, settings
 
 
@@ -231,7 +231,7 @@ def metric_names(text):
     """Names of metrics, each with its settings after a colon, separated by commas."""
     found = []
     for part in names(text):
-        if "=" in part and ":" not in part:  # a further setting of the last one
+        if found and "=" in part and ":" not in part:  # a further setting of the last one
             found[-1] = f"{found[-1]},{part}"
         else:
             found.append(part)
