@@ -330,7 +330,12 @@ LABELS = {
 }
 
 
-@pytest.mark.parametrize("name", LABELS)
+SOON = ("words", "several, sparse")  # the others take ten seconds
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in SOON else pytest.param(n, marks=pytest.mark.long) for n in LABELS]
+)
 def test_the_accuracy_of_early_stopping_is_scikit_learns(digits, name):
     """To the last bit, without the checks of labels that are known to be such."""
     X, y = digits[0], LABELS[name](digits[1])

@@ -9,7 +9,7 @@ from test_explain_page_answer import check_answer
 
 import backprop as bp
 
-SOON = ("together", "batch norm", "prelu behind a norm")  # the others open pages for two minutes
+SOON = ("together",)  # the others open pages for two minutes
 EVERY = pytest.mark.parametrize(
     "case", [case if case in SOON else pytest.param(case, marks=pytest.mark.long) for case in CASES]
 )
