@@ -17,7 +17,7 @@ from backprop._core.kernels cimport (
     BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_optimizer, bp_progress, bp_raise, bp_targets, bp_team, round_up,
     seconds, shuffle, stream, team_size,
 )
-from backprop._core.updates cimport average_parameters, follow_update, update_kept
+from backprop._core.updates cimport average_parameters, check_parameters, follow_update, update_kept
 
 from backprop._core.own_loss cimport ask_own_loss
 
@@ -83,19 +83,6 @@ cdef void check_targets(Steps *s, Run *run) noexcept nogil:
     share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
     if not run.kernels.is_finite(s.buffers.targets, run.ld, s.layers[s.n_layers - 1].n_out, first, last):
         bp_raise(&s.outcome.not_finite)
-
-
-cdef void check_parameters(Steps *s, Run *run) noexcept nogil:
-    """Of all layers; each thread some rows."""
-    cdef const Layer *layer
-    cdef int64_t first, last
-    cdef int i
-    for i in range(s.n_layers):
-        layer = &s.layers[i]
-        share(layer.rows, 1, run, &first, &last)
-        if not run.kernels.is_finite(layer.parameters + first * layer.ldw * run.itemsize, layer.ldw, last - first,
-                                     0, layer.n_out):
-            bp_raise(&s.outcome.weights_not_finite)
 
 
 cdef void forward(Steps *s, Run *run) noexcept nogil:

@@ -7,6 +7,7 @@ from backprop._core.steps cimport Steps, Training
 
 cdef configure(Training *training, clips, int64_t parts, average)
 cdef bint has_finite_gradients(Steps *s, Run *run) noexcept nogil
+cdef void check_parameters(Steps *s, Run *run) noexcept nogil
 cdef void update_kept(Steps *s, Run *run, double scale) noexcept nogil
 cdef void limit_norms(Steps *s, Run *run) noexcept nogil
 cdef void average_parameters(Steps *s, Run *run) noexcept nogil

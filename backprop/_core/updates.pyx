@@ -36,16 +36,30 @@ cdef configure(Training *training, clips, int64_t parts, average):
 cdef bint has_finite_gradients(Steps *s, Run *run) noexcept nogil:
     """Of the layers that are trained; raises the outcome's flag where not. Every thread returns the same."""
     cdef const Layer *layer
-    cdef int64_t first, last
     cdef int i
     for i in range(s.n_layers):
         layer = &s.layers[i]
-        own_rows(layer, run, &first, &last)
-        if not layer.frozen and not run.kernels.is_finite(
-                layer.gradient + first * layer.ldw * run.itemsize, layer.ldw, last - first, 0, layer.n_out):
+        if not layer.frozen and not are_own_rows_finite(layer, layer.gradient, run):
             bp_raise(&s.outcome.not_finite)
     meet(run)
     return not bp_is_raised(&s.outcome.not_finite)
+
+
+cdef void check_parameters(Steps *s, Run *run) noexcept nogil:
+    """Of all layers; raises the outcome's flag where one is not finite."""
+    cdef const Layer *layer
+    cdef int i
+    for i in range(s.n_layers):
+        layer = &s.layers[i]
+        if not are_own_rows_finite(layer, layer.parameters, run):
+            bp_raise(&s.outcome.weights_not_finite)
+
+
+cdef inline bint are_own_rows_finite(const Layer *layer, const char *block, const Run *run) noexcept nogil:
+    """Those of the layer's parameters, or of another array of their shape."""
+    cdef int64_t first, last
+    own_rows(layer, run, &first, &last)
+    return run.kernels.is_finite(block + first * layer.ldw * run.itemsize, layer.ldw, last - first, 0, layer.n_out)
 
 
 cdef void update_kept(Steps *s, Run *run, double scale) noexcept nogil:
