@@ -109,6 +109,7 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
         """A regressor has none."""
 
     def _minimizes(self):
+        """Also where nothing has checked the solver yet, as ``hasattr(model, "partial_fit")``."""
         return self.solver == "lbfgs" or getattr(self.solver, "minimizes", False)
 
     # ---- parameters of the network ----

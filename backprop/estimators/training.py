@@ -19,6 +19,27 @@ BELOW_1 = 1 - 2.0**-53  # scikit-learn allows a momentum of 1, which SGD does no
 LEAST_RATE = 1e-6  # below which an adaptive rate is not lowered further
 
 
+def _parameters_of_sgd(model, dtype):
+    momentum = min(float(model.momentum), BELOW_1)
+    nesterov = bool(model.nesterovs_momentum and momentum > 0)
+    return {"momentum": momentum, "nesterov": nesterov}, model.learning_rate
+
+
+def _parameters_of_adam(model, dtype):
+    # the core asks for a normal number: the root of a second moment is 0 or far larger
+    epsilon = max(float(model.epsilon), float(np.finfo(dtype).tiny))
+    betas = {"beta_1": float(model.beta_1), "beta_2": float(model.beta_2)}
+    return {**betas, "epsilon": epsilon, "epsilon_hat": True}, None
+
+
+def _no_parameters(model, dtype):
+    return {}, None
+
+
+# {kind: its (settings, schedule) by scikit-learn's parameters}; of the others there are none
+_OWN_PARAMETERS = {SGD: _parameters_of_sgd, Adam: _parameters_of_adam}
+
+
 @dataclass
 class Rates:
     """The optimizer of a fit, and where its learning rate is; moments are the engine's."""
@@ -36,17 +57,9 @@ class Rates:
         beyond = {name: given[name] for name in ADDED if given[name] != ADDED[name]}
         if isinstance(model.solver, Optimizer):
             return cls(given, replace(model.solver, **beyond), is_own=True)
-        if model.solver == "sgd":
-            momentum = min(float(model.momentum), BELOW_1)
-            nesterov = bool(model.nesterovs_momentum and momentum > 0)
-            return cls(given, SGD(rate, momentum, nesterov, **beyond), model.learning_rate)
-        if model.solver != "adam":
-            optimizer = find_optimizer(model.solver)
-            return cls(given, replace(optimizer, learning_rate=rate, **beyond))
-        # the core asks for a normal number: the root of a second moment is 0 or far larger
-        epsilon = max(float(model.epsilon), float(np.finfo(dtype).tiny))
-        betas = float(model.beta_1), float(model.beta_2)
-        return cls(given, Adam(rate, *betas, epsilon, epsilon_hat=True, **beyond))
+        optimizer = find_optimizer(model.solver)
+        own, schedule = _OWN_PARAMETERS.get(type(optimizer), _no_parameters)(model, dtype)
+        return cls(given, replace(optimizer, learning_rate=rate, **own, **beyond), schedule)
 
     def with_penalty(self, alpha):
         """The optimizer, which is the same object for as long as nothing of it changes."""
