@@ -172,7 +172,7 @@ class EarlyStopping(Hinted, Callback):
             self.best_epoch = epoch
             if self.restore_best:
                 self._keep()
-        return epoch - self.best_epoch >= self.patience
+        return self.has_ended(epoch + 1)
 
     def has_ended(self, n_epochs: int) -> bool:
         """Whether training would have ended after so many epochs."""
@@ -489,7 +489,7 @@ class _Hooks(_Called):
             self._callback.set_state(self.resumed)
 
     def has_ended(self, training):
-        if isinstance(self._callback, EarlyStopping):
+        if isinstance(self._callback, EarlyStopping):  # its patience may be another by now
             return self._callback.has_ended(len(training.history.loss))
         return training.history.stopped == self.name and self.resumed is not None
 

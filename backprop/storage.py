@@ -344,7 +344,7 @@ def _run(file, description):
             "it holds a network and no run to resume; bp.Checkpoint writes one, and Network.load "
             "reads this"
         )
-    names = [name for name in file.keys() if name.startswith(_RUN)]  # noqa: SIM118
+    names = [name for name in file.keys() if name.startswith(_RUN)]  # noqa: SIM118  (no iteration)
     arrays = {name.removeprefix(_RUN): file.get_tensor(name) for name in names}
     return Run.read(description["run"], arrays)
 
@@ -390,7 +390,7 @@ def _check_shapes(file, description):
 
 
 def _check_tensor(file, name, shape, dtype):
-    if name not in file.keys():  # noqa: SIM118
+    if name not in file.keys():  # noqa: SIM118  (as above)
         raise ModelFileError(f"the tensor {name} is missing")
     tensor = file.get_slice(name)
     found = tuple(tensor.get_shape()), _DTYPES.get(tensor.get_dtype(), tensor.get_dtype())

@@ -285,7 +285,6 @@ class Training:
     @property
     def directions(self):
         """{name that there will be after an epoch: whether more of it is better, or None}."""
-
         found = {"loss": False}
         if self.validation is not None:
             found["validation_loss"] = False

@@ -338,7 +338,10 @@ def test_the_best_weights_have_what_a_norm_has_gathered():
     net = bp.Network(6, layers, "softmax_cross_entropy", bp.SGD(0.5), "float64", seed=0)
     held, kept = (X[:20], y[:20]), []
     stop = bp.EarlyStopping(patience=50)
-    keep = lambda net, history: kept.append(net.predict(X))  # noqa: E731
+
+    def keep(net, history):
+        kept.append(net.predict(X))
+
     history = net.fit(X[20:], y[20:], epochs=60, validation_data=held, callbacks=[stop, keep])
     best = int(np.argmin(history.validation_loss))
     assert best < 59
