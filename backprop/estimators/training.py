@@ -19,25 +19,26 @@ BELOW_1 = 1 - 2.0**-53  # scikit-learn allows a momentum of 1, which SGD does no
 LEAST_RATE = 1e-6  # below which an adaptive rate is not lowered further
 
 
-def _parameters_of_sgd(model, dtype):
+def _as_is(optimizer, model, dtype):
+    return optimizer, None
+
+
+def _sgd(optimizer, model, dtype):
     momentum = min(float(model.momentum), BELOW_1)
     nesterov = bool(model.nesterovs_momentum and momentum > 0)
-    return {"momentum": momentum, "nesterov": nesterov}, model.learning_rate
+    return replace(optimizer, momentum=momentum, nesterov=nesterov), model.learning_rate
 
 
-def _parameters_of_adam(model, dtype):
+def _adam(optimizer, model, dtype):
     # the core asks for a normal number: the root of a second moment is 0 or far larger
     epsilon = max(float(model.epsilon), float(np.finfo(dtype).tiny))
-    betas = {"beta_1": float(model.beta_1), "beta_2": float(model.beta_2)}
-    return {**betas, "epsilon": epsilon, "epsilon_hat": True}, None
+    beta_1, beta_2 = float(model.beta_1), float(model.beta_2)
+    made = replace(optimizer, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, epsilon_hat=True)
+    return made, None
 
 
-def _no_parameters(model, dtype):
-    return {}, None
-
-
-# {kind: its (settings, schedule) by scikit-learn's parameters}; of the others there are none
-_OWN_PARAMETERS = {SGD: _parameters_of_sgd, Adam: _parameters_of_adam}
+# {kind: what makes its (optimizer, schedule) of parameters that are scikit-learn's}
+_WITH_PARAMETERS = {SGD: _sgd, Adam: _adam}
 
 
 @dataclass
@@ -57,9 +58,9 @@ class Rates:
         beyond = {name: given[name] for name in ADDED if given[name] != ADDED[name]}
         if isinstance(model.solver, Optimizer):
             return cls(given, replace(model.solver, **beyond), is_own=True)
-        optimizer = find_optimizer(model.solver)
-        own, schedule = _OWN_PARAMETERS.get(type(optimizer), _no_parameters)(model, dtype)
-        return cls(given, replace(optimizer, learning_rate=rate, **own, **beyond), schedule)
+        optimizer = replace(find_optimizer(model.solver), learning_rate=rate, **beyond)
+        make = _WITH_PARAMETERS.get(type(optimizer), _as_is)
+        return cls(given, *make(optimizer, model, dtype))
 
     def with_penalty(self, alpha):
         """The optimizer, which is the same object for as long as nothing of it changes."""
