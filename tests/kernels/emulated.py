@@ -9,6 +9,7 @@ import functools
 import shutil
 import struct
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +64,15 @@ class Driver:
     def __init__(self, folder):
         program = Path(folder) / "driver"
         sources = [*CSRC.glob("isa/baseline_*.c"), CSRC / "cpu.c", HERE / "aarch64" / "driver.c"]
-        command = [COMPILER, *FLAGS, f"-I{CSRC}", *map(str, sources), "-o", str(program), "-lm"]
-        subprocess.run(command, check=True)
+
+        def compiled(source):
+            made = program.with_name(f"{source.stem}.o")
+            subprocess.run([COMPILER, *FLAGS, f"-I{CSRC}", "-c", source, "-o", made], check=True)
+            return made
+
+        with ThreadPoolExecutor() as pool:  # the kernels of each dtype take seconds
+            objects = list(pool.map(compiled, sources))
+        subprocess.run([COMPILER, *objects, "-o", program, "-lm"], check=True)
         self.process = subprocess.Popen(
             [EMULATOR, "-L", SYSTEM, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
