@@ -126,6 +126,30 @@ def test_unknown_labels_and_targets_that_are_no_numbers(digits):
     np.testing.assert_array_equal(model.coefs_[0], before)
 
 
+def test_batches_before_one_that_diverges_are_trained_on_once(digits):
+    X, y = digits[0][:60], digits[1][:60] / 10
+    options = {"hidden_layer_sizes": (9,), "batch_size": 20, "shuffle": False, "random_state": 0}
+    model = bp.MLPRegressor(**options).partial_fit(X, y).partial_fit(X, y)
+    expected = copy.deepcopy(model).partial_fit(X[:40], y[:40])
+    attributes = {name: getattr(model, name) for name in ("t_", "n_iter_", "loss_", "best_loss_")}
+    with pytest.raises(ValueError, match="non-finite loss"):
+        model.partial_fit(np.concatenate([X[:40], X[40:] * 1e200]), y)
+    np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    assert {name: getattr(model, name) for name in attributes} == attributes
+    assert len(model.loss_curve_) == 2
+
+
+def test_a_generator_stands_where_it_stood_after_a_refusal(digits):
+    X, y = digits[0][:32], digits[1][:32] / 10
+    generator = np.random.RandomState(0)
+    model = bp.MLPRegressor(hidden_layer_sizes=(9,), random_state=generator)
+    model.partial_fit(X, y).partial_fit(X, y)
+    expected = copy.deepcopy(generator)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        model.partial_fit(X * np.nan, y)
+    assert generator.random() == expected.random()
+
+
 def table(n=40):
     pd = pytest.importorskip("pandas", reason="pandas is not installed")
     rng = np.random.default_rng(0)

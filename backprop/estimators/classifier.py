@@ -61,7 +61,8 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
         Returns
         -------
         self : object
-            The model; after an error as it was.
+            The model. After an error it is as it was, but where the loss was not finite: then
+            the batches before have trained it.
         """
         if not self._direct_step(X, y, sample_weight, classes):
             self._fit(X, y, sample_weight, incremental=True, classes=classes)

@@ -101,15 +101,16 @@ class Direct:
         y = self._direct_targets(y)
         if y is None or (self.batch_size != "auto" and self.batch_size > len(y)):
             return False
-        before, n_curve = vars(self).copy(), len(self.loss_curve_)
+        if not engine.network._core.admits(X, y):  # the long way says where
+            return False
+        before = vars(self).copy()
         if isinstance(self.random_state, Integral):  # another generator would take 80 µs
             self._random_state.seed(self.random_state)
         try:
             self._epochs(engine, (X, y, None), NOBODY, True, None)
         except KeyboardInterrupt:
             warn("Training interrupted by user.")
-        except ValueError:  # that goes the long way, which says why
+        except ValueError:  # it has diverged, which it would again
             vars(self).update(before)
-            del self.loss_curve_[n_curve:]
-            return False
+            raise
         return True

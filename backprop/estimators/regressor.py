@@ -51,7 +51,8 @@ class MLPRegressor(RegressorMixin, CoreEstimator, First):
         Returns
         -------
         self : object
-            The model; after an error as it was.
+            The model. After an error it is as it was, but where the loss was not finite: then
+            the batches before have trained it.
         """
         if not self._direct_step(X, y, sample_weight, None):
             self._fit(X, y, sample_weight, incremental=True)
