@@ -160,8 +160,6 @@ def test_an_average_is_what_a_fit_ends_with(data):
     averaged = model._engine.network.averaged().get_weights()
     np.testing.assert_array_equal(model.coefs_[0], averaged[0])
     assert not np.array_equal(model.coefs_[0], plain.coefs_[0])
-    with pytest.raises(ValueError, match="average is for early_stopping=False"):
-        regressor(average=bp.EMA(), early_stopping=True).fit(X, y)
 
 
 def test_lbfgs_with_settings_of_its_own(data):
@@ -175,6 +173,33 @@ def test_lbfgs_with_settings_of_its_own(data):
     assert not hasattr(other, "partial_fit")
     with pytest.raises(ValueError, match="dropout"):
         regressor(solver="lbfgs", dropout=0.5).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"l1": 0.1},
+        {"weight_decay": 0.1},
+        {"schedule": bp.Cosine(5)},
+        {"clip_norm": 1.0},
+        {"clip_value": 1.0},
+        {"accumulate": 2},
+        {"average": bp.EMA()},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("solver", ["lbfgs", bp.LBFGS()])
+def test_what_steps_have_is_not_for_lbfgs(data, solver, option):
+    with pytest.raises(ValueError, match=f"{next(iter(option))} is for solver='adam' or 'sgd'"):
+        regressor(solver=solver, **option).fit(*data)
+
+
+@pytest.mark.parametrize("options", [{"average": bp.EMA()}, {"solver": bp.Adam(average=bp.SWA())}])
+def test_an_average_that_nobody_would_get_is_refused(data, options):
+    with pytest.raises(ValueError, match="average is for early_stopping=False"):
+        regressor(early_stopping=True, **options).fit(*data)
+    with pytest.raises(ValueError, match="average is for fit, which ends with it"):
+        regressor(**options).partial_fit(*data)
 
 
 NUMBERS = [name for name, loss in LOSSES.items() if not loss.target.is_categorical]

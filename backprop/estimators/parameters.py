@@ -211,20 +211,25 @@ CLASS_WEIGHT = """\
 def check_options(model, incremental, has_eval_set):
     """ValueError for parameters that contradict one another: nothing that was asked is ignored."""
     _check_activation(model)
-    beyond = {
-        "eval_set": has_eval_set or None,
-        "scoring": model.scoring,
-        "max_seconds": model.max_seconds,
-    }
-    for name, value in beyond.items():
-        if value is not None and model._minimizes():
+    of_scores = {"eval_set": has_eval_set or None, "scoring": model.scoring}
+    of_steps = {**of_scores, "max_seconds": model.max_seconds}
+    of_steps |= {name: getattr(model, name) for name in ADDED}
+    for name, value in of_steps.items():
+        if value == ADDED.get(name):
+            continue
+        if model._minimizes():
             raise ValueError(
                 f"{name} is for solver='adam' or 'sgd', and solver is {model.solver!r}"
             )
-        if value is not None and name != "max_seconds" and not model.early_stopping:
+        if name in of_scores and not model.early_stopping:
             raise ValueError(f"{name} is for early_stopping=True, and early_stopping is False")
-    if model.early_stopping and model.average is not None:
-        raise ValueError("average is for early_stopping=False, which puts the best weights back")
+    if model.average is not None or getattr(model.solver, "average", None) is not None:
+        if model.early_stopping:
+            raise ValueError(
+                "average is for early_stopping=False, which puts the best weights back"
+            )
+        if incremental:
+            raise ValueError("average is for fit, which ends with it: partial_fit has no end")
     if incremental and model.max_seconds is not None:
         raise ValueError("max_seconds is for fit: partial_fit is one iteration, however long")
     if incremental and getattr(model, "class_weight", None) == "balanced":
