@@ -215,6 +215,18 @@ def test_an_epsilon_that_is_no_normal_number():
     assert_same(ours.fit(X, y), its.fit(X, y))
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize(
+    "options",
+    [{"hidden_layer_sizes": range(6, 4, -1)}, {"alpha": True}, {"tol": True}],
+    ids=str,
+)
+def test_parameters_of_types_that_scikit_learn_takes_too(options, solver):
+    X, y = data_for("regressor")
+    ours, its = both("regressor", **{"hidden_layer_sizes": (6,), **options, "solver": solver})
+    assert_same(ours.fit(X, y), its.fit(X, y))
+
+
 def test_multilabel_and_multioutput():
     X, Y = make_multilabel_classification(200, 12, n_classes=4, random_state=0)
     ours, its = both("classifier")

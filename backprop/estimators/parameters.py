@@ -56,7 +56,7 @@ def instance(words, *kinds):
 
 
 NONE = Must("None", lambda value: value is None)
-SEVERAL = instance("an array-like", list, tuple, np.ndarray)
+SEVERAL = Must("an array-like", lambda value: hasattr(value, "__len__") and not np.isscalar(value))
 BOOLEAN = instance("an instance of 'bool' or an instance of 'numpy.bool'", bool, np.bool_)
 SHARE = number(Real, 0, 1)
 POSITIVE = number(Real, 0, closed="neither")

@@ -195,7 +195,7 @@ class Training:
     def _fit_lbfgs(self, engine, X, y):
         """scipy's, on all rows: in float64, which its line search needs."""
         is_given = isinstance(self.solver, Optimizer)
-        solver = self.solver if is_given else LBFGS(tolerance=self.tol, l2=self.alpha)
+        solver = self.solver if is_given else LBFGS(tolerance=float(self.tol), l2=float(self.alpha))
         for network in engine.networks:
             network.optimizer = solver
             check(network)
