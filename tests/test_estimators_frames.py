@@ -172,3 +172,30 @@ def test_two_columns_of_one_name():
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "a"])
     with pytest.raises(ValueError, match="X has several columns of one name"):
         bp.MLPRegressor(max_iter=2, preprocess="auto").fit(X, range(20))
+
+
+@pytest.mark.parametrize("preprocess", [None, "auto"])
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_column_is_no_frame(library, preprocess):
+    column = numbers(library)["a"]
+    with pytest.raises(ValueError, match=r"Expected (2D array|a 2-dimensional container)"):
+        bp.MLPRegressor(max_iter=2, preprocess=preprocess).fit(column, price())
+
+
+def test_a_lazy_frame_is_to_be_collected():
+    X = polars(columns()).lazy()
+    with pytest.raises(ValueError, match=r"X is a LazyFrame: .*X\.collect\(\)"):
+        bp.MLPRegressor(max_iter=2, preprocess="auto").fit(X, price())
+
+
+@pytest.mark.parametrize("kind", [bp.MLPClassifier, bp.MLPRegressor])
+def test_a_frame_of_sparse_columns(kind):
+    """scikit-learn's checks make a sparse matrix of it."""
+    X = numbers("pandas").clip(0)
+    y = price() > 1
+    spared = X.astype(pd.SparseDtype(float, 0.0))
+    model, expected = (kind(max_iter=5, random_state=0).fit(given, y) for given in (spared, X))
+    np.testing.assert_allclose(model.predict(spared), expected.predict(X), rtol=1e-9)
+    np.testing.assert_allclose(model.predict(spared[:1]), expected.predict(X[:1]), rtol=1e-9)
+    assert model.input_gradients(spared[:2]).shape[0] == 2
+    model.set_params(early_stopping=True).fit(spared, y, eval_set=(spared, y))

@@ -64,7 +64,10 @@ def frame_of(X):
     if hasattr(X, "__arrow_c_stream__"):
         import pyarrow
 
-        return nw.from_native(pyarrow.table(X))
+        try:
+            return nw.from_native(pyarrow.table(X))
+        except pyarrow.ArrowInvalid:  # of one column without a name, as a Series is
+            return None
     return None
 
 
@@ -127,6 +130,10 @@ def checked(X, frame):
                     "required by preprocess='auto'."
                 )
         return X
+    if hasattr(X, "collect"):
+        raise ValueError(
+            f"X is a {type(X).__name__}: preprocess='auto' expects a frame of rows, X.collect()"
+        )
     if hasattr(X, "columns"):
         raise ValueError("X has several columns of one name: preprocess='auto' expects a name each")
     if isinstance(X, list | tuple) and np.asarray(X).dtype.kind in "SU":

@@ -161,7 +161,8 @@ class Inputs:
             if frame is None:
                 return validate_data(self, X, accept_sparse=accept_sparse, reset=False)
             frames.check_names(self, X, frame, False)
-            return check_array(self._values(X, frame), estimator=self, input_name="X")
+            X, options = self._values(X, frame), {"accept_sparse": accept_sparse}
+            return check_array(X, estimator=self, input_name="X", **options)
         X = frames.checked(X, frame)
         frames.check_names(self, X, frame, False)
         table = frames.as_table(X, frame, self.preprocessing_)

@@ -98,10 +98,10 @@ class Stopping:
             raise ValueError(f"eval_set: {error}") from error
 
     def _checked_scored(self, X, y, weights=None, *, fitted):
+        X = plain(self._inputs(X, accept_sparse="csr", dtype=fitted.dtype))
         if issparse(X) != issparse(fitted):
             other = "sparse, and the X to fit dense" if issparse(X) else "dense, and to fit sparse"
             raise ValueError(f"X is {other}: expected the same of both")
-        X = plain(self._inputs(X, accept_sparse="csr", dtype=fitted.dtype))
         y = self._checked_targets(y, X.shape[0])
         return (
             X,
