@@ -266,6 +266,16 @@ def test_every_score_of_frames(frame, scoring, preprocess):
         assert model.score(table.iloc[300:], y[300:]) == model.best_validation_score_
 
 
+@pytest.mark.parametrize("scoring", ["r2", lambda model, X, y: model.score(X, y)])
+def test_what_is_scored_is_prepared_once(scoring):
+    """Also where as many columns go into the network as there are in the table."""
+    X = np.random.default_rng(0).normal(1, 3, size=(60, 4))
+    options = {"preprocess": "auto", "early_stopping": True, "max_iter": 5, "random_state": 0}
+    expected = bp.MLPRegressor(**options).fit(X, X[:, 0]).validation_scores_
+    found = bp.MLPRegressor(scoring=scoring, **options).fit(X, X[:, 0]).validation_scores_
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 def test_nothing_is_learned_from_what_is_held_out(frame):
     table, price = frame
     y = price > np.median(price)

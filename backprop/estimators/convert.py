@@ -18,7 +18,8 @@ from backprop.estimators.stopping import measured
 from backprop.estimators.training import Rates
 
 # What only ours have, and `loss`, a parameter that scikit-learn's classifier keeps for itself.
-OWN = {"_engine", "_fitting", "_measured", "_best", "_rates", "_seed", "loss", "preprocessing_"}
+OWN = {"_engine", "_fitting", "_measured", "_best", "_rates", "_seed", "_takes_prepared"}
+OWN |= {"loss", "preprocessing_"}
 SOLVERS = (LBFGS, SGD, Adam)
 # scikit-learn's names of the moments, and the core's
 MOMENTS = {"ms": "moment1", "vs": "moment2", "velocities": "velocity"}

@@ -43,7 +43,7 @@ class Direct:
         """The engine, if it is still what this model asks for, or None."""
         own = vars(self)
         engine = own.get("_engine")
-        if engine is None or engine.seen is None:
+        if engine is None or engine.seen is None or "_takes_prepared" in own:
             return None
         is_same = len(self.coefs_) == len(engine.arrays)
         if not (is_same and all(map(is_, engine.seen, map(own.get, ASKED)))):

@@ -156,6 +156,8 @@ class Inputs:
 
         `dtype` of what preprocessing makes; that of the weights by default.
         """
+        if hasattr(self, "_takes_prepared") and (isinstance(X, np.ndarray) or issparse(X)):
+            return X
         frame = frames.frame_of(X)
         if not self._prepares():
             if frame is None:

@@ -6,7 +6,7 @@ from numbers import Real
 import joblib
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, r2_score
 from sklearn.model_selection import train_test_split
 
@@ -151,11 +151,17 @@ def accuracy(y, found, sample_weight=None):
 
 
 def finite_scorer(model):
-    """``score(X, y, sample_weight)`` by ``model.scoring``: made once, called at each iteration."""
-    scorer, seen = check_scoring(model, model.scoring), unchecked(model)
+    """``score(X, y, sample_weight)`` by ``model.scoring``: made once, called at each iteration.
+
+    A scorer is given a model of its own, with the attributes of this one, that takes arrays as the
+    network does.
+    """
+    scorer, seen = check_scoring(model, model.scoring), object.__new__(type(model))
+    seen._takes_prepared = True
     is_weighted = takes_weights(scorer)
 
     def score(X, y, sample_weight):
+        vars(seen).update(vars(model))
         found = scorer(seen, X, y, **({"sample_weight": sample_weight} if is_weighted else {}))
         if not (isinstance(found, Real) and np.isfinite(found)):
             raise ValueError(f"scoring={model.scoring!r} gave {found!r}: expected a finite number")
@@ -168,34 +174,3 @@ def takes_weights(scorer):
     """Whether a scorer, or the metric behind it, has a parameter for sample weights."""
     function = getattr(scorer, "_score_func", scorer)
     return "sample_weight" in inspect.signature(function).parameters
-
-
-def unchecked(model):
-    """The model as a scorer is given it: all its methods, of X as the network takes it."""
-    kind = type(model)
-    return seen_as(type(kind.__name__, (_Unchecked, kind), {"__module__": kind.__module__}), model)
-
-
-def seen_as(kind, model):
-    """With the methods of another class; the attributes are the same ones."""
-    view = object.__new__(kind)
-    view.__dict__ = model.__dict__
-    return view
-
-
-class _Unchecked:
-    """Arrays are taken as they are, anything else as the model itself takes it."""
-
-    def _inputs(self, X, **options):
-        as_it_is = isinstance(X, np.ndarray) or issparse(X)
-        return X if as_it_is else super()._inputs(X, **options)
-
-    def _itself(self):
-        _, kind = type(self).__bases__
-        return seen_as(kind, self)
-
-    def __reduce__(self):  # of the class, which `unchecked` has made, pickle finds no name
-        return unchecked, (self._itself(),)
-
-    def __sklearn_clone__(self):  # is not fitted: it learns what there is to check
-        return clone(self._itself())
