@@ -303,6 +303,33 @@ def test_in_a_pipeline_and_a_search(frame):
     assert search.best_score_ > 0.8
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_targets_are_checked_as_without(frame, early):
+    table = frame[0][:60]
+    options = {"early_stopping": early, "max_iter": 2, "random_state": 0}
+    wrong = [np.array(list("abc") * 20), np.arange(60).astype("M8[D]"), sparse.csr_array((60, 2))]
+    for y in (*wrong, np.zeros((60, 2, 2)), [], 3):
+        found = []
+        for preprocess, X in (("auto", table), (None, table[["area"]])):
+            with pytest.raises((ValueError, TypeError)) as raised:
+                bp.MLPRegressor(preprocess=preprocess, **options).fit(X, y)
+            found.append(str(raised.value))
+        assert found[0] == found[1]
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        bp.MLPRegressor(preprocess="auto", **options).fit(table, None)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_labels_may_be_sparse(frame, early):
+    table = frame[0][:60]
+    labels = np.random.default_rng(0).integers(0, 2, (60, 3))
+    options = {"preprocess": "auto", "early_stopping": early, "max_iter": 3, "random_state": 0}
+    given, expected = (
+        bp.MLPClassifier(**options).fit(table, y) for y in (sparse.csr_array(labels), labels)
+    )
+    np.testing.assert_array_equal(given.predict_proba(table), expected.predict_proba(table))
+
+
 def test_in_parts(frame):
     """What the first call learned holds for those after it."""
     table, price = frame

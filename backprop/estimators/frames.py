@@ -35,7 +35,7 @@ def learned(table, rows, weights, y):
     if weights is not None:
         rows = rows[weights[rows] > 0]
         weights = weights[rows]
-    found = Preprocessing().fit_columns(table, None, rows, weights, None if y is None else y[rows])
+    found = Preprocessing().fit_columns(table, None, rows, weights, y[rows])
     unused = [f"{c.name!r} ({c.reason})" for c in found.columns if c.kind == "dropped"]
     if unused:
         warn(f"preprocess='auto' does not use {', '.join(unused)}")

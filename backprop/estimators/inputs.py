@@ -8,7 +8,6 @@ from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils import (
     check_array,
-    check_consistent_length,
     check_X_y,
     column_or_1d,
     compute_sample_weight,
@@ -40,9 +39,6 @@ class Inputs:
         """X and y as the network takes them."""
         weights = self._fitting.sample_weight
         X_checked, targets = self._preprocessed(X, y, incremental, reset)
-        for name, array in (("X", X_checked), ("y", targets)):
-            if array.dtype.kind not in "biuf":
-                raise ValueError(f"{name} has dtype {array.dtype}: expected numbers")
         if weights is not None:
             weights = checked_weights("sample_weight", weights, X_checked.shape[0])
         self._fitting.sample_weight = weights
@@ -108,14 +104,13 @@ class Inputs:
         X = frames.checked(X, frame)
         frames.check_names(self, X, frame, reset)
         table = frames.as_table(X, frame, self.preprocessing_)
-        dtype = frames.precision(X, frame)
+        _, y = self._checked_both(np.zeros((table.n_rows, 1)), y, None)
         if learning:
             self._learn(table, y)
-        inputs = frames.transformed(self.preprocessing_, table, dtype)
-        inputs, y = self._checked_both(inputs, y, None)
+        inputs = frames.transformed(self.preprocessing_, table, frames.precision(X, frame))
         if learning:
             self._learn_scale(y)
-        return inputs, self._encoded(y, incremental)
+        return check_array(inputs, dtype=None, estimator=self), self._encoded(y, incremental)
 
     def _prepares(self):
         return getattr(self, "preprocessing_", None) is not None
@@ -124,7 +119,7 @@ class Inputs:
         frame = None if reset is None else frames.frame_of(X)
         options = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
         options |= {"multi_output": True, "y_numeric": not is_classifier(self)}
-        if reset is None:  # these are columns that preprocessing has made
+        if reset is None:  # these stand for what preprocessing is to make
             X, y = check_X_y(X, y, estimator=self, **options)
         elif frame is None:
             X, y = validate_data(self, X, y, reset=reset, **options)
@@ -133,6 +128,9 @@ class Inputs:
             X, y = check_X_y(self._values(X, frame), y, estimator=self, **options)
         if issparse(y) and not is_classifier(self):
             raise ValueError("y is sparse: expected an array")
+        for name, array in (("X", X), ("y", y))[: 1 if is_classifier(self) else 2]:
+            if array.dtype.kind not in "biuf":
+                raise ValueError(f"{name} has dtype {array.dtype}: expected numbers")
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn(self, table, y):
@@ -141,15 +139,11 @@ class Inputs:
         if weights is not None:
             weights = checked_weights("sample_weight", weights, table.n_rows)
         if self.early_stopping and not self._minimizes() and self._fitting.eval_set is None:
-            check_consistent_length(table.columns[0], y)
-            y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             is_binary = is_classifier(self) and type_of_target(y) == "binary"
-            self._fitting.parts = self._split(len(y), y if is_binary else None, self.random_state)
+            stratify = y if is_binary else None
+            self._fitting.parts = self._split(y.shape[0], stratify, self.random_state)
         rows = None if self._fitting.parts is None else self._fitting.parts[0]
-        if y is not None:  # else the checks that follow say so
-            check_consistent_length(table.columns[0], y)
-            y = self._means_of(y)
-        self.preprocessing_ = frames.learned(table, rows, weights, y)
+        self.preprocessing_ = frames.learned(table, rows, weights, self._means_of(y))
 
     def _inputs(self, X, accept_sparse=False, dtype=None):
         """X as the network takes it, with the checks of a prediction.
@@ -200,11 +194,8 @@ class Inputs:
 
     def _means_of(self, y):
         """Numbers of each target, or 0/1 of each class, that columns of many categories go by."""
-        y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        y = y.reshape(len(y), -1)
-        if not is_classifier(self):
-            return y.astype(np.float64)
-        if y.shape[1] > 1:  # yes or no of each label
+        y = dense(y).reshape(y.shape[0], -1)
+        if not is_classifier(self) or y.shape[1] > 1:  # of several labels: yes or no of each
             return y.astype(np.float64)
         classes, codes = np.unique(y[:, 0], return_inverse=True)
         return (codes[:, None] == np.arange(len(classes))[min(1, len(classes) - 1) :]).astype(float)
