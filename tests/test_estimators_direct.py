@@ -89,6 +89,17 @@ def test_parameters_that_change_are_read_anew(digits):
     np.testing.assert_allclose(ours.predict(X[:1]), its.predict(X[:1]), rtol=1e-9)
 
 
+def test_lists_that_are_written_into_are_read_anew(digits):
+    X, y = digits[0][:100], digits[1][:100] / 10
+    options = {"hidden_layer_sizes": [9, 9], "random_state": 0}
+    model = bp.MLPRegressor(activation=["relu", "tanh"], **options).partial_fit(X, y)
+    model.activation[0] = "tanh"
+    expected = bp.MLPRegressor(activation="tanh", warm_start=True, **options).partial_fit(X, y)
+    for name in ("coefs_", "intercepts_"):
+        setattr(expected, name, [array.copy() for array in getattr(model, name)])
+    np.testing.assert_array_equal(model.predict(X[:1]), expected.predict(X[:1]))
+
+
 WRONG = {
     "nan": (lambda X, y: (np.where(X > 0.9, np.nan, X), y), "Input X contains NaN"),
     "infinity": (lambda X, y: (np.where(X > 0.9, np.inf, X), y), "Input X contains infinity"),

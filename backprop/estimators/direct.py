@@ -19,7 +19,8 @@ from backprop.estimators.numerics import behind
 from backprop.estimators.parameters import Parameters
 
 SHOWN = ("coefs_", "intercepts_", "out_activation_", "preprocessing_", "_engine")
-ASKED = (*Parameters.__dataclass_fields__, *SHOWN)
+PARAMETERS = (*Parameters.__dataclass_fields__,)
+ASKED = (*PARAMETERS, *SHOWN)
 NOBODY = None, None, None  # no rows are held out
 
 
@@ -33,6 +34,8 @@ class Direct:
         engine.seen = None
         if is_own and not engine.key.is_sparse:
             engine.seen = (*map(own.get, ASKED),)
+            lists = [value for value in map(own.get, PARAMETERS) if type(value) is list]
+            engine.lists = [(value, value.copy()) for value in lists]
         names = own.get("feature_names_in_")
         engine.names = None if names is None else [*names]
         known = None if engine.rows is None else engine.rows.preprocessing
@@ -48,6 +51,9 @@ class Direct:
         is_same = len(self.coefs_) == len(engine.arrays)
         if not (is_same and all(map(is_, engine.seen, map(own.get, ASKED)))):
             return None
+        for value, before in engine.lists:  # that somebody may have written into
+            if len(value) != len(before) or not all(map(is_, value, before)):
+                return None
         shown = chain.from_iterable(zip(self.coefs_, self.intercepts_, strict=True))
         return engine if all(map(is_, chain.from_iterable(engine.arrays), shown)) else None
 
