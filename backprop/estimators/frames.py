@@ -16,6 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from backprop.estimators.callers import warn
+from backprop.tabular.pieces import write_pieces
 from backprop.tabular.preprocessing import Preprocessing
 from backprop.tabular.tables import Table, as_numbers, label
 
@@ -257,11 +258,14 @@ class Rows:
 
     def __init__(self, preprocessing):
         self.preprocessing, self.n_inputs = preprocessing, preprocessing.n_inputs
-        self.columns, self.places, self.words, numeric, start = [], [], [], [], 0
+        self.columns, self.places, self.pieces, self.words = [], [], [], []
+        numeric, start = [], 0
         for i, column in enumerate(preprocessing.columns):
             if column.kind == "numeric":
                 self.columns.append(i)
                 self.places.append(start)
+                if column.edges:
+                    self.pieces.append((len(numeric), start + 1, column))
                 numeric.append(column)
             elif column.kind == "text":
                 words = {word: start + k for k, word in enumerate(column.categories)}
@@ -286,6 +290,8 @@ class Rows:
             return None
         X = np.zeros((len(values), self.n_inputs))
         X[:, self.places] = (numbers - self.mean) / self.std
+        for i, start, column in self.pieces:
+            write_pieces(numbers[:, i], column.edges, X[:, start : start + column.n_pieces])
         for i, words in self.words:
             for row, word in zip(X, values[:, i], strict=True):
                 place = words.get(word) if type(word) is str else None

@@ -13,11 +13,13 @@ C. The parts of a date that come around again, such as months, are a sine and a 
 """
 
 from dataclasses import MISSING, dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 
 from backprop.tabular import dates
 from backprop.tabular.means import MeansColumn, Numbers, Rows
+from backprop.tabular.pieces import edges_of, names_of, write_pieces
 from backprop.tabular.tables import TableError, count
 from backprop.tabular.targets import ClassTarget, ValuesTarget, ValueTarget
 from backprop.tabular.values import (
@@ -59,7 +61,8 @@ class Spread:
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """A column of numbers, standardised; a 0/1 column beside it if training had missing values."""
+    """A column of numbers, standardised; with edges, its pieces (`pieces`) beside it; and a 0/1
+    column if training had missing values."""
 
     name: str
     mean: float
@@ -68,23 +71,30 @@ class NumericColumn:
     highest: float
     n_missing: int
     written: str = ""  # in a file without types: see `backprop.tabular.written`
+    edges: Numbers = ()  # of its pieces
 
     kind = "numeric"
 
     @property
+    def n_pieces(self):
+        return max(0, len(self.edges) - 1)
+
+    @property
     def width(self):
-        return 1 + (self.n_missing > 0)
+        return 1 + self.n_pieces + (self.n_missing > 0)
 
     @property
     def input_names(self):
         """Of the columns that `encode` writes."""
-        return [self.name, f"{self.name} is missing"][: self.width]
+        pieces = names_of(self.name, self.edges)
+        return [self.name, *pieces, f"{self.name} is missing"][: self.width]
 
     @classmethod
-    def fit(cls, name, values, weights=None, written=""):
+    def fit(cls, name, values, weights=None, written="", n_pieces=0):
         known = present(values)
         spread = Spread.of(values[known], None if weights is None else weights[known])
-        return cls(name, **vars(spread), n_missing=int((~known).sum()), written=written)
+        edges, n_missing = edges_of(values[known], n_pieces), int((~known).sum())
+        return cls(name, **vars(spread), n_missing=n_missing, written=written, edges=edges)
 
     def encode(self, values, out, notes):
         """Write the standardised values, and whether they are missing, into the columns `out`."""
@@ -93,7 +103,11 @@ class NumericColumn:
         out[:, 0], n_beyond = spread.standardised(values)
         if n_beyond:
             notes.append(note_of_beyond(self.name, n_beyond, self.lowest, self.highest))
-        write_missing(self, np.isnan(values), out, notes)
+        missing = np.isnan(values)
+        if self.edges:
+            known = np.where(missing, self.mean, values)
+            write_pieces(known, self.edges, out[:, 1 : 1 + self.n_pieces])
+        write_missing(self, missing, out, notes)
 
 
 @dataclass(frozen=True)
@@ -260,6 +274,8 @@ def from_state(state):
     made = part(**values)
     if isinstance(made, NumericColumn):
         _check_ends(made)
+        if len(made.edges) == 1 or any(low >= high for low, high in pairwise(made.edges)):
+            raise ValueError(f"edges={made.edges}: expected none, or several in ascending order")
     if isinstance(made, MeansColumn):
         made.check()
     return made

@@ -51,6 +51,7 @@ from backprop.tabular.values import is_rounding, known_words, listed, present
 from backprop.validation import check_integer
 
 _MOST_CLASSES_OF_NUMBERS = 20
+_MOST_PIECES = 4096  # of all columns: more would be memory and time for next to nothing
 
 
 class Preprocessing:
@@ -70,6 +71,9 @@ class Preprocessing:
         For classification; see `ClassTarget`.
     max_categories : int
         A text column with more categories than this is encoded by means of the target.
+    n_pieces : int
+        Of how many pieces, beside itself, a column of numbers is: see `pieces`. Fewer of many
+        columns, so that all together are at most 4,096. 0: none.
 
     Attributes
     ----------
@@ -87,12 +91,15 @@ class Preprocessing:
         What a `Network` needs to standardise an array; None when fitted to a table.
     """
 
-    def __init__(self, task="auto", drop=(), label_smoothing=0.0, max_categories=256, key=()):
+    def __init__(
+        self, task="auto", drop=(), label_smoothing=0.0, max_categories=256, key=(), n_pieces=0
+    ):
         self.task = task
         self.drop = tuple(drop)
         self.key = (key,) if isinstance(key, str) else tuple(key)
         self.label_smoothing = label_smoothing
         self.max_categories = max_categories
+        self.n_pieces = n_pieces
         self.columns = ()
         self.target = None
         self.n_inputs = 0
@@ -174,8 +181,10 @@ class Preprocessing:
         left_out = {name: DroppedColumn(name, "as asked") for name in self.drop}
         left_out |= {name: KeyColumn(name) for name in self.key}
         self._training = _Training.of(table, rows)
+        each = min(self.n_pieces, _MOST_PIECES // max(1, len(names)))
         self.columns = tuple(
-            left_out.get(name) or self._fit_column(table, name, rows, weights, y) for name in names
+            left_out.get(name) or self._fit_column(table, name, rows, weights, y, each)
+            for name in names
         )
         self.remarks = self._remarks(table, rows, y)
         self.n_inputs = sum(column.width for column in self.columns)
@@ -270,6 +279,9 @@ class Preprocessing:
             lines.append(("inputs", "×".join(map(str, self.sample_shape)) + " numbers a sample"))
         if numeric:
             lines.append(("numeric", listed(column.name for column in numeric)))
+        in_pieces = [f"{column.name} ({column.n_pieces})" for column in numeric if column.edges]
+        if in_pieces:
+            lines.append(("pieces", f"{listed(in_pieces)}: by quantiles, beside the number itself"))
         if text:
             lines.append(("text", listed(f"{c.name} ({len(c.categories)})" for c in text)))
         if dates:
@@ -343,7 +355,7 @@ class Preprocessing:
         numeric = there.dtype != object
         return ClassTarget(name, class_names(name, there), numeric, self.label_smoothing)
 
-    def _fit_column(self, table, name, rows, weights, y):
+    def _fit_column(self, table, name, rows, weights, y, n_pieces):
         everything, form = table.values(name), ""
         if everything.dtype == object:
             everything, form = as_dates(everything)
@@ -355,7 +367,7 @@ class Preprocessing:
             return DateColumn.fit(name, values, form, weights)
         if everything.dtype == object:
             return self._fit_text(name, everything, values, weights, y)
-        return NumericColumn.fit(name, values, weights, table.written.get(name, ""))
+        return NumericColumn.fit(name, values, weights, table.written.get(name, ""), n_pieces)
 
     def _fit_text(self, name, everything, values, weights, y):
         n_categories = len(known_words(values))
