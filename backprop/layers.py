@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
-from math import inf
+from math import inf, sqrt
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from backprop.attributes import OF_A_LAYER, Guarded
@@ -23,6 +23,7 @@ from backprop.validation import (
     check_flag,
     check_integer,
     check_real,
+    name_hint,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from backprop.catalogue.norms import Norm
+
+
+FAN_IN = "fan_in"  # a learning rate by the number of inputs
 
 
 @records.says_how_to_change
@@ -72,8 +76,11 @@ class Dense(records.Hinted):
     trainable : bool, default True
         Otherwise training leaves all that the layer has as it is: weights and bias, what a norm
         or an activation learns, and the statistics that a norm has gathered.
-    learning_rate_factor : float, default 1.0
-        What the optimizer's learning rate is multiplied by for this layer, at least 0.
+    learning_rate_factor : float or "fan_in", default 1.0
+        What the optimizer's learning rate is multiplied by for this layer, at least 0. "fan_in" is
+        1/√n_in: steps of optimizers such as Adam are then those of weights that are written as
+        W = w / √n_in (Jacot, Gabriel and Hongler, "Neural tangent kernel", NeurIPS 2018), and one
+        learning rate suits layers of all widths. A layer of a network has the number.
     max_norm : float, optional
         The largest L2 norm that the incoming weights of a unit, a column of W, may have, above 0:
         after each step columns that exceed it are scaled down to it (Srivastava et al. 2014). The
@@ -94,7 +101,7 @@ class Dense(records.Hinted):
     weights: str | Initializer | OwnWeights | ArrayLike | None = None
     use_bias: bool = True
     trainable: bool = True
-    learning_rate_factor: float = 1.0
+    learning_rate_factor: float | str = 1.0
     max_norm: float | None = None
 
     how_to_change: ClassVar[str] = (
@@ -147,8 +154,7 @@ class Dense(records.Hinted):
             object.__setattr__(self, "weights", find_initializer(self.weights).label)
         object.__setattr__(self, "use_bias", check_flag("use_bias", self.use_bias))
         object.__setattr__(self, "trainable", check_flag("trainable", self.trainable))
-        factor = check_real("learning_rate_factor", self.learning_rate_factor, 0)
-        object.__setattr__(self, "learning_rate_factor", factor)
+        object.__setattr__(self, "learning_rate_factor", _rate_factor(self.learning_rate_factor))
         if self.max_norm is not None:
             most = check_real("max_norm", self.max_norm, 0, above=True)
             object.__setattr__(self, "max_norm", most)
@@ -196,6 +202,12 @@ class Dense(records.Hinted):
     def initial_weights(self) -> Initializer | OwnWeights:
         """What draws the weights."""
         return find_initializer(self.weights or self.function.initial_weights)
+
+    def rated(self, n_in: int) -> Dense:
+        """The same, with the number that `learning_rate_factor` is for so many inputs."""
+        if isinstance(self.learning_rate_factor, str):
+            return replace(self, learning_rate_factor=1 / sqrt(n_in))
+        return self
 
     @property
     def training(self) -> dict[str, Any]:
@@ -349,8 +361,9 @@ class Layer(Guarded):
         return self._spec.learning_rate_factor
 
     @learning_rate_factor.setter
-    def learning_rate_factor(self, value: float) -> None:
-        self._train(replace(self._spec, learning_rate_factor=value))
+    def learning_rate_factor(self, value: float | str) -> None:
+        spec = replace(self._spec, learning_rate_factor=value)
+        self._train(spec.rated(self.weights.shape[0]))
 
     def _train(self, spec):
         self._configure(**spec.training)  # which refuses while the network is in use
@@ -415,8 +428,20 @@ def layer_arrays(spec, views, kind=Arrays):
     return kind(weights, bias, dict(zip(spec.learned, beside, strict=False)), spec.use_bias)
 
 
-def check_layers(layers):
-    """A tuple of at least one Dense."""
+def _rate_factor(value):
+    """A number of at least 0, or what will be one as soon as the number of inputs is known."""
+    if not isinstance(value, str):
+        return check_real("learning_rate_factor", value, 0)
+    if value != FAN_IN:
+        hint = name_hint(value, (FAN_IN,))
+        raise ValueError(
+            f"learning_rate_factor={value!r}: expected a number of at least 0 or {FAN_IN!r}{hint}"
+        )
+    return value
+
+
+def check_layers(n_inputs, layers):
+    """A tuple of at least one Dense, that each know their number of inputs."""
     if isinstance(layers, Dense):
         layers = [layers]
     if not isinstance(layers, Iterable):
@@ -428,10 +453,12 @@ def check_layers(layers):
         if not isinstance(spec, Dense):
             raise TypeError(f"layers[{i}]={spec!r}: expected bp.Dense(units, activation)")
         check_integer(f"layers[{i}].units", spec.units, 1, MAX_SIZE)
-    return specs
+    _check_residual(n_inputs, specs)
+    widths = n_inputs, *(spec.units for spec in specs)
+    return tuple(spec.rated(n_in) for spec, n_in in zip(specs, widths, strict=False))
 
 
-def check_residual(n_inputs, specs):
+def _check_residual(n_inputs, specs):
     """That a layer whose inputs are added to its outputs has as many."""
     n_in = n_inputs
     for i, spec in enumerate(specs):

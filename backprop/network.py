@@ -19,7 +19,6 @@ from backprop.layers import (
     Arrays,
     Layer,
     check_layers,
-    check_residual,
     core_layers,
 )
 from backprop.stepwise import Gradient, Stepwise
@@ -135,8 +134,7 @@ class Network(Stepwise, Keeping):
         input_dropout: float = 0.0,
     ) -> None:
         self._n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
-        self._specs = check_layers(layers)
-        check_residual(self.n_inputs, self._specs)
+        self._specs = check_layers(self.n_inputs, layers)
         self._loss = find_loss(loss, self._specs[-1].units, self._specs[-1].function)
         self._dtype = check_dtype(dtype)
         self._seed = check_seed(seed)

@@ -294,7 +294,7 @@ class Network:
             weights = initial_weights(
                 self.seed, i, n_in, dense.units, dense.initial_weights, self.dtype
             )
-            self.layers.append(new_layer(dense, weights, self.dtype))
+            self.layers.append(new_layer(dense.rated(n_in), weights, self.dtype))
             n_in = dense.units
         self._moments = {
             name: [zeros_like(layer) for layer in self.layers] for name in self.optimizer.moments

@@ -24,6 +24,7 @@ CASES = {
     "last frozen": [{}, {}, {"trainable": False}],
     "all frozen": [{"trainable": False}] * 3,
     "rates": [{"learning_rate_factor": f} for f in (0.25, 1.0, 3.0)],
+    "rates by fan-in": [{"learning_rate_factor": "fan_in"}] * 3,
     "rate of 0": [{"learning_rate_factor": 0.0}, {}, {}],
     "all of it": [
         {"use_bias": False, "learning_rate_factor": 0.5},
@@ -317,6 +318,7 @@ def test_a_summary_says_what_is_unusual():
         ({"trainable": None}, TypeError, "trainable=None: expected True or False"),
         ({"learning_rate_factor": -1}, ValueError, "learning_rate_factor=-1"),
         ({"learning_rate_factor": np.inf}, ValueError, "learning_rate_factor=inf"),
+        ({"learning_rate_factor": "fanin"}, ValueError, "at least 0 or 'fan_in'; did you mean"),
         ({"bias": False}, TypeError, "did you mean 'use_bias'"),
         ({"requires_grad": False}, TypeError, "did you mean 'trainable'"),
         ({"lr_mult": 2}, TypeError, "did you mean 'learning_rate_factor'"),
@@ -325,6 +327,22 @@ def test_a_summary_says_what_is_unusual():
 def test_what_they_cannot_be(given, error, words):
     with pytest.raises(error, match=words):
         bp.Dense(3, **given)
+
+
+def test_a_rate_by_fan_in_is_that_of_weights_written_smaller():
+    """Adam moves w of W = w / √n_in by the learning rate, and so W by the rate over √n_in."""
+    net = network(options=[{"learning_rate_factor": "fan_in"}] * 3)
+    widths = [layer.weights.shape[0] for layer in net.layers]
+    expected = [1 / np.sqrt(n) for n in widths]
+    assert [layer.learning_rate_factor for layer in net.layers] == expected
+    net.layers[0].learning_rate_factor = 1.0
+    net.layers[0].learning_rate_factor = "fan_in"
+    assert net.layers[0].learning_rate_factor == expected[0]
+    assert net.layers[0].spec.learning_rate_factor == expected[0]
+    apart = network(options=[{"learning_rate_factor": float(f)} for f in expected])
+    for one in (net, apart):
+        one.fit(X, Y, epochs=2, batch_size=32)
+    assert_same_bits(net, apart)
 
 
 def test_a_layer_refuses_what_a_description_would():
