@@ -17,7 +17,7 @@ from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import SHARED
 from backprop.catalogue.targets import CLASSES, NUMBERS
 from backprop.cli.arguments import parser
-from backprop.cli.training import temper
+from backprop.tabular.temperature import temper
 
 
 def write_csv(path, header, rows):
@@ -151,7 +151,8 @@ def test_probabilities_are_tempered():
         other = net.copy()
         other.layers[0].weights = net.layers[0].weights * factor
         before = other.predict(X).argmax(axis=1)
-        temper(other, X, y)
+        logits = other.predict(X, logits=True)
+        temper(other.layers[-1], other.loss_function, logits, np.eye(4)[y])
         np.testing.assert_allclose(other.layers[0].weights, net.layers[0].weights, rtol=0.05)
         np.testing.assert_array_equal(other.predict(X).argmax(axis=1), before)
 

@@ -12,11 +12,13 @@ from backprop import atomic, storage
 from backprop.catalogue.losses import LOSSES, usual_loss
 from backprop.catalogue.metrics import METRICS, NUMBER
 from backprop.catalogue.optimizers import SHARED
+from backprop.catalogue.schedules import has_length, planned_schedule
 from backprop.catalogue.targets import CLASSES, NUMBERS
 from backprop.cli.common import check_output, show, size_of, warn
 from backprop.cli.preparing import prepare
 from backprop.cli.scoring import InUnits, is_no_better, score
 from backprop.tabular.tables import count
+from backprop.tabular.temperature import temper
 
 _FEW_ROWS = 10_000
 _SAMPLES_TO_SEE = 20_000_000  # at most, by the end of the default number of epochs, within bounds
@@ -108,7 +110,7 @@ class _Run:
         if problem.held_out is not None:
             schedule = self.network.optimizer.schedule
             usual = _within(_PATIENCE_STEPS // n_steps, _PATIENCE_EPOCHS)
-            if schedule is not None and hasattr(schedule, "steps"):
+            if schedule is not None and has_length(schedule):
                 usual = self.epochs  # whose planned length is worth its end
             patience = options.patience or usual
             # of averages there is no best epoch: they are those of all
@@ -167,7 +169,9 @@ class _Run:
             network.preprocessing = self.problem.preprocessing
         if _is_tempered(self.problem):
             held = self.problem.held_out
-            temper(network, held.X, self.problem.target.encode(held.values))
+            y = np.eye(network.n_outputs)[self.problem.target.encode(held.values)]
+            logits = network.predict(held.X, logits=True)
+            temper(network.layers[-1], network.loss_function, logits, y)
         return network
 
     def end(self):
@@ -263,7 +267,8 @@ def _loss(problem, options):
 def _optimizer(options, planned):
     name, kind, settings = options.optimizer
     known = {field.name for field in fields(kind)}
-    given = {"schedule": _schedule(options.schedule, planned)}
+    schedule = options.schedule and planned_schedule(*options.schedule, planned)
+    given = {"schedule": schedule}
     given |= {setting: getattr(options, setting) for setting in SHARED if setting != "schedule"}
     given = {setting: value for setting, value in given.items() if value is not None}
     unknown = [setting for setting in given if setting not in known]
@@ -271,17 +276,6 @@ def _optimizer(options, planned):
         option = unknown[0].replace("_", "-")
         raise ValueError(f"--{option}: --optimizer {name} has none")
     return kind(**{**kind.suggested, **given, **settings})
-
-
-def _schedule(given, planned):
-    """Of a class and settings; a planned length that is not given is that of the whole training."""
-    if given is None:
-        return None
-    kind, settings = given
-    if "steps" in {field.name for field in fields(kind)}:
-        length = planned.get(settings.get("per", "step"), planned["step"])
-        settings = {"steps": length, **settings}
-    return kind(**settings)
 
 
 def _metrics(problem, options):
@@ -329,34 +323,6 @@ def _described(network, what):
     if what == "layers":
         return [layer.spec for layer in network.layers]
     return getattr(network, what)
-
-
-def temper(network, X, labels):
-    """Divide the logits by the temperature T at which labels are most probable.
-
-    Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", 2017: predictions
-    keep their order. The last layer's weights are divided, so that nothing else need know of it.
-    """
-    logits = network.predict(X, logits=True).astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
-    own = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
-
-    def loss(log_scale):
-        scaled = logits * np.exp(log_scale)
-        return np.mean(np.log(np.exp(scaled).sum(axis=1)) - own * np.exp(log_scale))
-
-    scale = np.exp(_lowest(loss, -3.0, 3.0))
-    last = network.layers[-1]
-    last.weights, last.bias = last.weights * scale, last.bias * scale
-
-
-def _lowest(function, low, high):
-    """Where a function of one number that has one valley is lowest: golden sections."""
-    ratio = (5**0.5 - 1) / 2
-    for _ in range(60):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        low, high = (low, right) if function(left) < function(right) else (left, high)
-    return (low + high) / 2
 
 
 def _scores(network, problem):

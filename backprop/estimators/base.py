@@ -79,7 +79,7 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
         return self
 
     def _fit_checked(self, X, y, incremental):
-        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+        sizes = np.atleast_1d(self.asked.hidden_layer_sizes).tolist()
         if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -155,15 +155,15 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
 
     def _functions(self, n_hidden):
         """Each hidden layer's activation in the catalogue."""
-        given = self.activation
+        given = self.asked.activation
         several = [given] * n_hidden if isinstance(given, str | Activation) else list(given)
         return [ACTIVATIONS[one] if isinstance(one, str) else one for one in several]
 
     def _layers(self, units):
         """As `Network` takes them; the last is the identity, behind which stands the loss."""
-        n_hidden, options = len(units) - 1, [{} for _ in units[1:]]
+        n_hidden, options, asked = len(units) - 1, [{} for _ in units[1:]], self.asked
         for name in OF_LAYERS:
-            value = getattr(self, name)
+            value = getattr(asked, name)
             each = value if isinstance(value, tuple | list) else [value] * n_hidden
             if len(each) != n_hidden:
                 raise ValueError(
@@ -174,11 +174,14 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
         functions = self._functions(n_hidden)
         if len(functions) != n_hidden:
             raise ValueError(
-                f"activation={self.activation!r}: expected one for each of the {n_hidden} "
+                f"activation={self.asked.activation!r}: expected one for each of the {n_hidden} "
                 "hidden layers of coefs_"
             )
         hidden = zip(units[:-1], functions, options, strict=True)
-        return [*(Dense(n, function, **own) for n, function, own in hidden), Dense(units[-1])]
+        hidden = [Dense(n, function, **own) for n, function, own in hidden]
+        rate = asked.learning_rate_factor
+        by_width = {"learning_rate_factor": rate} if isinstance(rate, str) else {}
+        return [*hidden, Dense(units[-1], **by_width)]
 
     def _key(self, is_sparse):
         """What today's parameters and coefs_ ask of an engine."""
@@ -324,10 +327,10 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
         y = self._targets(self._checked_targets(y, X.shape[0])).astype(np.float64)
         engine = self._own_engine()
         if self._minimizes() or not hasattr(self, "_rates"):
-            engine.optimizer = SGD(float(self.learning_rate_init), l2=float(self.alpha))
+            engine.optimizer = SGD(float(self.asked.learning_rate_init), l2=float(self.asked.alpha))
         else:
             engine.go_on_from(self._engine)
-            engine.optimizer = self._rates.with_penalty(self.alpha)
+            engine.optimizer = self._rates.with_penalty(self.asked.alpha)
         labels = getattr(self, "classes_", ())
         labels = labels if len(labels) == self.n_outputs_ else None
         return trace.explain(

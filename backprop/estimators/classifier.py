@@ -14,6 +14,7 @@ from backprop.estimators.base import CoreEstimator, check_solver
 from backprop.estimators.inputs import dense
 from backprop.estimators.numerics import behind, is_probability
 from backprop.estimators.parameters import (
+    BOOLEAN,
     CLASS_WEIGHT,
     CLASSIFIER,
     DOCUMENTATION,
@@ -46,6 +47,7 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
     )
     loss: object = parameter(LOG_LOSS, among(LOG_LOSS, *OF_ANSWERS), instance("a loss", Loss))
     label_smoothing: object = parameter(0.0, SHARE)
+    calibrate: object = parameter(False, BOOLEAN)
 
     @available_if(check_solver)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
@@ -123,7 +125,10 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
             loss = usual_loss(CLASSES if is_class else YES_OR_NO)
         elif isinstance(loss, str):
             loss = OF_ANSWERS[loss]
-        return loss(label_smoothing=self.label_smoothing) if self.label_smoothing else loss
+        if self.asked.calibrate and not is_probability(behind(loss)):
+            raise ValueError(f"calibrate is for probabilities, which loss={self.loss!r} has not")
+        smoothing = self.asked.label_smoothing
+        return loss(label_smoothing=smoothing) if smoothing else loss
 
     def _binarizer(self):
         """Of a model whose ``classes_`` were set by hand, as of a fitted one."""

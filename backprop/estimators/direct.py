@@ -92,7 +92,7 @@ class Direct:
         """One iteration of ``partial_fit``; whether it has been done."""
         if sample_weight is not None or classes is not None or self.verbose or self.warm_start:
             return False
-        if self.early_stopping or self.max_seconds is not None:
+        if self.asked.early_stopping or self.max_seconds is not None:
             return False
         engine = self._direct_engine()
         if engine is None or type(X) is not np.ndarray or engine.rows is not None:

@@ -25,7 +25,7 @@ NUMBERS = {float, int, np.float64, np.float32, np.int64, type(None)}
 MISSING = ("NAType", "NaTType")  # pandas' types of what is missing, with which nothing compares
 
 
-def learned(table, rows, weights, y):
+def learned(table, rows, weights, y, n_pieces=0):
     """A `Preprocessing` fitted to some rows of the columns; those of weight 0 are not looked at.
 
     `y`: (n, k) numbers, or 0/1 for each class, by whose means many categories are encoded.
@@ -36,7 +36,8 @@ def learned(table, rows, weights, y):
     if weights is not None:
         rows = rows[weights[rows] > 0]
         weights = weights[rows]
-    found = Preprocessing().fit_columns(table, None, rows, weights, y[rows])
+    preprocessing = Preprocessing(n_pieces=n_pieces)
+    found = preprocessing.fit_columns(table, None, rows, weights, y[rows])
     unused = [f"{c.name!r} ({c.reason})" for c in found.columns if c.kind == "dropped"]
     if unused:
         warn(f"preprocess='auto' does not use {', '.join(unused)}")

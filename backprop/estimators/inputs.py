@@ -61,10 +61,11 @@ class Inputs:
                 f"X has {found[0]} columns and y has {found[1]}: expected {expected[0]} and "
                 f"{expected[1]}, as has coefs_, from which this fit goes on"
             )
-        if np.size(self.hidden_layer_sizes) != len(self.coefs_) - 1:
+        if np.size(self.asked.hidden_layer_sizes) != len(self.coefs_) - 1:
+            sizes = self.asked.hidden_layer_sizes
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: expected {len(self.coefs_) - 1} "
-                "hidden layers, as has coefs_, from which this fit goes on"
+                f"hidden_layer_sizes={sizes!r}: expected {len(self.coefs_) - 1} hidden layers, "
+                "as has coefs_, from which this fit goes on"
             )
 
     def _times_class_weight(self, weights, targets):
@@ -93,7 +94,7 @@ class Inputs:
         return found[: len(labels)]
 
     def _preprocessed(self, X, y, incremental, reset):
-        learning = reset and self.preprocess == "auto"
+        learning = reset and self.asked.preprocess == "auto"
         if reset:
             self.preprocessing_ = None
             self._learn_scale(None)
@@ -107,7 +108,8 @@ class Inputs:
         _, y = self._checked_both(np.zeros((table.n_rows, 1)), y, None)
         if learning:
             self._learn(table, y)
-        inputs = frames.transformed(self.preprocessing_, table, frames.precision(X, frame))
+        dtype = frames.precision(X, frame) if self.preset is None else np.float32
+        inputs = frames.transformed(self.preprocessing_, table, dtype)
         if learning:
             self._learn_scale(y)
         return check_array(inputs, dtype=None, estimator=self), self._encoded(y, incremental)
@@ -138,12 +140,14 @@ class Inputs:
         weights = self._fitting.sample_weight
         if weights is not None:
             weights = checked_weights("sample_weight", weights, table.n_rows)
-        if self.early_stopping and not self._minimizes() and self._fitting.eval_set is None:
+        if self.asked.early_stopping and not self._minimizes() and self._fitting.eval_set is None:
             is_binary = is_classifier(self) and type_of_target(y) == "binary"
             stratify = y if is_binary else None
             self._fitting.parts = self._split(y.shape[0], stratify, self.random_state)
         rows = None if self._fitting.parts is None else self._fitting.parts[0]
-        self.preprocessing_ = frames.learned(table, rows, weights, self._means_of(y))
+        self.preprocessing_ = frames.learned(
+            table, rows, weights, self._means_of(y), self.asked.n_pieces
+        )
 
     def _inputs(self, X, accept_sparse=False, dtype=None):
         """X as the network takes it, with the checks of a prediction.
@@ -185,7 +189,7 @@ class Inputs:
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        if self.preprocess == "auto":
+        if self.asked.preprocess == "auto":
             tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
             tags.input_tags.sparse = False
         return tags

@@ -11,6 +11,8 @@ from sklearn.metrics import get_scorer_names
 
 from backprop.catalogue.activations import Activation
 from backprop.catalogue.optimizers import ADDED, Optimizer, optimizer_names
+from backprop.catalogue.presets import PRESETS
+from backprop.estimators.asked import with_preset
 from backprop.estimators.numerics import ACTIVATIONS
 from backprop.layers import Dense
 
@@ -121,6 +123,13 @@ class Parameters(Beyond):
     n_threads: object = parameter(1, number(Integral, 1, 1024, "both"), NONE)
     max_seconds: object = parameter(None, number(Real, 0, closed="neither"), NONE)
     preprocess: object = parameter(None, among("auto"), NONE)
+    n_pieces: object = parameter(0, number(Integral, 0))
+    preset: object = parameter(None, among(*PRESETS), NONE)
+
+    @property
+    def asked(self):
+        """The parameters as they hold, those of the preset included."""
+        return self if self.preset is None else with_preset(self)
 
 
 def check_parameters(model):
@@ -157,7 +166,9 @@ max_norm
         Of the hidden layers, as `Dense` has them; a tuple or list: one for each.
     input_dropout : float, default 0.0
         As `Network` has it.
-    l1, weight_decay, schedule, clip_norm, clip_value, accumulate, average
+    schedule : Schedule, str or None, default None
+        Of the learning rate. A name, such as "cosine": planned for the whole of a ``fit``.
+    l1, weight_decay, clip_norm, clip_value, accumulate, average
         Of the solver, as every `Optimizer` has them. With an average, a fit ends with it.
     verbose : bool or "bar", default False
         "bar": a progress bar instead of a line an iteration, and one for each call of
@@ -181,6 +192,13 @@ max_norm
         0/1 columns, dates numbers, missing values are filled in, each with an indicator; as
         `backprop train` does it. Learned from what is trained on, kept in ``preprocessing_`` and
         ``target_scale_``. Not for sparse X.
+    n_pieces : int, default 0
+        With ``preprocess="auto"``: in how many pieces, by quantiles, each number is given to the
+        network beside itself (Gorishniy et al., NeurIPS 2022).
+    preset : "tabular" or None, default None
+        Settings that go well together, for all that is left at its default:
+        ``backprop.catalogue.presets``. ``asked`` has all parameters as they hold then. A fit is in
+        float32, and as long as its schedule: at most ``max_iter`` epochs, fewer of many rows.
 
     Notes
     -----
@@ -192,6 +210,9 @@ CLASSIFIER = """\
         "log_loss" is scikit-learn's, the cross-entropy; or one of the catalogue's for answers.
     label_smoothing : float, default 0.0
         The share of each answer that is spread evenly over all.
+    calibrate : bool, default False
+        With ``early_stopping``: the logits are divided by the temperature at which the answers that
+        were held out are most probable (Guo et al., ICML 2017).
 """
 
 REGRESSOR = """\
@@ -210,14 +231,34 @@ CLASS_WEIGHT = """\
 
 def check_options(model, incremental, has_eval_set):
     """ValueError for parameters that contradict one another: nothing that was asked is ignored."""
+    _check_preset(model, incremental)
+    _check_options(model.asked, model._minimizes(), incremental, has_eval_set)
+
+
+def _check_preset(model, incremental):
+    if model.preset is not None and model._minimizes():
+        raise ValueError(f"preset={model.preset!r} is for solvers of steps, not {model.solver!r}")
+    if model.preset is not None and incremental:
+        raise ValueError(f"preset={model.preset!r} is for fit: partial_fit has no end to plan for")
+
+
+def _check_options(model, minimizes, incremental, has_eval_set):
     _check_activation(model)
+    if model.n_pieces and model.preprocess is None:
+        raise ValueError(f"n_pieces={model.n_pieces} is for preprocess='auto'")
+    if isinstance(model.schedule, str) and incremental:
+        raise ValueError(
+            f"schedule={model.schedule!r} is as long as a fit: partial_fit needs a Schedule"
+        )
     of_scores = {"eval_set": has_eval_set or None, "scoring": model.scoring}
+    if getattr(model, "calibrate", False):
+        of_scores["calibrate"] = True
     of_steps = {**of_scores, "max_seconds": model.max_seconds}
     of_steps |= {name: getattr(model, name) for name in ADDED}
     for name, value in of_steps.items():
         if value == ADDED.get(name):
             continue
-        if model._minimizes():
+        if minimizes:
             raise ValueError(
                 f"{name} is for solver='adam' or 'sgd', and solver is {model.solver!r}"
             )

@@ -22,7 +22,7 @@ class Stopping:
         trained, held_out = train_test_split(
             np.arange(n_samples),
             random_state=random_state,
-            test_size=self.validation_fraction,
+            test_size=self.asked.validation_fraction,
             stratify=stratify,
         )
         if len(held_out) < 2:
@@ -35,13 +35,13 @@ class Stopping:
     def _hold_out(self, X, y):
         """(X, y, weights) of what is trained on, and (X, y, sample_weight) as `_score` takes it."""
         fitting = self._fitting
-        if not self.early_stopping:
+        if not self.asked.early_stopping:
             return (X, y, fitting.weights), (None, None, None)
-        if self.scoring not in (None, "loss"):
+        if self.asked.scoring not in (None, "loss"):
             fitting.scorer = finite_scorer(self)
         if fitting.eval_set is not None:
             scored, labels, weights = fitting.eval_set
-            labels = self._targets(labels) if self.scoring == "loss" else labels
+            labels = self._targets(labels) if self.asked.scoring == "loss" else labels
             return (X, y, fitting.weights), (scored, labels, weights)
         is_binary = is_classifier(self) and self.n_outputs_ == 1
         parts = fitting.parts or self._split(len(y), y if is_binary else None, self._random_state)
@@ -53,7 +53,7 @@ class Stopping:
                 f"{len(held_out)} rows that are held out for early stopping are all 0"
             )
         labels = y[held_out]
-        if self.scoring != "loss":
+        if self.asked.scoring != "loss":
             labels = self._labels(labels)
         return (
             (X[trained], y[trained], at(fitting.weights, trained)),
@@ -67,14 +67,14 @@ class Stopping:
             return
         self._measured, self._best = measure, engine.parameters()
         self._no_improvement_count = 0
-        scored = self.early_stopping
+        scored = self.asked.early_stopping
         self.validation_scores_ = [] if scored else None
         self.best_validation_score_ = -np.inf if scored else None
         self.best_loss_ = None if scored else np.inf
 
     def _count_improvements(self, engine, X, y, sample_weight):
         """Whether this epoch is better than those before, and by more than ``tol``."""
-        if self.early_stopping:
+        if self.asked.early_stopping:
             found, best = self._score(X, y, sample_weight), self.best_validation_score_
             self.validation_scores_.append(found)
             if self._prints():
@@ -111,7 +111,7 @@ class Stopping:
 
     def _score(self, X, y, sample_weight):
         """What early stopping looks at, higher being better. `y`: labels, for "loss" targets."""
-        if self.scoring == "loss":
+        if self.asked.scoring == "loss":
             mean = self._prediction_engine().mean_loss(X, y, sample_weight)
             return -reported(self._loss(), mean, y, sample_weight)
         if self._fitting.scorer is not None:
@@ -128,14 +128,14 @@ def measured(model, eval_set):
 
     Held-out rows are always the same thing, whichever they are, as in scikit-learn.
     """
-    if not model.early_stopping:
+    if not model.asked.early_stopping:
         return "training loss"
     if eval_set is None:
-        return model.scoring, None
+        return model.asked.scoring, None
     X, *rest = eval_set
     if issparse(X):  # its other attributes say what scipy has found out about it
         X = X.shape, X.data, X.indices, X.indptr
-    return model.scoring, joblib.hash((X, *rest), "sha1")  # md5 takes longer
+    return model.asked.scoring, joblib.hash((X, *rest), "sha1")  # md5 takes longer
 
 
 def at(weights, rows):

@@ -10,10 +10,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from backprop._core.errors import NotFinite
 from backprop.catalogue.optimizers import ADDED, LBFGS, SGD, Adam, Optimizer, find_optimizer
+from backprop.catalogue.schedules import find_schedule, planned_schedule
+from backprop.estimators.asked import n_epochs
 from backprop.estimators.blas import blas_threads
 from backprop.estimators.callers import warn
 from backprop.estimators.numerics import divisor, reported
 from backprop.minimizing import Place, check
+from backprop.tabular.temperature import temper
 
 BELOW_1 = 1 - 2.0**-53  # scikit-learn allows a momentum of 1, which SGD does not
 LEAST_RATE = 1e-6  # below which an adaptive rate is not lowered further
@@ -51,16 +54,19 @@ class Rates:
     is_own: bool = False  # it came with a penalty of its own
 
     @classmethod
-    def of(cls, model, dtype):
-        """As the parameters say now."""
-        given = model.get_params(deep=False)
-        rate = float(model.learning_rate_init)
+    def of(cls, model, dtype, planned=None):
+        """As the parameters say now; `planned`: {"step": how many a fit has, "epoch": the same}."""
+        asked = model.asked
+        given = {name: getattr(asked, name) for name in model.get_params(deep=False)}
+        rate = float(asked.learning_rate_init)
         beyond = {name: given[name] for name in ADDED if given[name] != ADDED[name]}
+        if isinstance(asked.schedule, str):
+            beyond["schedule"] = planned_schedule(find_schedule(asked.schedule), {}, planned)
         if isinstance(model.solver, Optimizer):
             return cls(given, replace(model.solver, **beyond), is_own=True)
         optimizer = replace(find_optimizer(model.solver), learning_rate=rate, **beyond)
         make = _WITH_PARAMETERS.get(type(optimizer), _as_is)
-        return cls(given, *make(optimizer, model, dtype))
+        return cls(given, *make(optimizer, asked, dtype))
 
     def with_penalty(self, alpha):
         """The optimizer, which is the same object for as long as nothing of it changes."""
@@ -93,31 +99,41 @@ class Training:
     """A part of `CoreEstimator`."""
 
     def _fit_stochastic(self, engine, X, y, incremental):
-        if self.early_stopping and incremental:
+        if self.asked.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
+        trained, held_out = self._hold_out(X, y)
+        n_rows = trained[0].shape[0]
+        epochs = 1 if incremental else n_epochs(self, n_rows)
         if not (incremental and hasattr(self, "_rates")):
             if not (self.warm_start == "moments" and hasattr(self, "_rates")):
                 engine.forget()
-            self._rates = Rates.of(self, engine.key.dtype)
-        trained, held_out = self._hold_out(X, y)
+            steps = -(-n_rows // (self._batch(n_rows) * self.accumulate))
+            planned = {"step": epochs * steps, "epoch": epochs}
+            self._rates = Rates.of(self, engine.key.dtype, planned)
         self._start_comparing(engine)
         vars(self).setdefault("loss_curve_", [])  # which lbfgs has not
-        with self._bar(1 if incremental else self.max_iter) as bar:
+        with self._bar(epochs) as bar:
             try:
                 self._epochs(engine, trained, held_out, incremental, bar)
             except KeyboardInterrupt:
                 warn("Training interrupted by user.")
-        if self.early_stopping:
+        if self.asked.early_stopping:
             engine.restore(self._best)
+            if getattr(self.asked, "calibrate", False):
+                self._calibrate(engine, *held_out)
         elif not incremental:
             engine.average()
 
     def _epochs(self, engine, trained, held_out, incremental, bar):
         n_samples = trained[0].shape[0]
         batch_size, deadline = self._batch(n_samples), self._deadline()
+        if self.batch_size != "auto" and self.batch_size > n_samples:
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
+            )
         order = np.arange(n_samples) if self.shuffle else None
         self.n_iter_ = 0
-        for _ in range(self.max_iter):
+        for _ in range(1 if incremental else n_epochs(self, n_samples)):
             if self.shuffle:
                 order = shuffled(order, self._random_state)
             self._epoch(engine, *trained, batch_size, order)
@@ -127,17 +143,24 @@ class Training:
                 return
             self._count_improvements(engine, *held_out)
             self._rates.end_epoch(self.t_)
-            engine.tell(-self.validation_scores_[-1] if self.scoring == "loss" else self.loss_)
+            is_by_loss = self.asked.scoring == "loss"
+            engine.tell(-self.validation_scores_[-1] if is_by_loss else self.loss_)
             if self._has_stalled() or incremental:
                 return
             if time.perf_counter() > deadline:
                 self._warn_of(f"max_seconds ({self.max_seconds:g})")
                 return
-        self._warn_of(f"Maximum iterations ({self.max_iter})")
+        if not isinstance(self.asked.schedule, str):  # whose end is that of the training
+            self._warn_of(f"Maximum iterations ({self.max_iter})")
+
+    def _calibrate(self, engine, X, y, sample_weight):
+        """Make probabilities agree with the rows held out."""
+        y = y if self.asked.scoring == "loss" else self._targets(y)
+        temper(engine.layers[-1], engine.key.loss, engine.predict(X, logits=True), y, sample_weight)
 
     def _epoch(self, engine, X, y, weights, batch_size, order):
         """Train on all batches; ``loss_`` is the mean of their costs, the penalty included."""
-        optimizer, loss = self._rates.with_penalty(self.alpha), engine.key.loss
+        optimizer, loss = self._rates.with_penalty(self.asked.alpha), engine.key.loss
         penalty = optimizer.l2 * divisor(loss, y.shape[1])  # which `reported` divides by
         try:
             cost = engine.epoch(X, y, weights, batch_size, order, optimizer, penalty)
@@ -153,32 +176,28 @@ class Training:
         what = (
             f"Solver produced a non-finite loss, {self.loss_}: the input data may contain large "
             "values and need to be preprocessed, or learning_rate_init="
-            f"{self.learning_rate_init:g} is too high."
+            f"{self.asked.learning_rate_init:g} is too high."
         )
-        if not self.early_stopping:
+        if not self.asked.early_stopping:
             self.loss_curve_.pop()
             raise ValueError(what)
         self.validation_scores_.append(np.nan)
         warn(f"{what} The best weights are put back.", ConvergenceWarning)
 
     def _batch(self, n_samples):
-        size = min(200, n_samples) if self.batch_size == "auto" else self.batch_size
-        if size > n_samples:
-            warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
-            )
-        return min(int(size), n_samples)
+        size = self.asked.batch_size
+        return min(n_samples, 200 if size == "auto" else int(size))
 
     def _has_stalled(self):
         """Whether to stop; with an adaptive learning rate, that may be lowered instead."""
-        if self._no_improvement_count <= self.n_iter_no_change:
+        if self._no_improvement_count <= self.asked.n_iter_no_change:
             return False
         stops, done = self._rates.has_stalled()
         if self._prints():
-            what = "Validation score" if self.early_stopping else "Training loss"
+            what = "Validation score" if self.asked.early_stopping else "Training loss"
             print(
-                f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} "
-                f"consecutive epochs. {done}"
+                f"{what} did not improve more than tol={self.tol:f} for "
+                f"{self.asked.n_iter_no_change} consecutive epochs. {done}"
             )
         if not stops:  # a fit that goes on from here stops at once, unless it finds better
             self._no_improvement_count = 0
@@ -217,20 +236,20 @@ class Training:
                 print(f"Iteration {self.n_iter_}, loss = {intermediate_result.fun:.8f}")
 
         self.n_iter_ = 0
-        limits = {"maxfun": self.max_fun, "maxiter": self.max_iter, "maxcor": solver.memory}
+        limits = {"maxfun": self.max_fun, "maxiter": self.asked.max_iter, "maxcor": solver.memory}
         limits |= {"gtol": solver.tolerance, "ftol": solver.change}
         with self._bar(None) as bar, blas_threads(self.n_threads):
             found = minimize(
                 cost, place.read(), method="L-BFGS-B", jac=True, options=limits, callback=after
             )
         place.write(found.x)
-        self.n_iter_, self.loss_ = min(found.nit, self.max_iter), np.float64(found.fun)
+        self.n_iter_, self.loss_ = min(found.nit, self.asked.max_iter), np.float64(found.fun)
         if found.status != 0:
-            more = f" Increase the number of iterations (max_iter={self.max_iter})."
+            more = f" Increase the number of iterations (max_iter={self.asked.max_iter})."
             warn(
                 f"lbfgs failed to converge after {self.n_iter_} iteration(s) "
                 f"(status={found.status}):\n{found.message}\n\nYou might want to scale the data."
-                f"{more if self.n_iter_ == self.max_iter else ''}",
+                f"{more if self.n_iter_ == self.asked.max_iter else ''}",
                 ConvergenceWarning,
             )
 

@@ -10,6 +10,8 @@ the machine's C library, and may differ from one machine to another.
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from backprop.catalogue.records import described_kind, optional_kind
 from backprop.catalogue.schedules.base import PER, Schedule
 from backprop.catalogue.schedules.curves import (
@@ -24,6 +26,7 @@ from backprop.catalogue.schedules.curves import (
     Warmup,
 )
 from backprop.catalogue.schedules.plateau import OnPlateau
+from backprop.validation import name_hint
 
 __all__ = [
     "PER",
@@ -41,6 +44,9 @@ __all__ = [
     "Warmup",
     "check_schedule",
     "described_schedule",
+    "find_schedule",
+    "has_length",
+    "planned_schedule",
 ]
 
 SCHEDULES = {
@@ -63,6 +69,31 @@ SCHEDULES = {
 def check_schedule(value):
     """A schedule or None; or its description."""
     return optional_kind("schedule", value, Schedule, SCHEDULES, described_schedule)
+
+
+def find_schedule(name: str) -> type[Schedule]:
+    """The kind of that name, lower case."""
+    kinds = {known.lower(): kind for known, kind in SCHEDULES.items()}
+    if name not in kinds:
+        hint = name_hint(name, kinds)
+        raise ValueError(f"schedule={name!r}: expected one of {', '.join(kinds)}{hint}")
+    return kinds[name]
+
+
+def has_length(kind) -> bool:
+    """Whether a schedule of that kind has a planned length, ``steps``."""
+    return any(field.name == "steps" for field in fields(kind))
+
+
+def planned_schedule(kind, settings, planned) -> Schedule:
+    """One of these settings; a length that they do not give is that of the whole training.
+
+    ``planned``: {"step": how many it has, "epoch": the same}.
+    """
+    if has_length(kind):
+        length = planned.get(settings.get("per", "step"), planned["step"])
+        settings = {"steps": length, **settings}
+    return kind(**settings)
 
 
 def described_schedule(description):

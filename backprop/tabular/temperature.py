@@ -1,0 +1,49 @@
+"""Probabilities that rows held out agree with: one temperature for all logits.
+
+Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017: the logits
+are divided by the temperature T at which the labels are most probable. Predictions keep their
+order. The last layer's weights are divided, so that nothing else need know of it.
+"""
+
+import numpy as np
+
+_FARTHEST = 3.0  # of log T
+
+
+def temper(layer, loss, logits, y, weights=None):
+    """Divide what a network's last layer gives by the temperature.
+
+    Parameters
+    ----------
+    layer : Layer
+        The last one, which is changed.
+    loss : Loss
+        What it was trained by, one of the catalogue's for answers.
+    logits : array (n, k)
+        What it gives for rows that it was not trained on.
+    y : array (n, k)
+        Their answers, 0 and 1.
+    weights : array (n,), optional
+        Of the rows.
+    """
+    if "label_smoothing" in loss.settings:
+        loss = loss(label_smoothing=0.0)
+    logits, y = logits.astype(np.float64), y.astype(np.float64)
+
+    def mean_loss(log_scale):
+        found = loss.value(logits * np.exp(log_scale), y, *loss.settings.values())
+        return np.average(found, weights=weights)
+
+    scale = np.exp(_lowest(mean_loss, -_FARTHEST, _FARTHEST))
+    layer.weights = layer.weights * scale
+    if layer.spec.use_bias:
+        layer.bias = layer.bias * scale
+
+
+def _lowest(function, low, high):
+    """Where a function of one number that has one valley is lowest: golden sections."""
+    ratio = (5**0.5 - 1) / 2
+    for _ in range(60):
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        low, high = (low, right) if function(left) < function(right) else (left, high)
+    return (low + high) / 2
