@@ -285,7 +285,8 @@ def test_help_lists_the_choices(run):
 
 def test_no_hidden_layer_finds_a_straight_line(run, tmp_path):
     table = write_csv(tmp_path / "line.csv", ["x", "y"], [[i / 10, 3 - i / 5] for i in range(300)])
-    options = "--target y --hidden none --optimizer sgd --learning-rate 0.1 --epochs 50"
+    options = "--target y --preset none --hidden none --optimizer sgd --epochs 50"
+    options += " --learning-rate 0.1"
     assert "R² 1.0000" in run("train", table, *options.split()).out
 
 

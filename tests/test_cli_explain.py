@@ -60,7 +60,8 @@ def test_explain_knows_a_tables_names(run):
     rng = np.random.default_rng(0)
     rows = [f"{a:.3f},{COLOURS[i % 3]},{a + i % 3:.3f}" for i, a in enumerate(rng.normal(size=60))]
     Path("t.csv").write_text("size,colour,price\n" + "\n".join(rows), encoding="utf-8")
-    run("train", "t.csv", "--target", "price", "--hidden", "3", "--epochs", "2", "--quiet")
+    plain = "--target price --preset none --hidden 3 --epochs 2 --quiet"
+    run("train", "t.csv", *plain.split())
     for name, place in {"size": 1, "colour=blue": 2, "colour=green": 3, "colour=red": 4}.items():
         out, _ = run("explain", "model.safetensors", "t.csv", "--weight", f"1,{name},2")
         assert f"from input {place} ({name}) to layer 1, unit 2; sample 1" in out
@@ -72,7 +73,8 @@ def test_explain_says_what_scaled_numbers_stand_for(run):
     """A table's target is learnt as (value − mean) / deviation; people know its own unit."""
     rows = [f"{i % 7},{COLOURS[i % 3]},{1000 - 30 * i - i % 3}" for i in range(60)]
     Path("t.csv").write_text("size,colour,price\n" + "\n".join(rows), encoding="utf-8")
-    run("train", "t.csv", "--target", "price", "--hidden", "3", "--epochs", "2", "--quiet")
+    plain = "--target price --preset none --hidden 3 --epochs 2 --quiet"
+    run("train", "t.csv", *plain.split())
     net = bp.Network.load("model.safetensors")
     mean, deviation = net.preprocessing.target.mean, net.preprocessing.target.std
     out, _ = run("explain", "model.safetensors", "t.csv", "--row", "1:5", "--sample", "4")

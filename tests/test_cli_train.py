@@ -15,6 +15,7 @@ import backprop as bp
 from backprop import storage
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import SHARED
+from backprop.catalogue.presets import find_preset
 from backprop.catalogue.targets import CLASSES, NUMBERS
 from backprop.cli.arguments import parser
 from backprop.tabular.temperature import temper
@@ -54,16 +55,17 @@ def found(pattern, printed):
 
 
 def test_the_best_epoch_is_kept(run, noisy):
-    printed = run("train", noisy, "--target", "y")
+    arguments = ["train", noisy, "--target", "y", "--preset", "none"]
+    printed = run(*arguments)
     best, trained = found(r"best epoch (\d+)", printed), found(r"trained (\d+) epochs", printed)
     assert trained - best == 100  # the patience
-    alone = run("train", noisy, "--target", "y", "--epochs", int(best))
+    alone = run(*arguments, "--epochs", int(best))
     r2 = r"held-out R² (-?[\d.]+)"
     assert found(r2, printed) == found(r2, alone) > 0.5
     lines = [line for line in printed.err.splitlines() if line.startswith("epoch ")]
     assert len(lines) == trained
     assert all("loss" in line and "validation" in line for line in lines)
-    longer = run("train", noisy, "--target", "y", "--validation", 0, "--epochs", 300)
+    longer = run(*arguments, "--validation", 0, "--epochs", 300)
     assert "(nothing was held out)" in longer.out
 
 
@@ -72,7 +74,8 @@ def test_ctrl_c_keeps_the_best_too(noisy, tmp_path):
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from backprop.cli import main; sys.exit(main())"
     )
-    arguments = ["train", noisy, "--target", "y", "--epochs", 10**9, "--patience", 10**9]
+    arguments = ["train", noisy, "--target", "y", "--preset", "none"]
+    arguments += ["--epochs", 10**9, "--patience", 10**9]
     process = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -247,7 +250,7 @@ def test_complaints(run, rare, arguments, words):
 
 
 def test_a_run_goes_on_from_its_checkpoint(run, noisy, tmp_path):
-    arguments = ["train", noisy, "--target", "y", "--patience", 1000]
+    arguments = ["train", noisy, "--target", "y", "--preset", "none", "--patience", 1000]
     run(*arguments, "--epochs", 30, "--output", "whole")
     run(*arguments, "--epochs", 12, "--checkpoint", "run", "--output", "part")
     printed = run(*arguments, "--epochs", 30, "--checkpoint", "run", "--resume", "--output", "rest")
@@ -275,9 +278,52 @@ def test_no_loss_of_classes_is_left_out():
     ]
 
 
+def test_a_table_has_a_preset_and_what_is_given_holds(run, noisy, rare):
+    arguments = ("train", noisy, "--target", "y", "--epochs", 3)
+    run(*arguments)
+    preset = find_preset("tabular").settings_for(False)
+    network, preprocessing = storage.load("model.safetensors")
+    *hidden, last = network.layers
+    assert tuple(layer.units for layer in hidden) == preset["hidden_layer_sizes"]
+    assert {layer.activation for layer in hidden} == {preset["activation"]}
+    assert {layer.spec.dropout for layer in hidden} == {preset["dropout"]}
+    assert last.learning_rate_factor == 1 / 256**0.5
+    assert network.optimizer.learning_rate == preset["learning_rate_init"]
+    assert network.optimizer.schedule.steps == network.steps == 3
+    assert preprocessing.columns[0].n_pieces == preset["n_pieces"]
+    given = ("--hidden", 5, "--dropout", 0, "--pieces", 3, "--learning-rate", 0.01)
+    run(*arguments, *given)
+    network, preprocessing = storage.load("model.safetensors")
+    assert [layer.units for layer in network.layers] == [5, 1]
+    assert network.layers[0].spec.dropout == 0
+    assert network.optimizer.learning_rate == 0.01
+    assert preprocessing.columns[0].n_pieces == 3
+    run(*arguments, "--optimizer", "adam")  # brings all its own
+    network, _ = storage.load("model.safetensors")
+    assert network.optimizer == bp.Adam()
+    assert network.layers[0].learning_rate_factor == 1
+    run(*arguments, "--preset", "none")
+    network, preprocessing = storage.load("model.safetensors")
+    assert [layer.units for layer in network.layers] == [256, 128, 1]
+    assert preprocessing.columns[0].n_pieces == 0
+    run("train", rare, "--target", "answer", "--epochs", 1)
+    classes = find_preset("tabular").settings_for(True)
+    network, _ = storage.load("model.safetensors")
+    assert network.layers[0].spec.dropout == classes["dropout"]
+    assert network.loss_function.settings["label_smoothing"] == classes["label_smoothing"]
+
+
+def test_arrays_have_a_preset_where_it_is_asked_for(run):
+    run("train", "--epochs", 1)
+    assert storage.load("model.safetensors")[0].layers[0].activation == "relu"
+    run("train", "--epochs", 1, "--preset", "tabular")
+    assert storage.load("model.safetensors")[0].layers[0].activation == "mish"
+    assert "did you mean 'tabular'" in run("train", "--preset", "tabul", code=2).err
+
+
 @pytest.mark.parametrize("name", ["onecycle", "cosine", "coslog", "polynomialdecay"])
 def test_a_planned_length_is_that_of_all_epochs(run, rare, name):
-    arguments = ("train", rare, "--target", "answer", "--epochs", 4)
+    arguments = ("train", rare, "--target", "answer", "--epochs", 4, "--batch-size", 32)
     run(*arguments, "--schedule", name)
     network, _ = storage.load("model.safetensors")
     assert network.optimizer.schedule.steps == network.steps == 4 * 15

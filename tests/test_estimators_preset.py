@@ -64,7 +64,7 @@ def test_what_is_left_at_its_default_is_the_presets():
 def test_a_learning_rate_goes_with_its_solver():
     own = bp.MLPRegressor(preset="tabular", solver="sgd").asked
     assert (own.learning_rate_init, own.learning_rate_factor) == (0.001, 1.0)
-    assert own.schedule == "coslog"
+    assert own.schedule is None
     hinge = bp.MLPClassifier(preset="tabular", loss="hinge").asked
     assert (hinge.label_smoothing, hinge.calibrate) == (0.0, False)
 

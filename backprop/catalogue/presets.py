@@ -81,7 +81,7 @@ PRESETS = {
                 "calibrate": True,
             },
             tied={
-                "solver": ("learning_rate_init", "beta_2", "learning_rate_factor"),
+                "solver": ("learning_rate_init", "beta_2", "learning_rate_factor", "schedule"),
                 "loss": ("label_smoothing", "calibrate"),
             },
         ),

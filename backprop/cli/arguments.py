@@ -71,6 +71,14 @@ def _add_train(commands):
         epilog="examples:\n  backprop train\n  backprop train mnist.npz --dropout 0.2\n"
         "  backprop train diamonds.csv --target price --output diamonds.safetensors",
     )
+    _kind(
+        train.add_argument,
+        "--preset",
+        lambda: [*values.presets(), "none"],
+        "settings that go well together, for all that is not given; default: tabular for tables, "
+        "none for arrays; ",
+        type=values.preset,
+    )
     _add_data(train.add_argument_group("data").add_argument)
     _add_layers(train.add_argument_group("layers").add_argument)
     _add_optimizer(train.add_argument_group("optimizer").add_argument)
@@ -116,6 +124,8 @@ def _add_data(add):
         metavar="SHARE",
         help="share of rows to hold out; default: 0.2",
     )
+    what = "pieces, by quantiles, that a number is beside itself; default without a preset: 0"
+    add("--pieces", type=values.whole, metavar="N", help=what)
 
 
 def _named(add, option, argument, module, what="", **options):
@@ -135,13 +145,12 @@ def _add_layers(add):
     add(
         "--hidden",
         type=values.hidden,
-        default=(256, 128),
         metavar="UNITS",
-        help="units of each hidden layer; default: 256,128; none: no hidden layer",
+        help="units of each hidden layer; default without a preset: 256,128; none: no hidden layer",
     )
-    what = "of hidden layers; default: relu; "
-    _named(add, "--activation", "activation", "activations", what, default="relu")
-    add("--dropout", type=values.fraction, default=0.0, metavar="SHARE", help="of hidden units")
+    what = "of hidden layers; default without a preset: relu; "
+    _named(add, "--activation", "activation", "activations", what)
+    add("--dropout", type=values.fraction, metavar="SHARE", help="of hidden units")
     add("--input-dropout", type=values.fraction, default=0.0, metavar="SHARE", help="of inputs")
     add("--noise", type=values.at_least_0, default=0.0, metavar="DEVIATION", help="of hidden units")
     _named(add, "--norm", "norm", "norms")
@@ -163,7 +172,6 @@ def _add_optimizer(add):
     optimizer = add(
         "--optimizer",
         type=values.optimizer,
-        default="adam",
         metavar="NAME",
         help="%(listed)s; default: adam; %(suggested)s",
     )
@@ -183,8 +191,13 @@ def _add_optimizer(add):
 
 
 def _add_training(add):
-    add("--epochs", type=values.size, metavar="N", help="the most; default: 30 to 1000 by rows")
-    add("--batch-size", type=values.positive, metavar="N", help="default: 32; 128 from 10,000 rows")
+    add("--epochs", type=values.size, metavar="N", help="the most; default: by rows")
+    add(
+        "--batch-size",
+        type=values.positive,
+        metavar="N",
+        help="default without a preset: 32 or 128",
+    )
     add(
         "--patience",
         type=values.positive,

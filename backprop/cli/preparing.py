@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop.cli.common import read_data, shortened
+from backprop.cli.settings import settled
 from backprop.cli.values import names as names_in
 from backprop.tabular.columns import present
 from backprop.tabular.preprocessing import Preprocessing, choose_task
@@ -35,6 +36,7 @@ class Problem:
     held_out: Part | None
     test: Part | None
     lines: list  # for people, pairs (what, text)
+    options: object  # all of them settled
 
     @property
     def target(self):
@@ -51,7 +53,8 @@ def prepare(options):
     there = np.logical_and.reduce([present(column) for column in values])
     task = "regression" if len(targets) > 1 else options.task
     task, training, held_out = _choose_rows(values[0], there, task, options, options.validation)
-    preprocessing = Preprocessing(task, options.drop, key=options.key)
+    options = settled(options, True, task)
+    preprocessing = Preprocessing(task, options.drop, key=options.key, n_pieces=options.pieces)
     preprocessing.fit(data, targets, training)
     values = preprocessing.target_values(data)
     lines = [("read", f"{data.source}: {data.n_rows:,} rows, {len(data.names)} columns")]
@@ -62,7 +65,7 @@ def prepare(options):
     if len(held_out):
         held = Part(preprocessing.transform(data, held_out, options.dtype, notes), values[held_out])
     lines += [("held out", note) for note in shortened(notes)]
-    return Problem(preprocessing, Part(X, values[training]), held, None, lines)
+    return Problem(preprocessing, Part(X, values[training]), held, None, lines, options)
 
 
 def _targets(data, given):
@@ -103,7 +106,7 @@ def _prepare_arrays(data, options):
         test = Part(X_test, data.y_test[known])
     lines.append(_row_line(there, training, held_out, test))
     part = Part(preprocessing.transform(data.X, rows), data.y[training])
-    return Problem(preprocessing, part, held, test, lines)
+    return Problem(preprocessing, part, held, test, lines, settled(options, False, task))
 
 
 def _choose_rows(values, there, task, options, share):

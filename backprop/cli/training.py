@@ -40,6 +40,7 @@ def train(options):
 
     _check_files(options)
     problem = prepare(options)
+    options = problem.options
     for what, text in problem.lines:
         say(f"{what:<9} {text}")
     run = _Run(problem, options)
@@ -69,7 +70,7 @@ def _check_files(options):
                 raise ValueError(f"{option} {path}: expected another file than --output")
     if options.plot is not None:
         _check_plot(options.plot)
-    if options.checkpoint is not None and options.optimizer[1].minimizes:
+    if options.checkpoint is not None and options.optimizer and options.optimizer[1].minimizes:
         raise ValueError(
             f"--checkpoint: --optimizer {options.optimizer[0]} has no run to go on with, since "
             "scipy alone knows where it stands"
@@ -101,7 +102,7 @@ class _Run:
 
         self.problem, self.options = problem, options
         n_steps = -(-len(problem.training) // _batch_size(problem, options))
-        self.epochs = options.epochs or _within(_SAMPLES_TO_SEE // len(problem.training), _EPOCHS)
+        self.epochs = options.epochs or _epochs(options.preset_, len(problem.training))
         taken = -(-n_steps // (options.accumulate or 1))
         planned = {"step": self.epochs * taken, "epoch": self.epochs}
         self.network = _network(problem, options, planned)
@@ -189,6 +190,11 @@ class _Run:
         return lines
 
 
+def _epochs(preset, n_rows):
+    """At most, where nobody says how many."""
+    return preset.epochs(n_rows) if preset else _within(_SAMPLES_TO_SEE // n_rows, _EPOCHS)
+
+
 def _within(value, bounds):
     return min(max(value, bounds[0]), bounds[1])
 
@@ -226,12 +232,13 @@ def _network(problem, options, planned):
                 weights=options.weights,
                 use_bias=not options.no_bias,
                 max_norm=options.max_norm,
+                learning_rate_factor=options.rate_factor,
             )
         )
         n_in = units
     return Network(
         preprocessing.n_inputs,
-        [*hidden, Dense(target.n_outputs)],
+        [*hidden, Dense(target.n_outputs, learning_rate_factor=options.rate_factor)],
         loss=_loss(problem, options),
         optimizer=_optimizer(options, planned),
         dtype=options.dtype,

@@ -159,6 +159,25 @@ def _is_whole(text):
     return text.isdecimal() and len(text) <= 1000  # int() refuses 4,300 digits
 
 
+def whole(text):
+    """A whole number of at least 0."""
+    return 0 if text.strip() == "0" else positive(text)
+
+
+def presets():
+    """Names."""
+    from backprop.catalogue.presets import PRESETS
+
+    return list(PRESETS)
+
+
+def preset(text):
+    """The name of one, or none."""
+    from backprop.catalogue.presets import find_preset
+
+    return text if text == "none" else made(lambda: find_preset(text).name)
+
+
 def _at_most(most, text):
     number = positive(text)
     if number > most:
