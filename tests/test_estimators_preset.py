@@ -61,6 +61,21 @@ def test_what_is_left_at_its_default_is_the_presets():
     assert model.set_params(preset=None).asked is model
 
 
+def test_a_preset_can_be_told_a_default():
+    """Which no parameter can, since nobody can see who gave it."""
+    changed = PRESETS["tabular"].changed(dropout=0.0, n_pieces=0, max_iter=7)
+    for kind in (bp.MLPRegressor, bp.MLPClassifier):
+        model = kind(preset=changed)
+        assert (model.asked.dropout, model.asked.n_pieces, model.asked.max_iter) == (0.0, 0, 7)
+        assert model.asked.activation == "mish"
+        assert clone(model).asked == model.asked
+    assert PRESETS["tabular"].settings_for(True)["dropout"] == 0.3
+    X, y = rows()
+    model = bp.MLPRegressor(hidden_layer_sizes=4, preset=changed).fit(X, y)
+    assert model.n_iter_ == 7
+    assert model.coefs_[0].shape == (4, 4)
+
+
 def test_a_learning_rate_goes_with_its_solver():
     own = bp.MLPRegressor(preset="tabular", solver="sgd").asked
     assert (own.learning_rate_init, own.learning_rate_factor) == (0.001, 1.0)

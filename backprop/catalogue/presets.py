@@ -5,7 +5,7 @@ A preset says what a parameter is that is left at its default; whatever else is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -42,9 +42,14 @@ class Preset:
         """{parameter: value} where classes are predicted, or numbers."""
         return self.settings | (self.of_classes if is_classes else self.of_numbers)
 
+    def changed(self, **settings: Any) -> Preset:
+        """The same with other settings, which may be the parameters' defaults."""
+        own = {name: {**getattr(self, name), **settings} for name in ("of_numbers", "of_classes")}
+        return replace(self, **own)
+
     def epochs(self, n_rows: int) -> int:
         """How many: fewer where the rows are many."""
-        most = self.settings["max_iter"]
+        most = self.of_numbers.get("max_iter", self.settings["max_iter"])
         return min(most, max(_LEAST_EPOCHS, _SAMPLES_TO_SEE // max(1, n_rows)))
 
 
@@ -89,6 +94,6 @@ PRESETS = {
 }
 
 
-def find_preset(value: str) -> Preset:
-    """The preset of that name."""
-    return find("preset", value, PRESETS)
+def find_preset(value: str | Preset) -> Preset:
+    """The preset of that name, or the one that is given."""
+    return value if isinstance(value, Preset) else find("preset", value, PRESETS)

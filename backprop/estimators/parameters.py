@@ -11,7 +11,7 @@ from sklearn.metrics import get_scorer_names
 
 from backprop.catalogue.activations import Activation
 from backprop.catalogue.optimizers import ADDED, Optimizer, optimizer_names
-from backprop.catalogue.presets import PRESETS
+from backprop.catalogue.presets import PRESETS, Preset
 from backprop.estimators.asked import with_preset
 from backprop.estimators.numerics import ACTIVATIONS
 from backprop.layers import Dense
@@ -124,7 +124,7 @@ class Parameters(Beyond):
     max_seconds: object = parameter(None, number(Real, 0, closed="neither"), NONE)
     preprocess: object = parameter(None, among("auto"), NONE)
     n_pieces: object = parameter(0, number(Integral, 0))
-    preset: object = parameter(None, among(*PRESETS), NONE)
+    preset: object = parameter(None, among(*PRESETS), instance("a preset", Preset), NONE)
 
     @property
     def asked(self):
@@ -195,10 +195,11 @@ max_norm
     n_pieces : int, default 0
         With ``preprocess="auto"``: in how many pieces, by quantiles, each number is given to the
         network beside itself (Gorishniy et al., NeurIPS 2022).
-    preset : "tabular" or None, default None
+    preset : "tabular", Preset or None, default None
         Settings that go well together, for all that is left at its default:
-        ``backprop.catalogue.presets``. ``asked`` has all parameters as they hold then. A fit is in
-        float32, and as long as its schedule: at most ``max_iter`` epochs, fewer of many rows.
+        ``backprop.catalogue.presets``. ``asked`` has all parameters as they hold then. What is to
+        stay at its default is said to the preset: ``PRESETS["tabular"].changed(dropout=0.0)``. A
+        fit is in float32 and, but for another ``max_iter``, of fewer epochs where rows are many.
 
     Notes
     -----
