@@ -191,6 +191,16 @@ def test_what_contradicts_is_refused(options, words):
         bp.MLPClassifier(**options).fit(*classes(60))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"preset": "tabular"}, {"calibrate": True}, {"n_pieces": 2}],
+    ids=lambda options: next(iter(options)),
+)
+def test_scikit_learn_has_no_such(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}=.*has no such"):
+        bp.MLPClassifier(**options).to_sklearn()
+
+
 def test_partial_fit_has_no_end_to_plan_for():
     X, y = rows(40)
     with pytest.raises(ValueError, match="preset='tabular' is for fit"):

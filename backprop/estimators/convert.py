@@ -125,7 +125,7 @@ def hand_over(old, new):
 def check_is_theirs(model):
     """ValueError for what scikit-learn's MLP has not."""
     default = type(model)()
-    for name in (*BEYOND, "label_smoothing"):
+    for name in (*BEYOND, "label_smoothing", "calibrate", "n_pieces", "preset"):
         if (given := getattr(model, name, 0.0)) != getattr(default, name, 0.0):
             raise ValueError(f"{name}={given!r}: scikit-learn's MLP has no such")
     if not isinstance(model.solver, str) or type(find_optimizer(model.solver)) not in SOLVERS:
