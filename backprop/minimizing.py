@@ -103,9 +103,7 @@ class Cost:
 
 
 def check(network):
-    """ValueError for what there is nothing to train in, or would be ignored."""
-    if not any(layer.trainable for layer in network.layers):
-        raise ValueError("every layer is frozen: expected one that is trainable")
+    """ValueError for what would be ignored."""
     title = network.optimizer.title
     if network.drops:
         raise ValueError(f"{title} and dropout: expected a cost that stays the same, so dropout=0")

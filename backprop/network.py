@@ -403,7 +403,8 @@ class Network(Stepwise, Keeping):
             and can go on.
         ValueError, TypeError
             Naming the argument, what was given and what was expected, before anything is changed:
-            also for X or y with a number that is not finite, or not in the network's dtype.
+            also for X or y with a number that is not finite, or not in the network's dtype, and
+            where every layer is frozen.
         """
         training = prepare(
             self,

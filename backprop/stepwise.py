@@ -15,6 +15,7 @@ from backprop.validation import (
     check_inputs,
     check_integer,
     check_matrix,
+    check_trained,
     first_bad_parameter,
 )
 
@@ -81,12 +82,17 @@ class Stepwise(Hinted, Guarded):
         Raises
         ------
         ValueError
-            Also where X or y is not finite; nothing was changed.
+            Also where X or y is not finite, or every layer is frozen; nothing was changed.
         FloatingPointError
             When that cost is not finite, and nothing was changed; or when the step has made weights
             that are not finite.
         """
         self._check_steps("train_step")
+        check_trained(self.layers)
+        return self._train_step(X, y, sample_weight)
+
+    def _train_step(self, X, y, sample_weight):
+        """That step, where there may be nothing that it changes."""
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
         check_integer("len(X)", len(X), 1, MAX_SIZE)
         costs = []
@@ -344,8 +350,11 @@ class Stepwise(Hinted, Guarded):
             When one of them is not finite; nothing was changed.
         RuntimeError
             When there are none that it has not used yet.
+        ValueError
+            When every layer is frozen.
         """
         self._check_steps("update")
+        check_trained(self.layers)
         try:
             self._core.update()
         except NotFinite:

@@ -18,6 +18,7 @@ from backprop.validation import (
     check_real,
     check_sample_weight,
     check_samples,
+    check_trained,
     check_validation_data,
     check_verbose,
 )
@@ -45,6 +46,7 @@ def prepare(network, data, validation_data, validation_split, class_weight, **as
     if class_weight is not None:
         sample_weight = _with_class_weights(network, y, sample_weight, class_weight)
     max_seconds = asked["max_seconds"]
+    check_trained(network.layers)
     if network.optimizer.minimizes:
         from backprop import minimizing
 

@@ -529,6 +529,17 @@ def check_samples(network, X, y, sample_weight, prefix=""):
     return X, y, check_sample_weight(sample_weight, len(X), network.dtype, name)
 
 
+def check_trained(layers):
+    """ValueError where training would change none of them."""
+    for layer in layers:
+        if layer.trainable:
+            return
+    raise ValueError(
+        "every layer is frozen, trainable=False: expected one that is trained, such as after "
+        "net.layers[-1].trainable = True"
+    )
+
+
 def check_validation_data(data):
     """(X, y, sample_weight), the last None where it is not given."""
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):

@@ -22,7 +22,6 @@ CASES = {
     "two frozen": [{"trainable": False}] * 2 + [{}],
     "middle frozen": [{}, {"trainable": False}, {}],
     "last frozen": [{}, {}, {"trainable": False}],
-    "all frozen": [{"trainable": False}] * 3,
     "rates": [{"learning_rate_factor": f} for f in (0.25, 1.0, 3.0)],
     "rates by fan-in": [{"learning_rate_factor": "fan_in"}] * 3,
     "rate of 0": [{"learning_rate_factor": 0.0}, {}, {}],
@@ -32,6 +31,7 @@ CASES = {
         {"learning_rate_factor": 2},
     ],
 }
+ALL_FROZEN = [{"trainable": False}] * 3
 
 
 def layers(options, dropout=0.0):
@@ -221,7 +221,7 @@ def test_frozen_layers_do_not_move(optimizer):
 
 def test_gradients_are_right_where_nothing_is_trained():
     """`loss_and_gradients` says what they are, `backward` gives the derivative of the inputs."""
-    free, frozen = (network(options=CASES[case]) for case in ("rates", "all frozen"))
+    free, frozen = (network(options=options) for options in (CASES["rates"], ALL_FROZEN))
     for a, b in zip(
         free.loss_and_gradients(X, Y)[1], frozen.loss_and_gradients(X, Y)[1], strict=True
     ):
@@ -240,7 +240,7 @@ def test_layers_thaw_and_freeze_between_fits(n_threads):
     """In one network, whose plan goes on: as if each fit had its own network."""
     net = network(options=CASES["two frozen"], n_threads=n_threads)
     slow = network(reference.Network, CASES["two frozen"])
-    for frozen in [(0, 1), (0,), (), (1,), (0, 1, 2), (2,), (0, 1)]:
+    for frozen in [(0, 1), (0,), (), (1,), (2,), (0, 1)]:
         for one in (net, slow):
             for i, layer in enumerate(one.layers):
                 layer.trainable = i not in frozen
@@ -248,6 +248,33 @@ def test_layers_thaw_and_freeze_between_fits(n_threads):
     for a, b in zip(parameters(net), parameters(slow), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
     assert [layer.trainable for layer in net.layers] == [False, False, True]
+
+
+@pytest.mark.parametrize("optimizer", [bp.Adam(), bp.Adam(accumulate=2), bp.Muon(), bp.LBFGS()])
+def test_nothing_is_trained_in_silence(optimizer):
+    """A network whose layers are all frozen is refused before anything is changed."""
+    net = network(options=ALL_FROZEN, optimizer=optimizer)
+    words = "every layer is frozen, trainable=False: expected one that is trained"
+    with pytest.raises(ValueError, match=words):
+        net.fit(X, Y)
+    if not optimizer.minimizes:
+        with pytest.raises(ValueError, match=words):
+            net.train_step(X, Y)
+        net.forward(X)
+        assert net.backward(np.ones((101, 3))).any()
+        with pytest.raises(ValueError, match=words):
+            net.update()
+    assert (net.steps, net.epochs_trained, net.history) == (0, 0, None)
+    net.layers[-1].trainable = True
+    net.fit(X, Y, epochs=1)
+    assert net.steps > 0
+
+
+def test_a_frozen_network_is_explained():
+    net = network(options=ALL_FROZEN)
+    trace = net.explain(X[:3], Y[:3])
+    assert all(layer.gradient.weights.any() for layer in trace.layers)
+    assert "layer 3 is frozen" in trace.to_text()
 
 
 def test_inputs_have_their_derivative_after_the_way_back_was_cut():

@@ -283,14 +283,6 @@ def test_what_is_refused(make, error, words):
         make()
 
 
-def test_every_layer_frozen():
-    net = network()
-    for layer in net.layers:
-        layer.trainable = False
-    with pytest.raises(ValueError, match="every layer is frozen"):
-        net.fit(X, Y)
-
-
 def test_without_scipy(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(

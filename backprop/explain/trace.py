@@ -369,7 +369,7 @@ def _trace(network, X, y, sample_weight, given):
     passage = before.inspect(X, y, sample_weight)
     norms = update.norms_of_step(network, X, y, sample_weight)
     with suppress(FloatingPointError):  # numbers that are none are for the diagnostics to tell
-        after.train_step(X, y, sample_weight)
+        after._train_step(X, y, sample_weight)
     after.steps = before.steps  # so that it drops what that step has
     mixing = [layer.spec.norm_function for layer in network.layers]
     of = "C" if any(norm and norm.is_over_samples for norm in mixing) else "ℓ"

@@ -165,7 +165,7 @@ def norms_of_step(network, X, y, sample_weight):
     free = type(network).__new__(type(network))
     free.__setstate__(state)
     with suppress(FloatingPointError):  # as of the step itself
-        free.train_step(X, y, sample_weight)
+        free._train_step(X, y, sample_weight)
     norms = [np.sqrt(np.square(one.weights, dtype=np.float64).sum(axis=0)) for one in free.layers]
     return [own if has else None for own, has in zip(norms, limited, strict=True)]
 
