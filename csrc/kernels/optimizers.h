@@ -1,8 +1,9 @@
 /* The optimizers' steps, in place: one row each, of which the enum and every switch are made.
  *
  * (a) A row has its name and how many moments it keeps for each parameter. name_constants works out what is the same
- *     for all parameters, once a step; v_name makes the step of one vector of them. The rules are those of
- *     backprop/catalogue/optimizers, whose fields beside those that all have are `settings`, in their order.
+ *     for all parameters, once a step, in float64, and leaves it in the kernels' type; v_name makes the step of one
+ *     vector of them. The rules are those of backprop/catalogue/optimizers, whose fields beside those that all have are
+ *     `settings`, in their order.
  * (b) The step of the rows in BESIDE is made while the next tile of the gradient is worked out, where registers leave
  *     room: square roots and divisions have a unit of their own. Each costs every tile its code.
  */
@@ -74,11 +75,11 @@ static double decay(bp_progress *progress, int which, double base)
 
 enum { MINUS_RATE, MU }; /* their constants */
 
-static void sgd_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void sgd_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
     (void)progress;
-    c[MINUS_RATE] = -o->learning_rate;
-    c[MU] = o->settings[0];
+    c[MINUS_RATE] = (real)-o->learning_rate;
+    c[MU] = (real)o->settings[0];
 }
 #define momentum_constants sgd_constants
 #define nesterov_constants sgd_constants
@@ -107,15 +108,15 @@ INLINE vec v_nesterov(const real *c, vec w, vec g, vec *m)
 enum { REST_1 = MINUS_RATE + 1, REST_2, EPSILON }; /* its constants: 1 - beta_1, 1 - beta_2 */
 
 /* The corrections of the moments go into the rate and epsilon. */
-static void adam_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void adam_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
     const double beta_1 = o->settings[0], beta_2 = o->settings[1], epsilon = o->settings[2];
     const int epsilon_is_corrected = o->settings[3] != 0;
     const double rest = 1 - decay(progress, 0, beta_1), root = sqrt(1 - decay(progress, 1, beta_2));
-    c[MINUS_RATE] = -(o->learning_rate * (root / rest));
-    c[REST_1] = 1 - beta_1;
-    c[REST_2] = 1 - beta_2;
-    c[EPSILON] = epsilon_is_corrected ? epsilon : epsilon * root;
+    c[MINUS_RATE] = (real)-(o->learning_rate * (root / rest));
+    c[REST_1] = (real)(1 - beta_1);
+    c[REST_2] = (real)(1 - beta_2);
+    c[EPSILON] = (real)(epsilon_is_corrected ? epsilon : epsilon * root);
 }
 
 INLINE vec v_adam(const real *c, vec w, vec g, vec *m)
@@ -190,17 +191,17 @@ static double nadam_product(double beta_1, double psi, bp_progress *progress)
     return progress->powers[0] = product;
 }
 
-static void nadam_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void nadam_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
     const double beta_1 = o->settings[0], beta_2 = o->settings[1], psi = o->settings[3];
     const double fade = fade_of(psi, progress->t), mu = beta_1 * (1 - 0.5 * fade);
     const double next = beta_1 * (1 - 0.5 * next_fade(fade, psi, progress->t + 1));
     const double product = nadam_product(beta_1, psi, progress), root = sqrt(1 - decay(progress, 1, beta_2));
-    c[MINUS_RATE] = -(o->learning_rate * root * (next / (1 - product * next)));
-    c[MINUS_RATE_OF_G] = -(o->learning_rate * root * ((1 - mu) / (1 - product)));
-    c[REST_1] = 1 - beta_1;
-    c[REST_2] = 1 - beta_2;
-    c[EPSILON] = o->settings[2] * root;
+    c[MINUS_RATE] = (real)-(o->learning_rate * root * (next / (1 - product * next)));
+    c[MINUS_RATE_OF_G] = (real)-(o->learning_rate * root * ((1 - mu) / (1 - product)));
+    c[REST_1] = (real)(1 - beta_1);
+    c[REST_2] = (real)(1 - beta_2);
+    c[EPSILON] = (real)(o->settings[2] * root);
 }
 
 INLINE vec v_nadam(const real *c, vec w, vec g, vec *m)
@@ -214,18 +215,18 @@ INLINE vec v_nadam(const real *c, vec w, vec g, vec *m)
 
 enum { DIVIDES = EPSILON + 1 }; /* 1; or 0 while v is known too little: then EPSILON is 1 */
 
-static void radam_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void radam_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
     const double beta_1 = o->settings[0], beta_2 = o->settings[1], end = 2 / (1 - beta_2) - 1;
     const double fades = decay(progress, 1, beta_2), rho = end - 2 * (double)progress->t * fades / (1 - fades);
-    const double rate = o->learning_rate / (1 - decay(progress, 0, beta_1));
-    c[DIVIDES] = rho > 5;
-    c[MINUS_RATE] = -rate;
+    double rate = o->learning_rate / (1 - decay(progress, 0, beta_1));
     if (rho > 5)
-        c[MINUS_RATE] *= sqrt((rho - 4) * (rho - 2) * end / ((end - 4) * (end - 2) * rho)) * sqrt(1 - fades);
-    c[REST_1] = 1 - beta_1;
-    c[REST_2] = 1 - beta_2;
-    c[EPSILON] = rho > 5 ? o->settings[2] : 1;
+        rate *= sqrt((rho - 4) * (rho - 2) * end / ((end - 4) * (end - 2) * rho)) * sqrt(1 - fades);
+    c[DIVIDES] = rho > 5;
+    c[MINUS_RATE] = (real)-rate;
+    c[REST_1] = (real)(1 - beta_1);
+    c[REST_2] = (real)(1 - beta_2);
+    c[EPSILON] = (real)(rho > 5 ? o->settings[2] : 1);
 }
 
 INLINE vec v_radam(const real *c, vec w, vec g, vec *m)
@@ -237,12 +238,12 @@ INLINE vec v_radam(const real *c, vec w, vec g, vec *m)
 
 /* ---- Adamax: settings beta_1, beta_2, epsilon ---- */
 
-static void adamax_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void adamax_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
-    c[MINUS_RATE] = -(o->learning_rate / (1 - decay(progress, 0, o->settings[0])));
-    c[REST_1] = 1 - o->settings[0];
-    c[REST_2] = o->settings[1];
-    c[EPSILON] = o->settings[2];
+    c[MINUS_RATE] = (real)-(o->learning_rate / (1 - decay(progress, 0, o->settings[0])));
+    c[REST_1] = (real)(1 - o->settings[0]);
+    c[REST_2] = (real)o->settings[1];
+    c[EPSILON] = (real)o->settings[2];
 }
 
 INLINE vec v_adamax(const real *c, vec w, vec g, vec *m)
@@ -256,13 +257,13 @@ INLINE vec v_adamax(const real *c, vec w, vec g, vec *m)
 
 enum { REST = MU + 1, MARGIN };
 
-static void rmsprop_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void rmsprop_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
     (void)progress;
-    c[MINUS_RATE] = -o->learning_rate;
-    c[REST] = 1 - o->settings[0];
-    c[MARGIN] = o->settings[1];
-    c[MU] = o->settings[2];
+    c[MINUS_RATE] = (real)-o->learning_rate;
+    c[REST] = (real)(1 - o->settings[0]);
+    c[MARGIN] = (real)o->settings[1];
+    c[MU] = (real)o->settings[2];
 }
 #define rmsprop_momentum_constants rmsprop_constants
 #define rmsprop_centered_constants rmsprop_constants
@@ -306,10 +307,10 @@ INLINE vec v_rmsprop_centered_momentum(const real *c, vec w, vec g, vec *m)
 
 /* ---- Adagrad: settings lr_decay, epsilon ---- */
 
-static void adagrad_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void adagrad_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
-    c[MINUS_RATE] = -(o->learning_rate / (1 + (double)(progress->t - 1) * o->settings[0]));
-    c[MARGIN] = o->settings[1];
+    c[MINUS_RATE] = (real)-(o->learning_rate / (1 + (double)(progress->t - 1) * o->settings[0]));
+    c[MARGIN] = (real)o->settings[1];
 }
 
 INLINE vec v_adagrad(const real *c, vec w, vec g, vec *m)
@@ -320,12 +321,12 @@ INLINE vec v_adagrad(const real *c, vec w, vec g, vec *m)
 
 /* ---- Adadelta: settings rho, epsilon ---- */
 
-static void adadelta_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void adadelta_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
     (void)progress;
-    c[MINUS_RATE] = -o->learning_rate;
-    c[REST] = 1 - o->settings[0];
-    c[MARGIN] = o->settings[1];
+    c[MINUS_RATE] = (real)-o->learning_rate;
+    c[REST] = (real)(1 - o->settings[0]);
+    c[MARGIN] = (real)o->settings[1];
 }
 
 INLINE vec v_adadelta(const real *c, vec w, vec g, vec *m)
@@ -345,12 +346,12 @@ INLINE vec v_sign(vec x)
     return v_where_less(zero, x, v_set(1), v_where_less(x, zero, v_set(-1), x));
 }
 
-static void lion_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void lion_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
     (void)progress;
-    c[MINUS_RATE] = -o->learning_rate;
-    c[REST_1] = 1 - o->settings[0];
-    c[REST_2] = 1 - o->settings[1];
+    c[MINUS_RATE] = (real)-o->learning_rate;
+    c[REST_1] = (real)(1 - o->settings[0]);
+    c[REST_2] = (real)(1 - o->settings[1]);
 }
 
 INLINE vec v_lion(const real *c, vec w, vec g, vec *m)
@@ -364,12 +365,12 @@ INLINE vec v_lion(const real *c, vec w, vec g, vec *m)
 
 enum { FIRST_STEP, ETA_MINUS, ETA_PLUS, LEAST_STEP, MOST_STEP };
 
-static void rprop_constants(const bp_optimizer *o, bp_progress *progress, double *c)
+static void rprop_constants(const bp_optimizer *o, bp_progress *progress, real *c)
 {
     (void)progress;
-    c[FIRST_STEP] = o->learning_rate;
+    c[FIRST_STEP] = (real)o->learning_rate;
     for (int i = 0; i < 4; ++i)
-        c[ETA_MINUS + i] = o->settings[i];
+        c[ETA_MINUS + i] = (real)o->settings[i];
 }
 
 INLINE vec v_rprop(const real *c, vec w, vec g, vec *m)
@@ -394,24 +395,21 @@ _Static_assert(sizeof(rates) <= sizeof(((bp_step *)NULL)->rates), "bp_step has r
 
 static const rates *rates_of(const bp_step *step) { return (const void *)step->rates; }
 
+/* Number by number where they will be read: a step of a small network would wait for a copy made in vectors, which the
+ * processor cannot take from stores that it has not finished yet. */
 static void begin_step(const bp_optimizer *optimizer, double scale, bp_progress *progress, bp_step *step)
 {
-    double constants[BP_CONSTANTS] = {0};
+    rates *r = (void *)step->rates;
+    step->code = optimizer->code;
     switch (optimizer->code) {
 #define CONSTANTS(NAME, name, moments) \
-    case NAME: name##_constants(optimizer, progress, constants); break;
+    case NAME: name##_constants(optimizer, progress, r->constants); break;
         OPTIMIZERS(CONSTANTS)
     }
-    rates made = {
-        .l2 = (real)(optimizer->l2 * scale),
-        .l1 = (real)(optimizer->l1 * scale),
-        .shrinkage = (real)(optimizer->learning_rate * optimizer->weight_decay),
-    };
-    for (int i = 0; i < BP_CONSTANTS; ++i)
-        made.constants[i] = (real)constants[i];
-    made.decays = made.l2 != 0 || made.l1 != 0 || made.shrinkage != 0;
-    step->code = optimizer->code;
-    memcpy(step->rates, &made, sizeof made);
+    r->l2 = (real)(optimizer->l2 * scale);
+    r->l1 = (real)(optimizer->l1 * scale);
+    r->shrinkage = (real)(optimizer->learning_rate * optimizer->weight_decay);
+    r->decays = r->l2 != 0 || r->l1 != 0 || r->shrinkage != 0;
     progress->powers_of = progress->t;
 }
 
