@@ -143,24 +143,31 @@ static void gather(const bp_source *source, const int64_t *rows, int64_t start, 
     }
 }
 
+/* Compared one by one, and not added up: each sum would wait for the one before it. */
+INLINE int are_zeros(vec x)
+{
+    real lanes[LANES];
+    int all = 1;
+    v_store(lanes, x);
+    for (int lane = 0; lane < LANES; ++lane)
+        all &= lanes[lane] == 0;
+    return all;
+}
+
 /* x - x is 0 for finite x, and nan for all others. Columns beyond `last` may hold anything, and are not looked at. */
 static int is_finite(const void *values, int64_t ld, int64_t rows, int64_t first, int64_t last)
 {
     const real *x = values;
     vec sums = v_set(0);
-    real rest = 0;
+    int rest = 1;
     for (int64_t row = 0; row < rows; ++row, x += ld) {
         int64_t column = first;
         for (; column + LANES <= last; column += LANES)
             sums = sums + (v_load(x + column) - v_load(x + column));
         for (; column < last; ++column)
-            rest += x[column] - x[column];
+            rest &= x[column] - x[column] == 0;
     }
-    real lanes[LANES];
-    v_store(lanes, sums);
-    for (int lane = 0; lane < LANES; ++lane)
-        rest += lanes[lane];
-    return rest == 0;
+    return rest & are_zeros(sums);
 }
 
 static int are_classes(const void *labels, int64_t first, int64_t last, int64_t n_classes)
@@ -173,11 +180,7 @@ static int are_classes(const void *labels, int64_t first, int64_t last, int64_t 
         sums = sums + v_absolute(v_clamp(v_load(x + i), 0, highest) - v_load(x + i));
     for (; i < last; ++i)
         rest &= x[i] >= 0 && x[i] <= highest;
-    real lanes[LANES];
-    v_store(lanes, sums);
-    for (int lane = 0; lane < LANES; ++lane)
-        rest &= lanes[lane] == 0;
-    return rest;
+    return rest & are_zeros(sums);
 }
 
 static void transpose(const void *in, int64_t ldi, int64_t rows, int64_t first, int64_t last, void *out,

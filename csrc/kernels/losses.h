@@ -62,6 +62,15 @@ INLINE real *da_of(const outputs *o, int64_t j) { return o->da + j * o->ld + o->
 /* y, of which a share is spread over k answers; y itself for a share of 0 */
 INLINE vec v_smoothed(vec y, real share, real k) { return v_fma(y, v_set(1 - share), v_set(share / k)); }
 
+/* The same of output j; of a label it is one of two numbers, which are the same for all outputs. */
+INLINE vec v_smoothed_target(const outputs *o, int64_t j, real share, real k)
+{
+    if (o->y)
+        return v_smoothed(v_target(o, j), share, k);
+    return v_where_equal(v_load(o->labels + o->column), v_set((real)j), v_smoothed(v_set(1), share, k),
+                         v_smoothed(v_set(0), share, k));
+}
+
 /* ---- elementwise ---- */
 
 /* ½ (a - y)², and a - y */
@@ -178,11 +187,11 @@ INLINE vec v_softmax_cross_entropy(const outputs *o, const real *p)
     if (o->y) {
         mass = v_set(0);
         for (int64_t j = 0; j < o->n_out; ++j)
-            mass = mass + v_smoothed(v_target(o, j), p[0], k);
+            mass = mass + v_smoothed_target(o, j, p[0], k);
     }
     const vec share = mass / sum;
     for (int64_t j = 0; j < o->n_out; ++j) {
-        const vec y = v_smoothed(v_target(o, j), p[0], k);
+        const vec y = v_smoothed_target(o, j, p[0], k);
         loss = v_fma(y, log_sum - v_below_top(v_output(o, j), top), loss);
         v_store(da_of(o, j), v_fma(v_load(da_of(o, j)), share, -y) * o->weight);
     }
@@ -344,7 +353,11 @@ static double sum(const void *values, int64_t count)
 {
     const real *x = values;
     double s[8] = {0};
-    for (int64_t i = 0; i < count; ++i)
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        for (int k = 0; k < 8; ++k)
+            s[k] += (double)x[i + k];
+    for (; i < count; ++i)
         s[i % 8] += (double)x[i];
     return tree(s);
 }
