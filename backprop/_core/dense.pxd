@@ -3,7 +3,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from backprop._core.kernels cimport (
-    BP_MOMENTS, barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_multiply, bp_progress, bp_step,
+    BP_MOMENTS, BP_ROW_MULTIPLE, barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_multiply, bp_progress, bp_step,
     bp_team,
 )
 
@@ -137,8 +137,8 @@ cdef inline Operation operation(Work forward, Work backward, Work step, int laye
     return made
 
 
-# Multiply-adds between two looks at the clock.
-cdef int64_t POLL_WORK
+cdef enum:
+    POLL_WORK = 20_000_000  # multiply-adds between two looks at the clock: well under a millisecond
 
 cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, bint with_blas) noexcept nogil
 cdef Operation dense(int layer) noexcept
@@ -149,7 +149,6 @@ cdef void nothing(const Layer *layer, Run *run) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
 cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil
-cdef int64_t portion_of(int64_t work) noexcept nogil
 cdef void keep_raised(Interrupt *interrupt, raised) noexcept
 
 
@@ -158,6 +157,13 @@ cdef void keep_raised(Interrupt *interrupt, raised) noexcept
 cdef inline const char *kept_of(const Layer *layer) noexcept nogil:
     """What f' is worked out from: f'(z) itself where it is kept, else a."""
     return layer.slope if layer.slope != NULL else layer.a_out
+
+
+cdef inline int64_t portion_of(int64_t columns, int64_t work) noexcept nogil:
+    """How many columns of so much work each go between two looks for Ctrl-C; whole vectors, or all of them."""
+    if columns * work <= POLL_WORK:  # without the division below
+        return columns
+    return max(1, POLL_WORK // BP_ROW_MULTIPLE // work) * BP_ROW_MULTIPLE
 
 
 cdef inline char *row_of(char *block, const Layer *layer, int64_t row, int64_t itemsize) noexcept nogil:

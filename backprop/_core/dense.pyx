@@ -15,9 +15,7 @@ from backprop._core.kernels cimport (
     bp_kernels, bp_multiply, bp_raise, round_up, seconds,
 )
 
-# Multiply-adds between two looks at the clock (well under a millisecond), and seconds between two looks for
-# Ctrl-C.
-cdef int64_t POLL_WORK = 20_000_000
+# Seconds between two looks for Ctrl-C.
 cdef double POLL_SECONDS = 0.03
 # And of a long product that are done without one, some milliseconds: each portion of it packs its own copy of B.
 cdef int64_t PORTION_WORK = 200_000_000
@@ -100,8 +98,9 @@ cdef void nothing(const Layer *layer, Run *run) noexcept nogil:
 
 cdef void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
     """dz as the gradient's product wants it: a sample's outputs side by side."""
-    cdef int64_t row, first, last, stop, rows = round_up(layer.n_out, BP_ROW_MULTIPLE), portion = portion_of(rows)
+    cdef int64_t row, first, last, stop, portion, rows = round_up(layer.n_out, BP_ROW_MULTIPLE)
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
+    portion = portion_of(last - first, rows)
     if layer.dz_is_shared:
         for row in range(layer.n_out, rows):
             memset(layer.dz + (row * run.ld + first) * run.itemsize, 0, (last - first) * run.itemsize)
@@ -219,11 +218,6 @@ cdef void spend(Run *run, int64_t work) noexcept nogil:
     run.until_poll -= work
     if run.until_poll <= 0 and run.thread == 0:
         poll(run)
-
-
-cdef int64_t portion_of(int64_t work) noexcept nogil:
-    """How many columns of so much work each go between two looks for Ctrl-C; whole vectors."""
-    return max(1, POLL_WORK // BP_ROW_MULTIPLE // work) * BP_ROW_MULTIPLE
 
 
 cdef void poll(Run *run) noexcept nogil:

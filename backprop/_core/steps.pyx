@@ -36,9 +36,10 @@ cdef void gather(Steps *s, Run *run, int64_t start) noexcept nogil:
     cdef const Rows *rows = &s.rows
     cdef const Buffers *into = &s.buffers
     cdef int64_t first, last, stop, n_in = s.layers[0].n_in, n_out = s.layers[s.n_layers - 1].n_out
-    cdef int64_t portion = portion_of(n_in + n_out)
+    cdef int64_t portion
     cdef bint has_targets = rows.has_targets and s.own_loss == NULL
     share(run.count, BP_ROW_MULTIPLE, run, &first, &last)
+    portion = portion_of(last - first, n_in + n_out)
     while first < last and not is_stopped(run):
         stop = min(last, first + portion)
         run.kernels.gather(&rows.x, rows.order, start, first, stop, n_in, rows.offset, rows.scale, s.layers[0].a_in,
@@ -121,7 +122,7 @@ cdef void loss(Steps *s, Run *run, int64_t start, double scale) noexcept nogil:
     """
     cdef const Layer *layer = &s.layers[s.n_layers - 1]
     cdef bp_targets targets
-    cdef int64_t first, last, stop, portion = portion_of(8 * layer.n_out)
+    cdef int64_t first, last, stop, portion
     targets.values = NULL if s.rows.y_is_labels else s.buffers.targets
     targets.labels = s.buffers.labels
     targets.weights = s.buffers.weights
@@ -129,6 +130,7 @@ cdef void loss(Steps *s, Run *run, int64_t start, double scale) noexcept nogil:
     if s.own_loss != NULL:
         ask_own_loss(s, run, start)
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
+    portion = portion_of(last - first, 8 * layer.n_out)
     while first < last and not is_stopped(run):
         stop = min(last, first + portion)
         run.kernels.loss(&s.loss, layer.a_out, &targets, layer.n_out, run.ld, first, stop, layer.dz,
