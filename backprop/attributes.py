@@ -54,6 +54,9 @@ OF_A_LAYER = {
 }
 
 
+UNDECLARED = object()  # an attribute may be declared as None
+
+
 class Guarded:
     """A base whose objects have the attributes that their class declares, and no others."""
 
@@ -67,15 +70,19 @@ class Guarded:
             raise self._no_attribute(name)
 
         def __setattr__(self, name, value):
-            declared = getattr(type(self), name, None)
-            if isinstance(declared, property) and declared.fset is None:
-                raise AttributeError(
-                    f"{name} of a {type(self).__name__} cannot be assigned to: it was decided when "
-                    "the network was made, so make another one"
-                )
-            if not name.startswith("_") and not hasattr(type(self), name):
-                raise self._no_attribute(name)
+            if name[0] != "_":
+                self._check_assignable(name)
             object.__setattr__(self, name, value)
+
+    def _check_assignable(self, name):
+        declared = getattr(type(self), name, UNDECLARED)
+        if declared is UNDECLARED:
+            raise self._no_attribute(name)
+        if isinstance(declared, property) and declared.fset is None:
+            raise AttributeError(
+                f"{name} of a {type(self).__name__} cannot be assigned to: it was decided when "
+                "the network was made, so make another one"
+            )
 
     def _no_attribute(self, name):
         kind = type(self)

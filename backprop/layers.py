@@ -142,22 +142,21 @@ class Dense(records.Hinted):
     }
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", check_integer("units", self.units, 1))
-        found = records.find("activation", self.activation, ACTIVATIONS, ALIASES)
-        object.__setattr__(self, "activation", found.label)
-        object.__setattr__(self, "dropout", check_real("dropout", self.dropout, 0, below=1))
-        object.__setattr__(self, "noise", check_real("noise", self.noise, 0))
-        object.__setattr__(self, "residual", check_flag("residual", self.residual))
-        if self.norm is not None:
-            object.__setattr__(self, "norm", self._find_norm().label)
-        if self.weights is not None:
-            object.__setattr__(self, "weights", find_initializer(self.weights).label)
-        object.__setattr__(self, "use_bias", check_flag("use_bias", self.use_bias))
-        object.__setattr__(self, "trainable", check_flag("trainable", self.trainable))
-        object.__setattr__(self, "learning_rate_factor", _rate_factor(self.learning_rate_factor))
-        if self.max_norm is not None:
-            most = check_real("max_norm", self.max_norm, 0, above=True)
-            object.__setattr__(self, "max_norm", most)
+        units, most = check_integer("units", self.units, 1), self.max_norm
+        function = records.find("activation", self.activation, ACTIVATIONS, ALIASES)
+        vars(self).update(  # past what refuses to change a field
+            units=units,
+            activation=function.label,
+            dropout=check_real("dropout", self.dropout, 0, below=1),
+            noise=check_real("noise", self.noise, 0),
+            norm=None if self.norm is None else self._find_norm().label,
+            residual=check_flag("residual", self.residual),
+            weights=None if self.weights is None else find_initializer(self.weights).label,
+            use_bias=check_flag("use_bias", self.use_bias),
+            trainable=check_flag("trainable", self.trainable),
+            learning_rate_factor=_rate_factor(self.learning_rate_factor),
+            max_norm=None if most is None else check_real("max_norm", most, 0, above=True),
+        )
 
     def _find_norm(self):
         from backprop.catalogue.norms import find_norm  # here: most layers have none
@@ -178,8 +177,9 @@ class Dense(records.Hinted):
     def learned(self) -> dict[str, float]:
         """{name: what it starts at} of what each unit learns beside its weights and bias."""
         found = {} if self.norm is None else dict(self.norm_function.learned)
-        if self.function.learned is not None:
-            found[self.function.learned] = self.function.settings[self.function.learned]
+        function = self.function
+        if function.learned is not None:
+            found[function.learned] = function.settings[function.learned]
         return found
 
     @property
@@ -275,9 +275,12 @@ class Layer(Guarded):
         configure: Callable[..., None],
         check_idle: Callable[[], None],
     ) -> None:
-        self._spec, self._configure, self._check_idle = spec, configure, check_idle
-        self._arrays = layer_arrays(spec, views)
-        self._statistics = gathered_rows(spec, views)
+        put = object.__setattr__  # a network of many layers is made sooner past the guard
+        put(self, "_spec", spec)
+        put(self, "_configure", configure)
+        put(self, "_check_idle", check_idle)
+        put(self, "_arrays", layer_arrays(spec, views))
+        put(self, "_statistics", gathered_rows(spec, views))
         if not spec.use_bias:
             self.bias.flags.writeable = False
 
@@ -414,6 +417,8 @@ class Gradient(Arrays):
 
 def gathered_rows(spec, views):
     """{name: view} of what training gathers, which lies behind what the layer learns."""
+    if spec.norm is None:
+        return {}
     return dict(zip(spec.gathered, views[2][len(spec.learned) :], strict=True))
 
 
@@ -452,7 +457,8 @@ def check_layers(n_inputs, layers):
     for i, spec in enumerate(specs):
         if not isinstance(spec, Dense):
             raise TypeError(f"layers[{i}]={spec!r}: expected bp.Dense(units, activation)")
-        check_integer(f"layers[{i}].units", spec.units, 1, MAX_SIZE)
+        if spec.units > MAX_SIZE:
+            check_integer(f"layers[{i}].units", spec.units, 1, MAX_SIZE)
     _check_residual(n_inputs, specs)
     widths = n_inputs, *(spec.units for spec in specs)
     return tuple(spec.rated(n_in) for spec, n_in in zip(specs, widths, strict=False))

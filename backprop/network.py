@@ -24,6 +24,7 @@ from backprop.layers import (
 from backprop.stepwise import Gradient, Stepwise
 from backprop.training import prepare
 from backprop.validation import (
+    DTYPES,
     MAX_COUNT,
     MAX_SIZE,
     bad_label,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["Gradient", "Network"]
 
 EVALUATED_ROWS = 32768  # that `evaluate` predicts at a time
+TINY = {dtype: float(np.finfo(dtype).tiny) for dtype in DTYPES.values()}
 MATMULS = ("auto", "fused", "blas")
 
 
@@ -133,16 +135,20 @@ class Network(Stepwise, Keeping):
         input_scale: ArrayLike | None = None,
         input_dropout: float = 0.0,
     ) -> None:
-        self._n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
-        self._specs = check_layers(self.n_inputs, layers)
-        self._loss = find_loss(loss, self._specs[-1].units, self._specs[-1].function)
-        self._dtype = check_dtype(dtype)
-        self._seed = check_seed(seed)
-        self._n_threads = check_threads(n_threads)
-        self._matmul = check_name("matmul", matmul, MATMULS)
-        self._input_offset = check_input_transform("input_offset", input_offset, self.n_inputs)
-        self._input_scale = check_input_transform("input_scale", input_scale, self.n_inputs)
-        self._input_dropout = check_real("input_dropout", input_dropout, 0, below=1)
+        n_inputs = check_integer("n_inputs", n_inputs, 1, MAX_SIZE)
+        specs = check_layers(n_inputs, layers)
+        vars(self).update(  # sooner than one by one, past the guard
+            _n_inputs=n_inputs,
+            _specs=specs,
+            _loss=find_loss(loss, specs[-1].units, specs[-1].function),
+            _dtype=check_dtype(dtype),
+            _seed=check_seed(seed),
+            _n_threads=check_threads(n_threads),
+            _matmul=check_name("matmul", matmul, MATMULS),
+            _input_offset=check_input_transform("input_offset", input_offset, n_inputs),
+            _input_scale=check_input_transform("input_scale", input_scale, n_inputs),
+            _input_dropout=check_real("input_dropout", input_dropout, 0, below=1),
+        )
         offset, scale = self._transform()
         self._core = Core(
             n_inputs=self.n_inputs,
@@ -247,7 +253,7 @@ class Network(Stepwise, Keeping):
     @optimizer.setter
     def optimizer(self, value: Optimizer | str) -> None:
         value = find_optimizer(value)
-        tiny = float(np.finfo(self.dtype).tiny)
+        tiny = TINY[self.dtype]
         rates = () if value.minimizes else ("learning_rate",)
         for name in (*rates, *value.divisors):
             number = getattr(value, name)
@@ -422,7 +428,7 @@ class Network(Stepwise, Keeping):
         )
         self._core.check_idle()
         training.begin()  # which may refuse still
-        self.history, self._run = training.history, None
+        vars(self).update(history=training.history, _run=None)  # which are declared
         training.run()
         return self.history
 

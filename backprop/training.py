@@ -5,6 +5,7 @@ Where nothing is asked, all epochs are one call of the core.
 
 import time
 from functools import cached_property
+from math import isfinite
 
 import numpy as np
 
@@ -198,6 +199,8 @@ class Training:
 
     def _steps_at_a_time(self):
         """After how many a callback wants to look up within an epoch; None: none does."""
+        if not self.callbacks:
+            return None
         asked = [one.every_steps for one in self.callbacks if one.every_steps is not None]
         return min(asked, default=None)
 
@@ -234,7 +237,7 @@ class Training:
             piece=piece,
         )
         loss = self.history.loss[-1] if len(self.history.loss) > done else 0.0  # of a piece: none
-        if not (finite and np.isfinite(loss)):
+        if not (finite and isfinite(loss)):
             raise self.network._training_error(X, y, loss, max(done + 1, len(self.history.loss)))
 
     def _rows_done(self, count):

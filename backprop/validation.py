@@ -23,6 +23,8 @@ BATCH_SIZE = 128  # where none is given
 # numpy's one-letter codes of the element types that the core's gather converts from
 GATHERED_TYPES = "?bBhHiIlLqQfd"
 INTEGER_TYPES = "bBhHiIlLqQ"
+DTYPES = {name: np.dtype(name) for name in ("float32", "float64")}  # of a network
+UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 
 
 def check_name(argument, value, names, aliases=None):
@@ -62,7 +64,10 @@ def check_names(argument, names, count, letter):
 
 def check_integer(argument, value, minimum, maximum=None):
     """An integer (not a bool, not 3.7) in [minimum, maximum], as a Python int."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+    is_integer = type(value) is int or (  # which most are, and the others take longer to ask
+        isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
+    )
+    if not is_integer:
         raise TypeError(f"{argument}={value!r}: expected an integer, got {type(value).__name__}")
     if value < minimum or (maximum is not None and value > maximum):
         limit = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
@@ -87,10 +92,10 @@ def check_batch_size(batch_size, n_rows, level=3):
 
 def check_real(argument, value, minimum, *, above=False, below=None):
     """A finite number >= minimum (> minimum when `above`), and < below where that is given."""
-    is_number = type(value) is float or (  # which most are, and the others take longer to ask
-        isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-    )
-    if not is_number:
+    most = math.inf if below is None else below
+    if type(value) is float and minimum <= value < most and not (above and value == minimum):
+        return value  # as most are
+    if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
         raise TypeError(f"{argument}={value!r}: expected a number, got {type(value).__name__}")
     try:
         number = float(value)
@@ -123,11 +128,13 @@ def check_path(path):
 
 def check_dtype(dtype):
     """np.dtype of float32 or float64."""
+    if type(dtype) is str and dtype in DTYPES:
+        return DTYPES[dtype]
     try:
         found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    if found is None or found not in (np.dtype("float32"), np.dtype("float64")):
+    if found is None or found not in DTYPES.values():
         raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'float64'")
     return found
 
@@ -139,6 +146,8 @@ def check_array(argument, values, instead=None):
 
     `instead`: what to do with text, where not `.astype`.
     """
+    if type(values) is np.ndarray and values.dtype.char in GATHERED_TYPES and values.dtype.isnative:
+        return values  # as most are
     _check_no_mask(argument, values)
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
         raise TypeError(
@@ -305,7 +314,7 @@ def check_class_targets(argument, array, n_outputs, loss):
                 f"{argument} has dtype {array.dtype}: expected integer labels "
                 f"({argument}.astype(int)) or one row of {n_outputs} probabilities a sample"
             )
-        if array.size and (array.min() < 0 or array.max() >= n_outputs):
+        if not _are_labels(array, n_outputs):
             raise ValueError(
                 f"{argument} has labels from {array.min()} to {array.max()}: "
                 f"expected 0 to {n_outputs - 1}, one for each of the {n_outputs} outputs"
@@ -320,6 +329,13 @@ def check_class_targets(argument, array, n_outputs, loss):
     if array.size:
         _check_distributions(argument, array, loss)
     return array
+
+
+def _are_labels(array, n_outputs):
+    """Whether all of these integers are classes: one look, since as unsigned no negative is one."""
+    if not array.size:
+        return True
+    return np.maximum.reduce(array.view(UNSIGNED[array.itemsize])) < n_outputs
 
 
 def _check_distributions(argument, array, loss):

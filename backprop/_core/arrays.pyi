@@ -1,3 +1,1 @@
-"""The user's arrays, as a run is given them."""
-
-TYPES: str
+"""The user's arrays, as a run is given them; nothing here is for Python."""

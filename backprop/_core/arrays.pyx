@@ -1,5 +1,6 @@
 """The user's arrays, as a run is given them. They have been checked by backprop/validation.py."""
 cimport numpy as cnp
+from libc.string cimport strchr
 
 from backprop._core.dense cimport Layer
 from backprop._core.kernels cimport BP_NEAR_BYTES, BP_TYPES, bp_lookahead, bp_source
@@ -8,17 +9,15 @@ from backprop._core.steps cimport Rows, Steps
 
 cnp.import_array()
 
-TYPES = BP_TYPES.decode()  # numpy's letters of what gather converts
 
-
-cdef take_arrays(Steps *s, Plan plan, x, y, sample_weights):
+cdef take_arrays(Steps *s, Plan plan, cnp.ndarray x, cnp.ndarray y, cnp.ndarray sample_weights):
     """x (n, n_in); y None, labels (n,) of integers, or targets (n, n_out); sample_weights None or (n,)."""
     cdef Rows *rows = &s.rows
     rows.x = source_of(x)
-    rows.count = len(x)
+    rows.count = rows.x.n_rows
     if y is not None:
         rows.has_targets = True
-        rows.y_is_labels = y.ndim == 1
+        rows.y_is_labels = cnp.PyArray_NDIM(y) == 1
         rows.y = source_of(y)
     if sample_weights is not None:
         rows.weighted = plan.weighted = True
@@ -40,13 +39,14 @@ cdef set_lookahead(Steps *s, cnp.ndarray x, cnp.ndarray y):
 cdef bp_source source_of(cnp.ndarray array) except *:
     """TypeError for a type that gather does not convert: it would take the bytes for numbers."""
     cdef bp_source source
-    if array.dtype.char not in TYPES:
+    cdef char kind = array.descr.type
+    if strchr(BP_TYPES, kind) == NULL:
         raise TypeError(f"an array has dtype {array.dtype}: expected numbers")
     source.data = <const char *>cnp.PyArray_DATA(array)
-    source.n_rows = len(array)
+    source.n_rows = cnp.PyArray_DIM(array, 0)
     source.row_stride = cnp.PyArray_STRIDES(array)[0]
     source.column_stride = cnp.PyArray_STRIDES(array)[1] if cnp.PyArray_NDIM(array) == 2 else 0
-    source.type = ord(array.dtype.char)
+    source.type = kind
     return source
 
 

@@ -3,8 +3,8 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t
 
 from backprop._core.kernels cimport (
-    BP_MOMENTS, BP_ROW_MULTIPLE, barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_multiply, bp_progress, bp_step,
-    bp_team,
+    BP_MOMENTS, BP_ROW_MULTIPLE, barrier, bp_activation, bp_is_raised, bp_kernels, bp_lookahead, bp_multiply,
+    bp_progress, bp_step, bp_team,
 )
 
 

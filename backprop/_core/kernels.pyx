@@ -6,6 +6,7 @@ import os
 import warnings
 
 from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport getenv
 from libc.string cimport memset
 
 
@@ -38,14 +39,16 @@ def best_instruction_set():
 
     ValueError where that does not run.
     """
-    sets = instruction_sets()
-    runs = [name for name, runs_here in sets.items() if runs_here]
-    asked = os.environ.get("BACKPROP_ISA")
-    if not asked:
-        return runs[0]
-    if asked not in runs:
-        raise ValueError(f"BACKPROP_ISA={asked}: this processor and build run {', '.join(runs)}")
+    cdef const char *variable = getenv("BACKPROP_ISA")
+    if variable == NULL or variable[0] == 0:
+        return RUNNING[0]
+    asked = os.fsdecode(variable)
+    if asked not in RUNNING:
+        raise ValueError(f"BACKPROP_ISA={asked}: this processor and build run {', '.join(RUNNING)}")
     return asked
+
+
+RUNNING = [name for name, runs_here in instruction_sets().items() if runs_here]
 
 
 cdef const bp_kernels *find_kernels(str instruction_set, size_t itemsize) except NULL:

@@ -45,7 +45,7 @@ class Initializer(Entry):
 
     def drawn(self, n_in: int, n_out: int) -> tuple[str, float]:
         """The distribution and its scale, as the core takes them."""
-        return self.distribution, self.scale(n_in, n_out, *self.settings.values())
+        return self.distribution, self.scale(n_in, n_out, *self.in_order)
 
 
 class OwnWeights:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, dataclass, fields, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import ClassVar, NamedTuple, TypeVar
 
@@ -103,8 +104,12 @@ class Entry:
     @property
     def settings(self):
         """{name of a parameter: its value}."""
-        values = self.values or [parameter.default for parameter in self.parameters]
-        return dict(zip([p.name for p in self.parameters], values, strict=True))
+        return dict(zip([p.name for p in self.parameters], self.in_order, strict=True))
+
+    @cached_property
+    def in_order(self):
+        """The values of the parameters."""
+        return tuple(self.values or [parameter.default for parameter in self.parameters])
 
     @property
     def numbers(self):
@@ -112,19 +117,19 @@ class Entry:
         one = {parameter.name for parameter in self.parameters if not parameter.symbol}
         return {name: value for name, value in self.settings.items() if name in one}
 
-    @property
+    @cached_property
     def row(self):
         """The name of the core's row, and the values of its parameters."""
         numbers = []
-        for value in self.settings.values():
+        for value in self.in_order:
             numbers.extend(value if isinstance(value, tuple) else [value])
         return self.name, tuple(map(float, numbers))
 
     @property
     def label(self):
         """The name, by which it is found again; or the entry, where it has values of its own."""
-        defaults = tuple(parameter.default for parameter in self.parameters)
-        return self.name if self.values in ((), defaults) else self
+        is_usual = not self.values or self.values == tuple(p.default for p in self.parameters)
+        return self.name if is_usual else self
 
     @property
     def description(self):
@@ -230,12 +235,12 @@ class Hinted:
 
     def __new__(cls, *arguments, **named):
         """Check the names before `__init__` is called with them."""
-        code = getattr(cls.__init__, "__code__", None)
-        if named and code is not None and not code.co_flags & TAKES_ANY_KEYWORD:
+        code = getattr(cls.__init__, "__code__", None) if named else None
+        if code is not None and not code.co_flags & TAKES_ANY_KEYWORD:
             known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-            aliases = {a: name for a, name in cls.keyword_aliases.items() if name in known}
             for name in named:
                 if name not in known:
+                    aliases = {a: own for a, own in cls.keyword_aliases.items() if own in known}
                     raise TypeError(
                         f"{cls.__name__}({name}=…): there is no such argument, expected "
                         f"{', '.join(known)}{name_hint(name, known, aliases)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import cache
 from math import inf
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -62,6 +63,12 @@ class Common(Hinted):
     clip_value: float | None = field(default=None, kw_only=True)
     accumulate: int = field(default=1, kw_only=True)
     average: Average | None = field(default=None, kw_only=True)
+
+
+@cache
+def _own_fields(kind):
+    """The names of those that the core does not know by name."""
+    return [one.name for one in fields(kind) if one.name not in SHARED]
 
 
 class Optimizer(Common):
@@ -183,7 +190,7 @@ class Optimizer(Common):
     @property
     def clips(self) -> tuple[float, float]:
         """What the core is given of clipping: norm and value, infinite where there is none."""
-        return tuple(inf if c is None else c for c in (self.clip_norm, self.clip_value))
+        return tuple([inf if c is None else c for c in (self.clip_norm, self.clip_value)])
 
     @property
     def clip_numbers(self) -> dict[str, float]:
@@ -222,8 +229,7 @@ class Optimizer(Common):
     @property
     def settings(self) -> tuple[float, ...]:
         """What the core's row is given beside the learning rate and l2, in the fields' order."""
-        own = [field.name for field in fields(self) if field.name not in SHARED]
-        return tuple(float(getattr(self, name)) for name in own)
+        return tuple([float(getattr(self, name)) for name in _own_fields(type(self))])
 
     def set_checked(self, **own) -> None:
         """In a frozen dataclass, numbers of Python for what was given: numpy's, or a Fraction.
@@ -247,8 +253,7 @@ class Optimizer(Common):
             from backprop.catalogue.averages import check_average
 
             shared["average"] = check_average(self.average)
-        for name, value in {**shared, **own}.items():
-            object.__setattr__(self, name, value)
+        vars(self).update(shared, **own)
 
     @property
     def numbers(self) -> dict[str, float]:
