@@ -1,5 +1,6 @@
 """`backprop train`: held-out rows decide, the catalogue is reached, runs go on."""
 
+import argparse
 import csv
 import os
 import re
@@ -17,6 +18,7 @@ from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import SHARED
 from backprop.catalogue.presets import find_preset
 from backprop.catalogue.targets import CLASSES, NUMBERS
+from backprop.cli import values
 from backprop.cli.arguments import parser
 from backprop.tabular.temperature import temper
 
@@ -132,6 +134,48 @@ def test_balanced_classes_find_more_of_the_rare_one(run, rare):
 
     assert missed("--class-weight", "balanced") < missed()
     assert missed("--class-weight", "yes=12,no=1") < missed()
+
+
+def test_a_class_whose_name_has_a_comma_is_weighed(run, rare):
+    named = {"yes": "yes, surely", "no": "no, thanks"}
+    with open(rare, encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    write_csv(rare, header, [[*row[:-1], named[row[-1]]] for row in rows])
+    options = ("--target", "answer", "--epochs", 10, "--class-weight")
+    one, both = (
+        found(r"held-out accuracy ([\d.]+)", run("train", rare, *options, weights))
+        for weights in ("yes, surely=12", "yes, surely=12, no, thanks=1")
+    )
+    assert one == both
+    run("train", rare, *options, "yes, surly=2", code=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("yes=2,no=1", {"yes": 2, "no": 1}),
+        (" yes = 2 , no = 1 ,", {"yes": 2, "no": 1}),
+        ("Smith, J.=2,a,b,c=0.5", {"Smith, J.": 2, "a,b,c": 0.5}),
+        ("x=y=2,a=b,c=1e-3", {"x=y": 2, "a=b,c": 0.001}),
+    ],
+)
+def test_weights_of_classes(text, expected):
+    assert values.class_weights(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("yes", "'yes': expected balanced, or class=weight"),
+        ("3", "'3': expected balanced"),
+        ("yes=2,no", "'no': expected balanced"),
+        ("yes=2,no=x", "'no=x': expected balanced"),
+        ("yes=-1", "'-1' is not a number of at least 0"),
+    ],
+)
+def test_weights_that_cannot_be_read(text, words):
+    with pytest.raises(argparse.ArgumentTypeError, match=words):
+        values.class_weights(text)
 
 
 def test_many_classes_are_not_a_table(run, tmp_path):

@@ -6,6 +6,7 @@ Imports stand in the functions, since numpy takes most of the time of `backprop 
 """
 
 import argparse
+from contextlib import suppress
 
 
 def entry(argument, module):
@@ -259,13 +260,22 @@ def metric_names(text):
 
 
 def class_weights(text):
-    """ "balanced", or {class: weight} of class=weight,…."""
+    """ "balanced", or {class: weight} of class=weight,….
+
+    A class ends where its weight does, so that its name may hold commas.
+    """
     if text.strip() == "balanced":
         return "balanced"
-    found = {}
-    for part in names(text):
-        name, equals, number = part.rpartition("=")
+    found, begun = {}, []
+    for part in text.split(","):
+        begun.append(part)
+        name, equals, number = ",".join(begun).rpartition("=")
         if not equals:
-            raise argparse.ArgumentTypeError(f"{part!r}: expected balanced, or class=weight,…")
-        found[name.strip()] = at_least_0(number.strip())
+            continue
+        with suppress(ValueError):  # else the name goes on
+            float(number)
+            found[name.strip()], begun = at_least_0(number.strip()), []
+    left = ",".join(begun).strip(", ")
+    if left:
+        raise argparse.ArgumentTypeError(f"{left!r}: expected balanced, or class=weight,…")
     return found
