@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
+LOSSES = ("loss", "validation_loss")  # in the loss's own units, unlike any metric
+
 
 @dataclass
 class History:
@@ -52,7 +54,7 @@ class History:
 
         Where an epoch has no number, since training ended with it, nan stands.
         """
-        lists = {"loss": self.loss, "validation_loss": self.validation_loss}
+        lists = {name: getattr(self, name) for name in LOSSES}
         lists |= {**self.metrics, "seconds": self.seconds}
         length = len(self.loss)
         return {
@@ -73,7 +75,7 @@ class History:
         return pandas.DataFrame(columns, index=index)
 
     def plot(self, axes: Any = None) -> Any:
-        """Draw the losses over the epochs, and the other columns on a second scale.
+        """Draw the losses over the epochs, and scores and metrics on a second scale.
 
         Parameters
         ----------
@@ -88,7 +90,7 @@ class History:
         axes = new_axes(axes)
         columns = {n: values for n, values in self.columns.items() if n != "seconds"}
         epochs = range(1, len(self.loss) + 1)
-        others = [name for name in columns if not name.endswith("loss")]
+        others = [name for name in columns if name not in LOSSES]
         for name in columns:
             if name not in others:
                 axes.plot(epochs, columns[name], label=name)
@@ -97,6 +99,7 @@ class History:
         lines = list(axes.lines)
         if others:
             second = axes.twinx()
+            second.set_ylabel(", ".join(name.removeprefix("validation_") for name in others))
             for name in others:
                 lines += second.plot(epochs, columns[name], "--", label=name)
         axes.legend(lines, [line.get_label() for line in lines])

@@ -245,11 +245,27 @@ def test_plot():
     axes = history.plot()
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == ["loss", "validation_loss", "validation_accuracy", "validation_f1"]
+    assert [line.get_label() for line in axes.lines] == names[:2]
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), history.loss)
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, 2, 3])
     other = pyplot.figure().add_subplot()
     assert history.plot(other) is other
     pyplot.close("all")
+
+
+def test_a_metric_that_is_called_a_loss_is_drawn_as_a_metric():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    X, y = data()
+    axes = make().fit(X, y, epochs=3, validation_data=(X, y), metrics=["log_loss"]).plot()
+    assert [line.get_label() for line in axes.lines] == ["loss", "validation_loss"]
+    (second,) = [other for other in axes.figure.axes if other is not axes]
+    assert [line.get_label() for line in second.lines] == [
+        "validation_accuracy",
+        "validation_log_loss",
+    ]
+    assert (axes.get_ylabel(), second.get_ylabel()) == ("loss", "accuracy, log_loss")
+    matplotlib.pyplot.close("all")
 
 
 @pytest.mark.parametrize(("method", "name"), [("to_frame", "pandas"), ("plot", "matplotlib")])
