@@ -134,7 +134,10 @@ __all__ = [
 
 def __getattr__(name):
     if name not in _HOME:
-        raise AttributeError(f"module 'backprop' has no attribute {name!r}")
+        from backprop.attributes import package_hint
+
+        hint = package_hint(name, _HOME)
+        raise AttributeError(f"module 'backprop' has no attribute {name!r}{hint}")
     value = getattr(_import_module(_HOME[name]), name)
     globals()[name] = value
     return value

@@ -44,6 +44,29 @@ OF_A_NETWORK = {  # {what others call it: what to write here}
     "n_layers": "len(net.layers)",
     "loss_curve_": "net.history.loss",
 }
+OF_THE_PACKAGE = {  # lower case: the name here
+    "modelcheckpoint": "Checkpoint",
+    "csvlogger": "CSVLog",
+    "summarywriter": "TensorBoard",
+    "sequential": "Network",
+    "model": "Network",
+    "module": "Network",
+    "mlp": "Network",
+    "linear": "Dense",
+    "layer": "Dense",
+    "reducelronplateau": "OnPlateau",
+    "steplr": "StepDecay",
+    "exponentiallr": "ExponentialDecay",
+    "polynomiallr": "PolynomialDecay",
+    "inversetimedecay": "InverseScaling",
+    "cosinedecay": "Cosine",
+    "cosineannealinglr": "Cosine",
+    "linearlr": "Warmup",
+    "onecyclelr": "OneCycle",
+    "lrfinder": "find_learning_rate",
+    "exponentialmovingaverage": "EMA",
+    "averagedmodel": "SWA",
+}
 OF_A_LAYER = {
     **{name: "layer.weights" for name in ("W", "w", "weight", "kernel", "coef_")},
     **{name: "layer.bias" for name in ("b", "biases", "intercept_")},
@@ -55,6 +78,13 @@ OF_A_LAYER = {
 
 
 UNDECLARED = object()  # an attribute may be declared as None
+
+
+def package_hint(name, names):
+    """The words that follow a complaint about a name that the package, which has `names`, lacks."""
+    if name.startswith("_"):  # which tools ask for, not people
+        return ""
+    return name_hint(name, (), {one.lower(): one for one in names} | OF_THE_PACKAGE)
 
 
 class Guarded:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import backprop as bp
+from backprop import attributes
 
 HEAVY = ("numpy", "scipy", "sklearn", "torch", "jax", "tqdm", "safetensors", "pyarrow", "pandas")
 
@@ -106,6 +107,35 @@ def test_all_is_what_the_documentation_promises():
     namespace = {}
     exec("from backprop import *", namespace)
     assert set(bp.__all__) <= set(namespace)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("Netwrok", "Network"),
+        ("dense", "Dense"),
+        ("ModelCheckpoint", "Checkpoint"),
+        ("ReduceLROnPlateau", "OnPlateau"),
+        ("CSVLogger", "CSVLog"),
+        ("Tensorboard", "TensorBoard"),
+        ("Sequential", "Network"),
+        ("Linear", "Dense"),
+        ("CosineAnnealingLR", "Cosine"),
+        ("Nadam", "NAdam"),
+        ("MLPRegresor", "MLPRegressor"),
+    ],
+)
+def test_a_name_that_others_have_says_which_is_meant(name, known):
+    words = f"^module 'backprop' has no attribute '{name}'; did you mean '{known}'\\?$"
+    with pytest.raises(AttributeError, match=words):
+        getattr(bp, name)
+    with pytest.raises(AttributeError, match=r"has no attribute '_Sequential'$"):
+        bp._Sequential  # noqa: B018
+
+
+def test_names_of_others_lead_to_names_here():
+    assert set(attributes.OF_THE_PACKAGE.values()) <= set(bp._HOME)
+    assert all(name == name.lower() for name in attributes.OF_THE_PACKAGE)
 
 
 def test_an_unknown_name():
