@@ -112,6 +112,8 @@ def check_real(argument, value, minimum, *, above=False, below=None):
 
 def check_flag(argument, value):
     """True or False."""
+    if value is True or value is False:
+        return value
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{argument}={value!r}: expected True or False")
     return bool(value)

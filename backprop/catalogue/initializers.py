@@ -191,6 +191,6 @@ ALIASES = {
 
 def find_initializer(value):
     """The scheme of that name, or that is given, or an array of one's own as `OwnWeights`."""
-    if isinstance(value, str | Initializer):
+    if isinstance(value, (str, Initializer)):  # as a union it would take longer to ask
         return find("weights", value, INITIALIZERS, ALIASES)
     return value if isinstance(value, OwnWeights) else OwnWeights(value)
