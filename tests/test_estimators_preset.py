@@ -16,6 +16,8 @@ from sklearn.ensemble import VotingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import backprop as bp
 from backprop.catalogue.presets import PRESETS, find_preset
@@ -233,7 +235,7 @@ def test_its_probabilities_beat_a_straight_lines():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = bp.MLPClassifier(preset="tabular", random_state=0).fit(X_train, y_train)
-        line = LogisticRegression(max_iter=5000).fit(X_train, y_train)
+        line = make_pipeline(StandardScaler(), LogisticRegression()).fit(X_train, y_train)
         found = [log_loss(y_test, one.predict_proba(X_test)) for one in (model, line)]
         score = model.score(X_test, y_test)
     assert score >= 0.95
