@@ -204,6 +204,15 @@ def test_probabilities_are_tempered():
         np.testing.assert_array_equal(other.predict(X).argmax(axis=1), before)
 
 
+def test_rows_that_are_all_right_say_only_so_much():
+    """Their labels would be most probable with logits without end."""
+    net = bp.Network(1, bp.Dense(2), "softmax_cross_entropy", dtype="float64", seed=0)
+    net.layers[0].weights = [[-1.0, 1.0]]
+    X = np.array([-1.0, 1.0] * 10)[:, None]
+    temper(net.layers[0], net.loss_function, net.predict(X, logits=True), np.eye(2)[[0, 1] * 10])
+    assert 2 < net.layers[0].weights[0, 1] < 4
+
+
 # ---- the catalogue ------------------------------------------------------------------------------
 
 

@@ -1,13 +1,15 @@
 """Probabilities that rows held out agree with: one temperature for all logits.
 
 Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017: the logits
-are divided by the temperature T at which the labels are most probable. Predictions keep their
-order. The last layer's weights are divided, so that nothing else need know of it.
+are divided by the temperature T at which the labels are most probable, where log T has a normal
+distribution beforehand: rows that are all right would have T go to 0. Predictions keep their order.
+The last layer's weights are divided, so that nothing else need know of it.
 """
 
 import numpy as np
 
 _FARTHEST = 3.0  # of log T
+_DEVIATION = 1.0  # of log T, beforehand
 
 
 def temper(layer, loss, logits, y, weights=None):
@@ -30,9 +32,11 @@ def temper(layer, loss, logits, y, weights=None):
         loss = loss(label_smoothing=0.0)
     logits, y = logits.astype(np.float64), y.astype(np.float64)
 
+    prior = 0.5 / _DEVIATION**2 / len(y)
+
     def mean_loss(log_scale):
         found = loss.value(logits * np.exp(log_scale), y, *loss.settings.values())
-        return np.average(found, weights=weights)
+        return np.average(found, weights=weights) + prior * log_scale**2
 
     scale = np.exp(_lowest(mean_loss, -_FARTHEST, _FARTHEST))
     layer.weights = layer.weights * scale
