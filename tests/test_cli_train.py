@@ -366,6 +366,17 @@ def test_a_table_has_a_preset_and_what_is_given_holds(run, noisy, rare):
     assert network.loss_function.settings["label_smoothing"] == classes["label_smoothing"]
 
 
+def test_what_minimizes_has_no_preset(run, noisy):
+    arguments = ("train", noisy, "--target", "y", "--optimizer", "lbfgs", "--epochs", 3)
+    run(*arguments)
+    network, preprocessing = storage.load("model.safetensors")
+    assert [layer.units for layer in network.layers] == [256, 128, 1]
+    assert network.layers[0].spec.dropout == 0
+    assert preprocessing.columns[0].n_pieces == 0
+    printed = run(*arguments, "--preset", "tabular", code=2)
+    assert "--preset tabular is for optimizers of steps, which lbfgs has not" in printed.err
+
+
 def test_arrays_have_a_preset_where_it_is_asked_for(run):
     run("train", "--epochs", 1)
     assert storage.load("model.safetensors")[0].layers[0].activation == "relu"

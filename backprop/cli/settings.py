@@ -27,7 +27,7 @@ def settled(options, is_table, task):
     Of a table's preset its validation share, and what makes probabilities right, are what is done
     to all data.
     """
-    name = options.preset or ("tabular" if is_table else "none")
+    name = _preset(options, is_table)
     found = {**vars(options), "preset_": None, "rate_factor": 1.0}
     if name != "none":
         preset = found["preset_"] = find_preset(name)
@@ -48,3 +48,14 @@ def settled(options, is_table, task):
     return Namespace(
         **found | {option: value for option, value in usual.items() if found[option] is None}
     )
+
+
+def _preset(options, is_table):
+    """The name of the one that is given, or usual; an optimizer that takes no steps has none."""
+    minimizes = options.optimizer is not None and options.optimizer[1].minimizes
+    given = options.preset or ("tabular" if is_table and not minimizes else "none")
+    if minimizes and given != "none":
+        raise ValueError(
+            f"--preset {given} is for optimizers of steps, which {options.optimizer[0]} has not"
+        )
+    return given
