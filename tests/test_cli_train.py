@@ -383,6 +383,7 @@ def test_arrays_have_a_preset_where_it_is_asked_for(run):
     run("train", "--epochs", 1, "--preset", "tabular")
     assert storage.load("model.safetensors")[0].layers[0].activation == "mish"
     assert "did you mean 'tabular'" in run("train", "--preset", "tabul", code=2).err
+    assert "--pieces is for tables" in run("train", "--pieces", 2, code=2).err
 
 
 @pytest.mark.parametrize("name", ["onecycle", "cosine", "coslog", "polynomialdecay"])

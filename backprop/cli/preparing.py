@@ -84,6 +84,8 @@ def _prepare_arrays(data, options):
         raise TableError(
             f"--target, --drop and --key are for tables; {data.source} has arrays: X and y"
         )
+    if options.pieces:
+        raise TableError(f"--pieces is for tables; {data.source} has arrays")
     if data.y is None:
         raise TableError(f"{data.source} has no y_train or y to learn")
     own_test = data.X_test is not None and data.y_test is not None
