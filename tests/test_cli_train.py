@@ -394,6 +394,10 @@ def test_a_planned_length_is_that_of_all_epochs(run, rare, name):
     assert network.optimizer.schedule.steps == network.steps == 4 * 15
     run(*arguments, "--schedule", f"{name}:per=epoch")
     assert storage.load("model.safetensors")[0].optimizer.schedule.steps == 4
+    for given in (("--optimizer", "adam:accumulate=2"), ("--accumulate", 2)):
+        run(*arguments, "--schedule", name, *given)
+        network, _ = storage.load("model.safetensors")
+        assert network.optimizer.schedule.steps == network.steps == 4 * 8
 
 
 @pytest.mark.parametrize("name", ["accuracy", "f1", "roc_auc", "log_loss"])

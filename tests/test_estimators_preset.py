@@ -147,6 +147,16 @@ def test_a_schedule_may_be_a_name():
         bp.MLPRegressor(schedule="cosin").fit(X, y)
 
 
+@pytest.mark.parametrize("given", [{"accumulate": 3}, {"solver": bp.Adam(accumulate=3)}])
+def test_a_length_is_planned_in_steps_of_several_batches(given):
+    X, y = rows(100)
+    given |= {"hidden_layer_sizes": 4, "max_iter": 2, "batch_size": 25}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = bp.MLPRegressor(schedule="cosine", **given).fit(X, y)
+    assert model._engine.optimizer.schedule.steps == model._engine.steps == 2 * 2
+
+
 def test_probabilities_agree_with_the_rows_held_out():
     X, y = classes()
     given = {"hidden_layer_sizes": (64,), "max_iter": 100, "n_iter_no_change": 100, "alpha": 0}

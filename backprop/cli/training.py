@@ -101,16 +101,15 @@ class _Run:
         from backprop import Checkpoint, EarlyStopping
 
         self.problem, self.options = problem, options
-        n_steps = -(-len(problem.training) // _batch_size(problem, options))
+        n_batches = -(-len(problem.training) // _batch_size(problem, options))
         self.epochs = options.epochs or _epochs(options.preset_, len(problem.training))
-        taken = -(-n_steps // (options.accumulate or 1))
-        planned = {"step": self.epochs * taken, "epoch": self.epochs}
+        planned = {"step": self.epochs * _n_steps(options, n_batches), "epoch": self.epochs}
         self.network = _network(problem, options, planned)
         self.network.preprocessing = problem.preprocessing
         self.stop, self.callbacks = None, []
         if problem.held_out is not None:
             schedule = self.network.optimizer.schedule
-            usual = _within(_PATIENCE_STEPS // n_steps, _PATIENCE_EPOCHS)
+            usual = _within(_PATIENCE_STEPS // n_batches, _PATIENCE_EPOCHS)
             if schedule is not None and has_length(schedule):
                 usual = self.epochs  # whose planned length is worth its end
             patience = options.patience or usual
@@ -193,6 +192,12 @@ class _Run:
 def _epochs(preset, n_rows):
     """At most, where nobody says how many."""
     return preset.epochs(n_rows) if preset else _within(_SAMPLES_TO_SEE // n_rows, _EPOCHS)
+
+
+def _n_steps(options, n_batches):
+    """Of an epoch; what follows an optimizer's name holds, as in `_optimizer`."""
+    accumulate = options.optimizer[2].get("accumulate", options.accumulate or 1)
+    return -(-n_batches // accumulate)
 
 
 def _within(value, bounds):

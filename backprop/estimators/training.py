@@ -55,18 +55,25 @@ class Rates:
 
     @classmethod
     def of(cls, model, dtype, planned=None):
-        """As the parameters say now; `planned`: {"step": how many a fit has, "epoch": the same}."""
+        """As the parameters say now; `planned`: how many epochs a fit has, of how many batches."""
         asked = model.asked
         given = {name: getattr(asked, name) for name in model.get_params(deep=False)}
         rate = float(asked.learning_rate_init)
         beyond = {name: given[name] for name in ADDED if given[name] != ADDED[name]}
-        if isinstance(asked.schedule, str):
-            beyond["schedule"] = planned_schedule(find_schedule(asked.schedule), {}, planned)
+        name = beyond.pop("schedule") if isinstance(asked.schedule, str) else None
         if isinstance(model.solver, Optimizer):
-            return cls(given, replace(model.solver, **beyond), is_own=True)
-        optimizer = replace(find_optimizer(model.solver), learning_rate=rate, **beyond)
-        make = _WITH_PARAMETERS.get(type(optimizer), _as_is)
-        return cls(given, *make(optimizer, asked, dtype))
+            made = cls(given, replace(model.solver, **beyond), is_own=True)
+        else:
+            optimizer = replace(find_optimizer(model.solver), learning_rate=rate, **beyond)
+            make = _WITH_PARAMETERS.get(type(optimizer), _as_is)
+            made = cls(given, *make(optimizer, asked, dtype))
+        return made if name is None else made.planned(name, *planned)
+
+    def planned(self, name, epochs, n_batches):
+        """The same with the schedule of that name, for so many epochs of so many batches."""
+        steps = epochs * -(-n_batches // self.optimizer.accumulate)
+        schedule = planned_schedule(find_schedule(name), {}, {"step": steps, "epoch": epochs})
+        return replace(self, optimizer=replace(self.optimizer, schedule=schedule))
 
     def with_penalty(self, alpha):
         """The optimizer, which is the same object for as long as nothing of it changes."""
@@ -107,9 +114,8 @@ class Training:
         if not (incremental and hasattr(self, "_rates")):
             if not (self.warm_start == "moments" and hasattr(self, "_rates")):
                 engine.forget()
-            steps = -(-n_rows // (self._batch(n_rows) * self.accumulate))
-            planned = {"step": epochs * steps, "epoch": epochs}
-            self._rates = Rates.of(self, engine.key.dtype, planned)
+            n_batches = -(-n_rows // self._batch(n_rows))
+            self._rates = Rates.of(self, engine.key.dtype, (epochs, n_batches))
         self._start_comparing(engine)
         vars(self).setdefault("loss_curve_", [])  # which lbfgs has not
         with self._bar(epochs) as bar:
