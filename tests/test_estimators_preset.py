@@ -13,6 +13,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn import datasets
 from sklearn.base import clone
 from sklearn.ensemble import VotingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
@@ -145,6 +146,25 @@ def test_a_schedule_may_be_a_name():
         np.testing.assert_array_equal(model.fit(X, y).predict(X), other.fit(X, y).predict(X))
     with pytest.raises(ValueError, match=r"schedule='cosin'.*did you mean 'cosine'"):
         bp.MLPRegressor(schedule="cosin").fit(X, y)
+
+
+def test_a_name_needs_all_that_the_schedule_needs():
+    """But its length; and one that has none neither ends with a fit nor asks for one."""
+    X, y = rows(40)
+    with pytest.raises(ValueError, match=r"schedule='stepdecay' needs every: .* StepDecay\(every="):
+        bp.MLPRegressor(schedule="stepdecay").fit(X, y)
+    model = bp.MLPRegressor(hidden_layer_sizes=4, schedule="inversescaling", max_iter=2)
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\)"):
+        model.fit(X, y)
+    clone(model).partial_fit(X, y)
+
+
+def test_a_warning_has_the_number_of_epochs_that_were_taken():
+    X, y = rows(40)
+    preset = PRESETS["tabular"].changed(max_iter=3)
+    model = bp.MLPRegressor(hidden_layer_sizes=4, solver="sgd", preset=preset)
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(3\)"):
+        model.fit(X, y)
 
 
 @pytest.mark.parametrize("given", [{"accumulate": 3}, {"solver": bp.Adam(accumulate=3)}])

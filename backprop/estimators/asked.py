@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from sklearn.base import ClassifierMixin
 
 from backprop.catalogue.presets import find_preset
+from backprop.catalogue.schedules import has_length, named_schedule
 
 
 def with_preset(model):
@@ -26,6 +27,11 @@ def n_epochs(model, n_rows):
     if model.preset is None or model.max_iter == most:
         return most
     return find_preset(model.preset).epochs(n_rows)
+
+
+def ends_with_fit(schedule):
+    """Whether it is a name, of one that is planned for the whole of a fit."""
+    return isinstance(schedule, str) and has_length(named_schedule(schedule))
 
 
 def _is_default(value, default):

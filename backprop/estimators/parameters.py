@@ -12,7 +12,7 @@ from sklearn.metrics import get_scorer_names
 from backprop.catalogue.activations import Activation
 from backprop.catalogue.optimizers import ADDED, Optimizer, optimizer_names
 from backprop.catalogue.presets import PRESETS, Preset
-from backprop.estimators.asked import with_preset
+from backprop.estimators.asked import ends_with_fit, with_preset
 from backprop.estimators.numerics import ACTIVATIONS
 from backprop.layers import Dense
 
@@ -167,7 +167,8 @@ max_norm
     input_dropout : float, default 0.0
         As `Network` has it.
     schedule : Schedule, str or None, default None
-        Of the learning rate. A name, such as "cosine": planned for the whole of a ``fit``.
+        Of the learning rate. A name, such as "cosine": with its defaults, and planned for the whole
+        of a ``fit``.
     l1, weight_decay, clip_norm, clip_value, accumulate, average
         Of the solver, as every `Optimizer` has them. With an average, a fit ends with it.
     verbose : bool or "bar", default False
@@ -247,7 +248,7 @@ def _check_options(model, minimizes, incremental, has_eval_set):
     _check_activation(model)
     if model.n_pieces and model.preprocess is None:
         raise ValueError(f"n_pieces={model.n_pieces} is for preprocess='auto'")
-    if isinstance(model.schedule, str) and incremental:
+    if ends_with_fit(model.schedule) and incremental:
         raise ValueError(
             f"schedule={model.schedule!r} is as long as a fit: partial_fit needs a Schedule"
         )

@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from backprop._core.errors import NotFinite
 from backprop.catalogue.optimizers import ADDED, LBFGS, SGD, Adam, Optimizer, find_optimizer
-from backprop.catalogue.schedules import find_schedule, planned_schedule
-from backprop.estimators.asked import n_epochs
+from backprop.catalogue.schedules import named_schedule, planned_schedule
+from backprop.estimators.asked import ends_with_fit, n_epochs
 from backprop.estimators.blas import blas_threads
 from backprop.estimators.callers import warn
 from backprop.estimators.numerics import divisor, reported
@@ -72,7 +72,7 @@ class Rates:
     def planned(self, name, epochs, n_batches):
         """The same with the schedule of that name, for so many epochs of so many batches."""
         steps = epochs * -(-n_batches // self.optimizer.accumulate)
-        schedule = planned_schedule(find_schedule(name), {}, {"step": steps, "epoch": epochs})
+        schedule = planned_schedule(named_schedule(name), {}, {"step": steps, "epoch": epochs})
         return replace(self, optimizer=replace(self.optimizer, schedule=schedule))
 
     def with_penalty(self, alpha):
@@ -139,7 +139,8 @@ class Training:
             )
         order = np.arange(n_samples) if self.shuffle else None
         self.n_iter_ = 0
-        for _ in range(1 if incremental else n_epochs(self, n_samples)):
+        most = 1 if incremental else n_epochs(self, n_samples)
+        for _ in range(most):
             if self.shuffle:
                 order = shuffled(order, self._random_state)
             self._epoch(engine, *trained, batch_size, order)
@@ -156,8 +157,8 @@ class Training:
             if time.perf_counter() > deadline:
                 self._warn_of(f"max_seconds ({self.max_seconds:g})")
                 return
-        if not isinstance(self.asked.schedule, str):  # whose end is that of the training
-            self._warn_of(f"Maximum iterations ({self.max_iter})")
+        if not ends_with_fit(self.asked.schedule):
+            self._warn_of(f"Maximum iterations ({most})")
 
     def _calibrate(self, engine, X, y, sample_weight):
         """Make probabilities agree with the rows held out."""

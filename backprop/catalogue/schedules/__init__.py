@@ -10,7 +10,7 @@ the machine's C library, and may differ from one machine to another.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 from backprop.catalogue.records import described_kind, optional_kind
 from backprop.catalogue.schedules.base import PER, Schedule
@@ -46,6 +46,7 @@ __all__ = [
     "described_schedule",
     "find_schedule",
     "has_length",
+    "named_schedule",
     "planned_schedule",
 ]
 
@@ -78,6 +79,17 @@ def find_schedule(name: str) -> type[Schedule]:
         hint = name_hint(name, kinds)
         raise ValueError(f"schedule={name!r}: expected one of {', '.join(kinds)}{hint}")
     return kinds[name]
+
+
+def named_schedule(name: str) -> type[Schedule]:
+    """The kind of that name, which alone has to say enough: but for a planned length."""
+    kind = find_schedule(name)
+    needed = [f.name for f in fields(kind) if f.default is MISSING and f.name != "steps"]
+    if needed:
+        raise ValueError(
+            f"schedule={name!r} needs {needed[0]}: expected {kind.__name__}({needed[0]}=…)"
+        )
+    return kind
 
 
 def has_length(kind) -> bool:
