@@ -241,6 +241,26 @@ def test_partial_fit_has_no_end_to_plan_for():
         bp.MLPRegressor(schedule="coslog").partial_fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dropuot": 0.1}, "has the setting 'dropuot', .* did you mean 'dropout'"),
+        ({"batch_size": 0}, "'batch_size' parameter .* Got 0 from its preset"),
+        ({"validation_fraction": 3}, "'validation_fraction' parameter .* Got 3 from its preset"),
+    ],
+)
+@pytest.mark.parametrize("kind", [bp.MLPClassifier, bp.MLPRegressor])
+def test_what_a_preset_is_told_is_checked(kind, settings, words):
+    X, y = rows(60)
+    with pytest.raises(ValueError, match=words):
+        kind(preset=PRESETS["tabular"].changed(**settings)).fit(X, y > 1000)
+
+
+def test_a_preset_is_called_by_its_name():
+    with pytest.raises(ValueError, match=r"^preset='tabular' is for solvers of steps, not"):
+        bp.MLPRegressor(preset=PRESETS["tabular"].changed(), solver="lbfgs").fit(*rows(60))
+
+
 # ---- how good it is ----
 
 

@@ -11,10 +11,11 @@ from sklearn.metrics import get_scorer_names
 
 from backprop.catalogue.activations import Activation
 from backprop.catalogue.optimizers import ADDED, Optimizer, optimizer_names
-from backprop.catalogue.presets import PRESETS, Preset
+from backprop.catalogue.presets import PRESETS, Preset, find_preset
 from backprop.estimators.asked import ends_with_fit, with_preset
 from backprop.estimators.numerics import ACTIVATIONS
 from backprop.layers import Dense
+from backprop.validation import name_hint
 
 
 class InvalidParameterError(ValueError, TypeError):
@@ -136,14 +137,20 @@ def check_parameters(model):
     """`InvalidParameterError` for the first that is none of what it may be."""
     if sklearn.get_config()["skip_parameter_validation"]:
         return
+    _check_values(model, model, "")
+    if model.preset is not None:
+        _check_values(model, model.asked, " from its preset")
+
+
+def _check_values(model, parameters, whence):
     for one in fields(model):
-        value, musts = getattr(model, one.name), one.metadata["musts"]
+        value, musts = getattr(parameters, one.name), one.metadata["musts"]
         if not any(must.holds(value) for must in musts):
             *words, last = [must.words for must in musts]
             expected = f"{', '.join(words)} or {last}" if words else last
             raise InvalidParameterError(
                 f"The {one.name!r} parameter of {type(model).__name__} must be {expected}. "
-                f"Got {value!r} instead."
+                f"Got {value!r}{whence} instead."
             )
 
 
@@ -238,10 +245,27 @@ def check_options(model, incremental, has_eval_set):
 
 
 def _check_preset(model, incremental):
-    if model.preset is not None and model._minimizes():
-        raise ValueError(f"preset={model.preset!r} is for solvers of steps, not {model.solver!r}")
-    if model.preset is not None and incremental:
-        raise ValueError(f"preset={model.preset!r} is for fit: partial_fit has no end to plan for")
+    if model.preset is None:
+        return
+    preset = find_preset(model.preset)
+    if model._minimizes():
+        raise ValueError(f"preset={preset.name!r} is for solvers of steps, not {model.solver!r}")
+    if incremental:
+        raise ValueError(f"preset={preset.name!r} is for fit: partial_fit has no end to plan for")
+    _check_settings(model, preset)
+
+
+def _check_settings(model, preset):
+    """That all that a preset says is a parameter, of numbers' estimator or of classes'."""
+    from backprop.estimators.convert import kinds  # here: it needs this module
+
+    known = {one.name for kind in (type(model), *kinds().values()) for one in fields(kind)}
+    for name in (*preset.settings, *preset.of_numbers, *preset.of_classes):
+        if name not in known:
+            raise ValueError(
+                f"preset={preset.name!r} has the setting {name!r}, which is no parameter of "
+                f"{type(model).__name__}{name_hint(name, known)}"
+            )
 
 
 def _check_options(model, minimizes, incremental, has_eval_set):
