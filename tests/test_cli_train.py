@@ -213,6 +213,18 @@ def test_rows_that_are_all_right_say_only_so_much():
     assert 2 < net.layers[0].weights[0, 1] < 4
 
 
+def test_the_temperature_is_that_of_probabilities_whatever_trained_them():
+    """The focal loss is least at other ones, which say too little."""
+    rng = np.random.default_rng(0)
+    net = bp.Network(3, bp.Dense(1), "focal", dtype="float64", seed=0)
+    X = rng.normal(size=(20000, 3))
+    p = 1 / (1 + np.exp(-net.predict(X, logits=True)))
+    before = net.layers[0].weights.copy()
+    y = rng.random(p.shape) < p
+    temper(net.layers[0], net.loss_function, net.predict(X, logits=True), y)
+    np.testing.assert_allclose(net.layers[0].weights, before, rtol=0.1)
+
+
 # ---- the catalogue ------------------------------------------------------------------------------
 
 

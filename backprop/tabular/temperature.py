@@ -8,6 +8,8 @@ The last layer's weights are divided, so that nothing else need know of it.
 
 import numpy as np
 
+from backprop.catalogue.losses import usual_loss
+
 _FARTHEST = 3.0  # of log T
 _DEVIATION = 1.0  # of log T, beforehand
 
@@ -20,7 +22,7 @@ def temper(layer, loss, logits, y, weights=None):
     layer : Layer
         The last one, which is changed.
     loss : Loss
-        What it was trained by, one of the catalogue's for answers.
+        What it was trained by, one for answers.
     logits : array (n, k)
         What it gives for rows that it was not trained on.
     y : array (n, k)
@@ -28,8 +30,7 @@ def temper(layer, loss, logits, y, weights=None):
     weights : array (n,), optional
         Of the rows.
     """
-    if "label_smoothing" in loss.settings:
-        loss = loss(label_smoothing=0.0)
+    loss = usual_loss(loss.target)  # the cross-entropy: how improbable the labels are
     logits, y = logits.astype(np.float64), y.astype(np.float64)
 
     prior = 0.5 / _DEVIATION**2 / len(y)
