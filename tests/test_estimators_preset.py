@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import time
 import warnings
 from dataclasses import fields
 from pathlib import Path
@@ -133,6 +134,25 @@ def test_one_row_is_predicted_as_many_are():
     whole = model.predict(X)
     for i in (0, 7):
         assert model.predict(X[i : i + 1])[0] == whole[i]
+
+
+def test_one_row_does_not_wait_for_its_pieces():
+    """Of 20 columns in 32 pieces each, which took 2 ms one by one."""
+    X = np.random.default_rng(0).normal(size=(300, 20))
+    least = {}
+    for n_pieces in (0, 32):
+        given = {"preprocess": "auto", "n_pieces": n_pieces, "schedule": "cosine", "max_iter": 1}
+        model = bp.MLPRegressor(hidden_layer_sizes=8, **given).fit(X, X[:, 0])
+        times = []
+        for _ in range(30):
+            start = time.perf_counter()
+            model.predict(X[:1])
+            times.append(time.perf_counter() - start)
+        least[n_pieces] = min(times)
+    assert least[32] < 20 * least[0]
+    whole = model.predict(X)  # of more rows than are worked out at once
+    long = model._engine.predict(model._inputs(X, dtype=np.float64))
+    np.testing.assert_array_equal(whole, model._decided(long))
 
 
 def test_a_schedule_may_be_a_name():

@@ -16,7 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from backprop.estimators.callers import warn
-from backprop.tabular.pieces import write_pieces
+from backprop.tabular.pieces import intervals, pieces_of
 from backprop.tabular.preprocessing import Preprocessing
 from backprop.tabular.tables import Table, as_numbers, label
 
@@ -255,6 +255,7 @@ class Rows:
     """
 
     MOST = 16  # rows of objects, which are looked at one by one
+    BLOCK = 128  # rows whose pieces are worked out at once
     PLAIN = NUMBERS - {type(None)} | {bool, np.bool_}
 
     def __init__(self, preprocessing):
@@ -265,8 +266,8 @@ class Rows:
             if column.kind == "numeric":
                 self.columns.append(i)
                 self.places.append(start)
-                if column.edges:
-                    self.pieces.append((len(numeric), start + 1, column))
+                for k, ends in enumerate(zip(*intervals(column.edges), strict=True)):
+                    self.pieces.append((len(numeric), start + 1 + k, *ends))
                 numeric.append(column)
             elif column.kind == "text":
                 words = {word: start + k for k, word in enumerate(column.categories)}
@@ -277,6 +278,7 @@ class Rows:
         )
         self.low = np.array([column.lowest for column in numeric]) - self.std
         self.high = np.array([column.highest for column in numeric]) + self.std
+        self.pieces = [np.array(part) for part in zip(*self.pieces, strict=True)]
 
     def __call__(self, values):
         """float64 of (n, n_inputs), or None."""
@@ -291,8 +293,7 @@ class Rows:
             return None
         X = np.zeros((len(values), self.n_inputs))
         X[:, self.places] = (numbers - self.mean) / self.std
-        for i, start, column in self.pieces:
-            write_pieces(numbers[:, i], column.edges, X[:, start : start + column.n_pieces])
+        self._write_pieces(numbers, X)
         for i, words in self.words:
             for row, word in zip(X, values[:, i], strict=True):
                 place = words.get(word) if type(word) is str else None
@@ -300,3 +301,12 @@ class Rows:
                     return None
                 row[place] = 1
         return X
+
+    def _write_pieces(self, numbers, X):
+        """Of all columns at once, which takes a hundredth of the time for one row."""
+        if not self.pieces:
+            return
+        columns, places, low, width = self.pieces
+        for start in range(0, len(X), self.BLOCK):
+            rows = slice(start, start + self.BLOCK)
+            X[rows, places] = pieces_of(numbers[rows, columns], low, width)

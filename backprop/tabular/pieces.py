@@ -26,9 +26,22 @@ def edges_of(values, n_pieces):
 
 def write_pieces(values, edges, out):
     """Write the pieces of `values` (n,) into `out` (n, pieces), from -½ to ½."""
+    for i, (low, width) in enumerate(zip(*intervals(edges), strict=True)):
+        out[:, i] = pieces_of(values, low, width)
+
+
+def intervals(edges):
+    """(lower ends, widths) of the pieces between them."""
+    return edges[:-1], tuple(high - low for low, high in pairwise(edges))
+
+
+def pieces_of(values, low, width):
+    """How far values have come through the intervals of these lower ends and widths."""
     with np.errstate(over="ignore"):  # far from an interval that is next to nothing
-        for i, (low, high) in enumerate(pairwise(edges)):
-            out[:, i] = np.clip((values - low) / (high - low), 0, 1) - 0.5
+        found = (values - low) / width
+    found = found.clip(0, 1, out=found)
+    found -= 0.5
+    return found
 
 
 def names_of(name, edges):
