@@ -422,6 +422,7 @@ def test_metrics_of_classes_are_not_of_numbers(run, noisy, name):
     ("arguments", "words"),
     [
         ("--metric k=3", "metric='k=3'"),
+        ("--pieces -1", "--pieces: '-1' is not a whole number of at least 0"),
         ("--plot x.xyz", "--plot x.xyz: expected a name that ends in one of"),
         ("--optimizer lbfgs --checkpoint c", "--optimizer lbfgs has no run to go on with"),
     ],

@@ -162,7 +162,9 @@ def _is_whole(text):
 
 def whole(text):
     """A whole number of at least 0."""
-    return 0 if text.strip() == "0" else positive(text)
+    if not _is_whole(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
 
 
 def presets():
