@@ -39,6 +39,10 @@ def classes(n=400, seed=0):
     return X, np.where(y > 1050, "high", np.where(y > 970, "middle", "low"))
 
 
+def own_squares(p, y):
+    return ((p - y) ** 2).sum(axis=1), 2 * (p - y)
+
+
 # ---- what it says ----
 
 
@@ -113,7 +117,7 @@ def test_few_epochs_of_many_rows():
 def test_a_fit_ends_with_its_schedule_and_the_best_epoch():
     X, y = rows()
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", ConvergenceWarning)
         model = bp.MLPRegressor(preset="tabular", **SMALL).fit(X, y)
     assert model.n_iter_ == 5
     assert model.coefs_[0].dtype == np.float32
@@ -211,6 +215,29 @@ def test_probabilities_agree_with_the_rows_held_out():
             found[calibrate] = p.argmax(1), log_loss(y_held, p)
     np.testing.assert_array_equal(found[True][0], found[False][0])
     assert found[True][1] < found[False][1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "as_good", "given"),
+    [
+        (bp.MLPRegressor, None, "the mean", {}),
+        (bp.MLPRegressor, None, "the mean", {"loss": "gaussian_nll", "scoring": "r2"}),
+        (bp.MLPRegressor, None, "the mean", {"loss": own_squares}),
+        (bp.MLPClassifier, [0], "each class's share", {}),
+        (bp.MLPClassifier, [-0.5, 0.5], "each class's share", {"scoring": "accuracy"}),
+    ],
+)
+def test_a_model_that_has_learned_nothing_is_told(kind, classes, as_good, given):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 3))
+    y = X[:, 0] if classes is None else np.digitize(X[:, 0], classes)
+    model = kind(preset="tabular", **{**SMALL, "hidden_layer_sizes": 32, "max_iter": 40}, **given)
+    words = f"the model is no better than {as_good} on the rows held out"
+    with pytest.warns(UserWarning, match=words):
+        clone(model).fit(X, rng.permutation(y), sample_weight=rng.random(600))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X, y)
 
 
 @pytest.mark.parametrize("labels", [2, 3])

@@ -186,6 +186,20 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
             outputs = (outputs > 0).astype(outputs.dtype)
         return binarizer.inverse_transform(outputs)
 
+    def _as_good(self, engine, X, y, weights):
+        """Each class's share, where the model's probabilities say no more; else None."""
+        loss = self._loss()
+        if not is_probability(behind(loss)):
+            return None
+        loss = usual_loss(loss.target)
+        shares = np.average(y, axis=0, weights=weights).clip(1e-12, 1 - 1e-12)
+        known = np.log(shares) if loss.target is CLASSES else np.log(shares / (1 - shares))
+        model, none = (
+            np.average(loss.value(logits, y, *loss.settings.values()), weights=weights)
+            for logits in (engine.predict(X, logits=True), np.tile(known, (len(y), 1)))
+        )
+        return "each class's share" if model >= none else None
+
     def _direct_targets(self, y):
         """The targets of an array of known labels, or None."""
         if self.class_weight is not None or y.ndim != 1 or y.dtype != self.classes_.dtype:

@@ -147,6 +147,13 @@ class MLPRegressor(RegressorMixin, CoreEstimator, First):
 
     input_gradients.__doc__ = CoreEstimator.input_gradients.__doc__
 
+    def _as_good(self, engine, X, y, weights):
+        """The mean, where the model's squared error is no less; else None."""
+        found, y = self._loss().points_of(engine.predict(X)), y[:, : self.n_outputs_]
+        mean = np.average(y, axis=0, weights=weights)
+        model, none = (np.average((p - y) ** 2, axis=0, weights=weights) for p in (found, mean))
+        return "the mean" if np.mean(model / np.maximum(none, 1e-300)) >= 1 else None
+
     def _direct_targets(self, y):
         """The targets of an array of floats, or None."""
         columns = 1 if y.ndim == 1 else y.shape[-1] * (y.ndim == 2 and y.shape[1] > 1)

@@ -127,6 +127,8 @@ class Training:
             engine.restore(self._best)
             if getattr(self.asked, "calibrate", False):
                 self._calibrate(engine, *held_out)
+            if self.preset is not None:
+                self._compare_to_none(engine, *held_out)
         elif not incremental:
             engine.average()
 
@@ -162,8 +164,17 @@ class Training:
 
     def _calibrate(self, engine, X, y, sample_weight):
         """Make probabilities agree with the rows held out."""
-        y = y if self.asked.scoring == "loss" else self._targets(y)
-        temper(engine.layers[-1], engine.key.loss, engine.predict(X, logits=True), y, sample_weight)
+        y, logits = self._held_out_targets(y), engine.predict(X, logits=True)
+        temper(engine.layers[-1], engine.key.loss, logits, y, sample_weight)
+
+    def _compare_to_none(self, engine, X, y, sample_weight):
+        """Say when the rows held out are predicted as well without looking at their inputs."""
+        same = self._as_good(engine, X, self._held_out_targets(y), sample_weight)
+        if same is not None:
+            warn(f"the model is no better than {same} on the rows held out")
+
+    def _held_out_targets(self, y):
+        return y if self.asked.scoring == "loss" else self._targets(y)
 
     def _epoch(self, engine, X, y, weights, batch_size, order):
         """Train on all batches; ``loss_`` is the mean of their costs, the penalty included."""
