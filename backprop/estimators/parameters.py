@@ -202,7 +202,8 @@ max_norm
         ``target_scale_``. Not for sparse X.
     n_pieces : int, default 0
         With ``preprocess="auto"``: in how many pieces, by quantiles, each number is given to the
-        network beside itself (Gorishniy et al., NeurIPS 2022).
+        network beside itself (Gorishniy et al., NeurIPS 2022). Of many columns fewer: all together
+        have at most 4,096, so that of more than 2,048 columns none has any.
     preset : "tabular", Preset or None, default None
         Settings that go well together, for all that is left at its default:
         ``backprop.catalogue.presets``. ``asked`` has all parameters as they hold then. What is to
