@@ -43,6 +43,7 @@ from backprop.validation import (
     MAX_SEED,
     check_integer,
     check_path,
+    check_threads,
     first_non_finite,
 )
 
@@ -263,7 +264,7 @@ def resume(path, n_threads=None, loss=None):
 def _read(path, n_threads, loss, with_run=False):
     from safetensors import SafetensorError, safe_open
 
-    path = check_path(path)
+    path, n_threads = check_path(path), check_threads(n_threads)
     try:
         _check_header(path)
         with safe_open(path, framework="numpy") as file:

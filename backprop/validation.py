@@ -90,22 +90,24 @@ def check_batch_size(batch_size, n_rows, level=3):
     return min(int(batch_size), n_rows, MAX_SIZE)
 
 
-def check_real(argument, value, minimum, *, above=False, below=None):
-    """A finite number >= minimum (> minimum when `above`), and < below where that is given."""
-    most = math.inf if below is None else below
-    if type(value) is float and minimum <= value < most and not (above and value == minimum):
-        return value  # as most are
+def check_real(argument, value, minimum, *, above=False, below=None, most=None):
+    """A finite number >= minimum (> where `above`), and < below or <= most where one is given."""
+    if type(value) is float and most is None:  # as most are
+        highest = math.inf if below is None else below
+        if minimum <= value < highest and not (above and value == minimum):
+            return value
     if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
         raise TypeError(f"{argument}={value!r}: expected a number, got {type(value).__name__}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
-    low_enough = below is None or number < below
+    low_enough = (below is None or number < below) and (most is None or number <= most)
     high_enough = number > minimum if above else number >= minimum
     if not (math.isfinite(number) and low_enough and high_enough):
         limit = f"{'above' if above else 'at least'} {minimum}"
         limit += "" if below is None else f" and below {below}"
+        limit += "" if most is None else f" and at most {most}"
         raise ValueError(f"{argument}={value!r}: expected a finite number, {limit}")
     return number
 

@@ -91,7 +91,7 @@ class ExponentialDecay(Schedule):
     formula: ClassVar[str] = "ratio^t"
 
     def __post_init__(self):
-        self.set_checked(ratio=check_real("ratio", self.ratio, 0, below=math.nextafter(1, 2)))
+        self.set_checked(ratio=check_real("ratio", self.ratio, 0, most=1))
 
     def factor(self, t: int) -> float:
         """At step t."""

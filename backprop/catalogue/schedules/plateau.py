@@ -54,7 +54,7 @@ class OnPlateau(Schedule):
             "patience": check_integer("patience", self.patience, 0, MAX_COUNT),
             "threshold": check_real("threshold", self.threshold, 0),
             "cooldown": check_integer("cooldown", self.cooldown, 0, MAX_COUNT),
-            "end": check_real("end", self.end, 0, below=math.nextafter(1, 2)),
+            "end": check_real("end", self.end, 0, most=1),
         }
         for name, value in own.items():
             object.__setattr__(self, name, value)
