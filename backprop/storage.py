@@ -3,8 +3,8 @@ else.
 
 Decisions, and why:
 
-A. safetensors: it cannot run code when read, is memory-mapped, and every framework can read the
-   weights.
+A. safetensors: it cannot run code when read, and every framework can read the weights. It is read
+   in one piece (tensors.py), so that what was checked is what is taken.
 B. The file holds what continues a training bit for bit: parameters, the optimizer's moments and
    averages, the counts of steps and epochs (Adam's bias correction and the shuffles depend on
    them), the seed, and input offset and scale as float64 tensors, since decimal text would have to
@@ -28,11 +28,11 @@ run besides, see resuming.py: "run" in the JSON, and tensors ``run.…``.
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import fields
 
 import numpy as np
 
+from backprop import tensors
 from backprop.atomic import write_atomically
 from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import ADDED, OPTIMIZERS, OTHERS
@@ -50,9 +50,7 @@ from backprop.validation import (
 FORMAT_VERSION = 1
 _ENTRY = "backprop"  # of the metadata
 _SUM = '{{"sha256": "{}", '  # how it begins
-_LARGEST_HEADER = 100_000_000  # that safetensors reads
 _RUN = "run."  # how the names of a run's tensors begin
-_DTYPES = {"F32": "float32", "F64": "float64"}
 
 
 class ModelFileError(ValueError):
@@ -84,15 +82,15 @@ def save(network, path, preprocessing=None, run=None):
     """
     from safetensors.numpy import save as serialize
 
-    description, tensors = _written(network, preprocessing)
+    description, arrays = _written(network, preprocessing)
     if run is not None:
-        description["run"], arrays = run
-        tensors |= {_RUN + name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        description["run"], own = run
+        arrays |= {_RUN + name: np.ascontiguousarray(array) for name, array in own.items()}
     description["checked"] = True  # lest the sum, when its name is damaged, seem not to be there
     entry = json.dumps(description, allow_nan=False)
-    entry = _SUM.format(_checksum(entry, tensors, tensors.__getitem__)) + entry[1:]
+    entry = _SUM.format(_checksum(entry, arrays)) + entry[1:]
     # one entry, since safetensors writes several in any order
-    write_atomically(path, serialize(tensors, {_ENTRY: entry}))
+    write_atomically(path, serialize(arrays, {_ENTRY: entry}))
 
 
 def _written(network, preprocessing):
@@ -100,8 +98,8 @@ def _written(network, preprocessing):
     network._core.begin_reading()
     try:
         _check_finite(network, ValueError)
-        tensors = {name: tensor.copy(order="C") for name, tensor in _tensors(network).items()}
-        return _description_of(network, preprocessing), tensors
+        arrays = {name: array.copy(order="C") for name, array in _tensors(network).items()}
+        return _description_of(network, preprocessing), arrays
     finally:
         network._core.end_reading()
 
@@ -125,20 +123,20 @@ def _description_of(network, preprocessing):
     }
 
 
-def _checksum(entry, names, tensor_of):
+def _checksum(entry, arrays):
     """SHA-256 of the description and of every tensor."""
     digest = hashlib.sha256(entry.encode())
-    for name in sorted(names):
-        tensor = tensor_of(name)
+    for name in sorted(arrays):
+        tensor = arrays[name]
         digest.update(json.dumps([name, tensor.dtype.str, list(tensor.shape)]).encode())
         digest.update(tensor.data if tensor.size else b"")
     return digest.hexdigest()
 
 
-def _check_sum(file, entry):
+def _check_sum(arrays, entry):
     begins = _SUM.format("0" * 64)
     rest = "{" + entry[len(begins) :]
-    if entry != _SUM.format(_checksum(rest, file.keys(), file.get_tensor)) + rest[1:]:
+    if entry != _SUM.format(_checksum(rest, arrays)) + rest[1:]:
         raise ModelFileError("it is damaged: its bytes are not those that were written")
 
 
@@ -262,66 +260,42 @@ def resume(path, n_threads=None, loss=None):
 
 
 def _read(path, n_threads, loss, with_run=False):
-    from safetensors import SafetensorError, safe_open
-
     path, n_threads = check_path(path), check_threads(n_threads)
     try:
-        _check_header(path)
-        with safe_open(path, framework="numpy") as file:
-            return _load(file, n_threads, loss, with_run)
-    except SafetensorError as error:
-        raise ModelFileError(
-            f"{path} is not a model file, or a truncated one ({_one_line(error)})"
-        ) from error
-    except ModelFileError as error:
+        return _load(*tensors.read(path), n_threads, loss, with_run)
+    except tensors.TensorFileError as error:
+        raise ModelFileError(f"{path} is not a model file, or a truncated one ({error})") from error
+    except (ModelFileError, tensors.Repetition) as error:
         raise ModelFileError(f"{path}: {error}") from error
 
 
 def _tensors(network):
     """All arrays of a network by name; views, so that writing into them sets the network."""
-    tensors = {}
+    found = {}
     for i, layer in enumerate(network.layers):
         for name, array in all_arrays(layer).items():
-            tensors[f"layers.{i}.{name}"] = array
+            found[f"layers.{i}.{name}"] = array
     for moment, layers in network.optimizer_state().items():
         for i, arrays in enumerate(layers):
             for name, array in arrays.parameters.items():
-                tensors[f"optimizer.{moment}.{i}.{name}"] = array
+                found[f"optimizer.{moment}.{i}.{name}"] = array
     for i, arrays in enumerate(network._averages()):
         for name, array in arrays.items():
-            tensors[f"average.{i}.{name}"] = array
+            found[f"average.{i}.{name}"] = array
     for name in ("input_offset", "input_scale"):
         if getattr(network, name) is not None:
-            tensors[name] = getattr(network, name)
-    return tensors
-
-
-def _check_header(path):
-    """That no name occurs twice in a safetensors file, of which each reader might take another."""
-    with open(path, "rb") as file:  # a missing file, a directory or no rights: the usual exceptions
-        size = int.from_bytes(file.read(8), "little")
-        header = file.read(size) if size <= _LARGEST_HEADER else b""
-    with suppress(UnicodeDecodeError, json.JSONDecodeError, RecursionError):  # safetensors says so
-        json.loads(header, object_pairs_hook=_without_repetition)
-
-
-def _without_repetition(pairs):
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ModelFileError(f"the name {twice!r} occurs twice")
+            found[name] = getattr(network, name)
     return found
 
 
-def _load(file, n_threads, loss, with_run):
+def _load(metadata, arrays, n_threads, loss, with_run):
     from backprop.tabular.preprocessing import Preprocessing
 
-    description = _description(file)
+    description = _description(metadata, arrays)
     try:
-        _check_shapes(file, description)
-        network = _build(file, description, n_threads, loss)
-        run = _run(file, description) if with_run else None
+        _check_shapes(arrays, description)
+        network = _build(arrays, description, n_threads, loss)
+        run = _run(arrays, description) if with_run else None
         state = description["preprocessing"]
         preprocessing = None if state is None else Preprocessing.from_dict(state)
     except KeyError as error:
@@ -332,12 +306,12 @@ def _load(file, n_threads, loss, with_run):
         raise ModelFileError(f"the description does not fit: {_one_line(error)}") from error
     if preprocessing is not None:
         _check_preprocessing(network, preprocessing)
-    _fill(file, network, "run" in description)
+    _fill(arrays, network, "run" in description)
     _check_finite(network, ModelFileError)
     return network, preprocessing, run
 
 
-def _run(file, description):
+def _run(arrays, description):
     from backprop.resuming import Run
 
     if "run" not in description:
@@ -345,25 +319,25 @@ def _run(file, description):
             "it holds a network and no run to resume; bp.Checkpoint writes one, and Network.load "
             "reads this"
         )
-    names = [name for name in file.keys() if name.startswith(_RUN)]  # noqa: SIM118  (no iteration)
-    arrays = {name.removeprefix(_RUN): file.get_tensor(name) for name in names}
-    return Run.read(description["run"], arrays)
+    names = [name for name in arrays if name.startswith(_RUN)]
+    own = {name.removeprefix(_RUN): arrays[name].copy() for name in names}
+    return Run.read(description["run"], own)
 
 
-def _description(file):
-    entry = (file.metadata() or {}).get(_ENTRY)
+def _description(metadata, arrays):
+    entry = metadata.get(_ENTRY)
     if entry is None:
         raise ModelFileError("a safetensors file, but not a model that backprop wrote")
     try:
-        description = json.loads(entry, object_pairs_hook=_without_repetition)
+        description = json.loads(entry, object_pairs_hook=tensors.without_repetition)
         version = description["format_version"]
         is_checked = description.get("checked", False)
-    except ModelFileError:
+    except tensors.Repetition:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError("the description of the model is damaged") from error
     if is_checked or "sha256" in description:  # older files have none
-        _check_sum(file, entry)
+        _check_sum(arrays, entry)
     if type(version) is not int or version < 1:  # True is an int, too
         raise ModelFileError(f"the format version is {version!r}, expected {FORMAT_VERSION}")
     if version > FORMAT_VERSION:
@@ -375,26 +349,25 @@ def _description(file):
     return description
 
 
-def _check_shapes(file, description):
+def _check_shapes(arrays, description):
     """Compare the parameters that the description claims with the tensors there are."""
     n_in, dtype = description["n_inputs"], description["dtype"]
     if not description["layers"]:
         raise ModelFileError("the description has no layers")
     for i, layer in enumerate(description["layers"]):
-        _check_tensor(file, f"layers.{i}.weights", (n_in, layer["units"]), dtype)
+        _check_tensor(arrays, f"layers.{i}.weights", (n_in, layer["units"]), dtype)
         if layer.get("use_bias", True):
-            _check_tensor(file, f"layers.{i}.bias", (layer["units"],), dtype)
+            _check_tensor(arrays, f"layers.{i}.bias", (layer["units"],), dtype)
         n_in = layer["units"]
     for name in ("input_offset", "input_scale"):
-        if name in file.keys():  # noqa: SIM118  (safe_open has keys() and no `in`)
-            _check_tensor(file, name, (description["n_inputs"],), "float64")
+        if name in arrays:
+            _check_tensor(arrays, name, (description["n_inputs"],), "float64")
 
 
-def _check_tensor(file, name, shape, dtype):
-    if name not in file.keys():  # noqa: SIM118  (as above)
+def _check_tensor(arrays, name, shape, dtype):
+    if name not in arrays:
         raise ModelFileError(f"the tensor {name} is missing")
-    tensor = file.get_slice(name)
-    found = tuple(tensor.get_shape()), _DTYPES.get(tensor.get_dtype(), tensor.get_dtype())
+    found = arrays[name].shape, arrays[name].dtype.name
     if found != (tuple(shape), dtype):
         raise ModelFileError(
             f"the tensor {name} is {found[1]} of shape {found[0]}, expected {dtype} of shape "
@@ -402,11 +375,10 @@ def _check_tensor(file, name, shape, dtype):
         )
 
 
-def _build(file, description, n_threads, loss):
+def _build(arrays, description, n_threads, loss):
     """The network described, with initial weights still."""
     from backprop import Network
 
-    names = file.keys()
     network = Network(
         description["n_inputs"],
         [described_layer(layer) for layer in description["layers"]],
@@ -416,8 +388,8 @@ def _build(file, description, n_threads, loss):
         seed=check_integer("seed", description["seed"], 0, MAX_SEED),  # None would draw one
         n_threads=n_threads,
         matmul=description["matmul"],
-        input_offset=file.get_tensor("input_offset") if "input_offset" in names else None,
-        input_scale=file.get_tensor("input_scale") if "input_scale" in names else None,
+        input_offset=arrays.get("input_offset"),
+        input_scale=arrays.get("input_scale"),
         input_dropout=description.get("input_dropout", 0.0),  # older files have none
     )
     network.epochs_trained, network.steps = description["epochs_trained"], description["steps"]
@@ -474,19 +446,19 @@ def _check_preprocessing(network, preprocessing):
         )
 
 
-def _fill(file, network, has_run):
+def _fill(arrays, network, has_run):
     """Copy every tensor of the file into the network; exactly those must be there that the network
     has."""
-    tensors = _tensors(network)
-    unknown = sorted(set(file.keys()) - set(tensors))
+    own = _tensors(network)
+    unknown = sorted(set(arrays) - set(own))
     if has_run:
         unknown = [name for name in unknown if not name.startswith(_RUN)]
     if unknown:
         raise ModelFileError(f"the tensor {unknown[0]} does not belong to the model described")
-    for name, tensor in tensors.items():
-        _check_tensor(file, name, tensor.shape, tensor.dtype.name)
+    for name, tensor in own.items():
+        _check_tensor(arrays, name, tensor.shape, tensor.dtype.name)
         if not name.startswith("input_"):  # the constructor was given those
-            tensor[...] = file.get_tensor(name)
+            tensor[...] = arrays[name]
 
 
 def _one_line(error):
