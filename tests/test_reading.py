@@ -92,6 +92,31 @@ def test_a_zip_of_one_file(write):
     assert "holds 0 files" in complaint(write(zipped(), "t.zip"))
 
 
+def test_every_bit_of_a_zip(write):
+    """Wrong once each: there is a table, or one line says what is the matter."""
+    packed = bytearray(zipped(t_csv=CSV))
+    for place in range(8 * len(packed)):
+        packed[place // 8] ^= 1 << place % 8
+        path = write(packed, "t.csv.zip")
+        packed[place // 8] ^= 1 << place % 8
+        try:
+            read(path)
+        except TableError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+
+
+def test_archives_that_need_a_newer_zip(write):
+    """The version that is needed to unpack stands six bytes into the directory's entry."""
+    for name, archive in (("t.csv.zip", zipped(t_csv=CSV)), ("t.npz", zipped(X=b""))):
+        damaged = bytearray(archive)
+        damaged[damaged.index(b"PK\x01\x02") + 6] = 99
+        assert "or a damaged one" in complaint(write(damaged, name))
+    stdin = SimpleNamespace(buffer=io.BytesIO(damaged))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", stdin)
+        assert complaint("-") == "standard input is a damaged .zip file"
+
+
 def test_what_a_file_declares_is_compared_with_memory(write, monkeypatch):
     rows = b"a,b\n" + b"1,2\n" * 100_000
     paths = [write(pack(rows), f"t.csv{ending}") for ending, pack in PACKINGS.items()]
@@ -279,6 +304,20 @@ def test_spreadsheets(tmp_path, monkeypatch, ending, package):
     frame.to_excel(str(path), index=False)
     monkeypatch.setitem(sys.modules, package, None)
     assert f"needs pandas and {'odfpy' if package == 'odf' else package}" in complaint(path)
+
+
+@pytest.mark.parametrize("ending", ["arrow", "parquet"])
+def test_text_that_is_none(tmp_path, ending):
+    """Neither pyarrow's reader nor its columns look whether strings are UTF-8."""
+    pyarrow = pytest.importorskip("pyarrow")
+    feather, parquet = (pytest.importorskip(f"pyarrow.{name}") for name in ("feather", "parquet"))
+    table, path = pyarrow.table({"a": ["hello", "there"]}), tmp_path / f"t.{ending}"
+    if ending == "arrow":
+        feather.write_feather(table, path, "uncompressed")
+    else:
+        parquet.write_table(table, path, compression="none", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"hello", b"\xc0ello"))
+    assert "or a damaged one: " in complaint(path)
 
 
 @pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])

@@ -21,6 +21,7 @@ def read_arrow(source, text):
     with source.open() as file:
         try:
             table = (_parquet if is_parquet else _feather)(source, file)
+            table.validate(full=True)  # pyarrow takes places and text on trust
         except (pyarrow.ArrowException, OSError) as error:
             raise TableError(
                 f"{source} is not {'a Parquet' if is_parquet else 'an Arrow or Feather'} file, or "
@@ -51,6 +52,7 @@ def _feather(source, file):
     batches, n_bytes = [], 0
     for i in range(reader.num_record_batches):
         batches.append(reader.get_batch(i))
+        batches[-1].validate(full=True)  # before anything is asked of it
         n_bytes += batches[-1].nbytes
         source.check_unpacked(n_bytes)
     return pyarrow.Table.from_batches(batches, reader.schema)

@@ -63,10 +63,10 @@ class Source:
         """The bytes unpacked, to be read from the beginning."""
         raw = _Counting(self._raw(), self)
         if self.packing == ".zip":
-            archive = zipfile.ZipFile(raw)
             try:
+                archive = zipfile.ZipFile(raw)
                 opened = archive.open(_members(archive)[0])
-            except (RuntimeError, NotImplementedError) as error:  # encrypted; unknown compression
+            except Exception as error:  # encrypted, unknown, and as many ways of being damaged
                 raise TableError(f"{self} cannot be unpacked: {one_line(error)}") from error
         elif self.packing:
             opened = {".gz": gzip, ".bz2": bz2, ".xz": lzma}[self.packing].open(raw)
@@ -83,7 +83,7 @@ class Source:
             try:
                 with self._raw() as file, zipfile.ZipFile(file) as archive:
                     members = _members(archive)
-            except zipfile.BadZipFile as error:
+            except Exception as error:  # of which there is no list
                 raise TableError(f"{self} is not a .zip file, or a damaged one") from error
             if len(members) != 1:
                 raise TableError(
@@ -127,7 +127,7 @@ def _kind_of_zip(data):
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile as error:
+    except Exception as error:  # as above
         raise TableError("standard input is a damaged .zip file") from error
     for member, kind in (("xl/workbook.xml", ".xlsx"), ("content.xml", ".ods")):
         if member in names:
