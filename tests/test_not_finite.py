@@ -161,3 +161,15 @@ def test_update_refuses_gradients_that_are_not_finite(n_threads, value):
     net.update()
     assert net.steps == 1
     assert bits(net) != before
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+def test_targets_that_float32_cannot_hold_are_refused_before_a_step(dtype):
+    """Those of X are looked at where they are floats, those of y too where they are rows."""
+    X, y = np.ones((ROWS, 5), dtype), np.zeros((ROWS, 2))
+    y[BAD_ROW, 1] = 1e300
+    net = make(1, bp.Adam())
+    before = bits(net)
+    with pytest.raises(ValueError, match=rf"y\[{BAD_ROW}, 1\] is 1e\+300, which is not finite in"):
+        net.fit(X, y, batch_size=BATCH, shuffle=False)
+    assert (bits(net), net.steps) == (before, 0)

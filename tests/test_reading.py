@@ -306,6 +306,28 @@ def test_spreadsheets(tmp_path, monkeypatch, ending, package):
     assert f"needs pandas and {'odfpy' if package == 'odf' else package}" in complaint(path)
 
 
+def test_columns_that_are_neither_numbers_nor_text(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path, lists = tmp_path / "t.parquet", pyarrow.array([[1], [2, 3]])
+    parquet.write_table(pyarrow.table({"a": [1, 2], "b": lists}), path)
+    table = read(path)
+    assert table.names == ("a",)
+    assert table.notes == ("column 'b' left out: list<element: int64> is neither numbers nor text",)
+    parquet.write_table(pyarrow.table({"b": lists}), path)
+    assert "t.parquet has no column of numbers or text" in complaint(path)
+    parquet.write_table(pyarrow.table({"a": pyarrow.array([], "int64")}), path)
+    assert "t.parquet has no rows" in complaint(path)
+
+
+def test_numbers_in_a_dictionary(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    feather = pytest.importorskip("pyarrow.feather")
+    numbers = pyarrow.array([1.5, None, 1.5]).dictionary_encode()
+    feather.write_feather(pyarrow.table({"a": numbers}), tmp_path / "t.feather")
+    assert columns(tmp_path / "t.feather") == {"a": [1.5, None, 1.5]}
+
+
 @pytest.mark.parametrize("ending", ["arrow", "parquet"])
 def test_text_that_is_none(tmp_path, ending):
     """Neither pyarrow's reader nor its columns look whether strings are UTF-8."""
