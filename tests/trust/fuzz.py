@@ -25,7 +25,7 @@ from pathlib import Path
 from copies import make_copy, run
 
 SECONDS_EACH = 20  # after which an input hangs
-MOST_MEMORY = 1 << 20  # kilobytes that the process may come to hold
+MOST_MEMORY = 2 << 20  # kilobytes that the process may come to hold, what sanitizers take included
 
 
 def main():
@@ -61,13 +61,13 @@ def fuzz(options):
     from changes import Changes
     from targets import TARGETS
 
-    faulthandler.enable()
-    signal.signal(signal.SIGALRM, hangs)
     names = [options.only] if options.only else list(TARGETS)
     with tempfile.TemporaryDirectory() as temporary:
         targets = [TARGETS[name](Path(temporary)) for name in names]
         if options.atheris:
             return with_atheris(targets[0], options)
+        faulthandler.enable()
+        signal.signal(signal.SIGALRM, hangs)
         changes, counts, findings = Changes(options.seed), dict.fromkeys(names, 0), 0
         began = time.monotonic()
         while time.monotonic() - began < options.seconds:
@@ -110,7 +110,8 @@ def with_atheris(target, options):
         (seeds / f"seed{i}").write_bytes(seed)
     atheris.instrument_all()
     limits = [f"-max_total_time={options.seconds:.0f}", f"-timeout={SECONDS_EACH}"]
-    atheris.Setup([sys.argv[0], *limits, str(seeds)], target.use)
+    limits.append(f"-artifact_prefix={options.found}/")
+    atheris.Setup([sys.argv[0], *limits, str(seeds)], lambda given: target.use(given) and None)
     atheris.Fuzz()
 
 

