@@ -163,6 +163,9 @@ def test_every_promise_has_tests():
             names = words[words.index("-k") + 1].split(" or ")
             found = "".join(path.read_text(encoding="utf-8") for path in files)
             assert all(re.search(rf"def test\w*{name}", found) for name in names), command
+    scripts = re.findall(r"`python (\S+\.py)", text)
+    assert len(scripts) > 4
+    assert [name for name in scripts if not (ROOT / name).is_file()] == []
 
 
 def test_every_public_name_is_in_the_reference():
