@@ -327,6 +327,13 @@ def test_a_run_goes_on_from_its_checkpoint(run, noisy, tmp_path):
     assert "run: its layers are" in printed.err
     printed = run(*arguments, "--checkpoint", "run", "--resume", "--drop", "a", code=2)
     assert "run: its n_inputs are 6; the options say 5" in printed.err
+    planned = ["train", noisy, "--target", "y", "--checkpoint", "planned"]
+    run(*planned, "--epochs", 2)
+    printed = run(*planned, "--epochs", 3, "--resume", code=2)
+    assert re.search(
+        r"planned: its learning rate goes by CosLog\(steps=2.* come to CosLog\(steps=3.*--epochs",
+        printed.err,
+    )
     printed = run(*arguments, "--checkpoint", "new", "--resume", "--epochs", 1)
     assert "resumed" not in printed.out
 

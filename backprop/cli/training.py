@@ -3,7 +3,7 @@
 import io
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -326,6 +326,11 @@ def _resumed(network, path, n_threads):
     resumed = Network.resume(path, n_threads)
     for what in ("n_inputs", "layers", "loss", "optimizer", "dtype", "seed", "input_dropout"):
         found, expected = (_described(one, what) for one in (resumed, network))
+        if what == "optimizer" and found != expected == replace(found, schedule=expected.schedule):
+            raise ValueError(
+                f"{path}: its learning rate goes by {found.schedule}, and the options come to "
+                f"{expected.schedule}: expected the --epochs and rows that it began with"
+            )
         if found != expected:
             raise ValueError(f"{path}: its {what} are {found}; the options say {expected}")
     return resumed
