@@ -53,7 +53,7 @@ def data(n=53, dtype="float64", units=3):
 
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("n_threads", [1, 2, 3, pytest.param(8, marks=pytest.mark.long)])
 def test_the_bits_are_those_of_the_same_loss_of_the_catalogue(monkeypatch, isa, dtype, n_threads):
     """The derivative is one subtraction, so that numpy and the kernel agree."""
     monkeypatch.setenv("BACKPROP_ISA", isa)
