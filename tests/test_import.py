@@ -130,7 +130,7 @@ def test_a_name_that_others_have_says_which_is_meant(name, known):
     with pytest.raises(AttributeError, match=words):
         getattr(bp, name)
     with pytest.raises(AttributeError, match=r"has no attribute '_Sequential'$"):
-        bp._Sequential  # noqa: B018
+        bp._Sequential  # noqa: B018  (to ask is the test)
 
 
 def test_names_of_others_lead_to_names_here():

@@ -15,6 +15,11 @@ _LEAST_EPOCHS = 30
 _SAMPLES_TO_SEE = 20_000_000  # at most, by the end of the epochs, where these are more than few
 
 
+def epochs_of(n_rows: int, most: int) -> int:
+    """How many epochs so many rows are trained for: fewer, but not few, where rows are many."""
+    return min(most, max(_LEAST_EPOCHS, _SAMPLES_TO_SEE // max(1, n_rows)))
+
+
 @dataclass(frozen=True)
 class Preset:
     """Settings for a kind of data.
@@ -49,8 +54,7 @@ class Preset:
 
     def epochs(self, n_rows: int) -> int:
         """How many: fewer where the rows are many."""
-        most = self.of_numbers.get("max_iter", self.settings["max_iter"])
-        return min(most, max(_LEAST_EPOCHS, _SAMPLES_TO_SEE // max(1, n_rows)))
+        return epochs_of(n_rows, self.settings_for(False)["max_iter"])
 
 
 PRESETS = {

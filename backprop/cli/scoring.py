@@ -4,6 +4,7 @@ import numpy as np
 
 from backprop.catalogue.metrics import METRICS
 from backprop.cli.common import shown_number
+from backprop.tabular.baselines import is_mean_as_good, log_loss_of_shares
 from backprop.tabular.columns import present
 from backprop.tabular.tables import TableError
 
@@ -40,14 +41,11 @@ def is_no_better(target, outputs, values):
     """
     if target.task == "classification":
         codes = target.encode(values)
-        counts = np.bincount(codes[codes >= 0], minlength=target.n_outputs)
-        shares = counts[counts > 0] / counts.sum()
-        if _measure("log_loss", outputs, codes) >= -(shares * np.log(shares)).sum():
-            return "each class's share"
-        return None
+        answers = np.eye(target.n_outputs)[codes[codes >= 0]]
+        is_as_good = _measure("log_loss", outputs, codes) >= log_loss_of_shares(answers, True)
+        return "each class's share" if is_as_good else None
     values, found = _columns(target, outputs, values)
-    shares = ((found - values) ** 2).mean(axis=0) / np.maximum(values.var(axis=0), 1e-300)
-    return "the mean" if shares.mean() >= 1 else None
+    return "the mean" if is_mean_as_good(values, found) else None
 
 
 def _score_of_classes(target, outputs, values):

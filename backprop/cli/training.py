@@ -12,6 +12,7 @@ from backprop import atomic, storage
 from backprop.catalogue.losses import LOSSES, usual_loss
 from backprop.catalogue.metrics import METRICS, NUMBER
 from backprop.catalogue.optimizers import SHARED
+from backprop.catalogue.presets import epochs_of
 from backprop.catalogue.schedules import has_length, planned_schedule
 from backprop.catalogue.targets import CLASSES, NUMBERS
 from backprop.cli.common import check_output, show, size_of, warn
@@ -21,8 +22,7 @@ from backprop.tabular.tables import count
 from backprop.tabular.temperature import temper
 
 _FEW_ROWS = 10_000
-_SAMPLES_TO_SEE = 20_000_000  # at most, by the end of the default number of epochs, within bounds
-_EPOCHS = 30, 1000  # the bounds
+_MOST_EPOCHS = 1000
 _PATIENCE_STEPS = 2000
 _PATIENCE_EPOCHS = 10, 100
 _TEMPERED_ROWS = 50  # fewer say too little about probabilities
@@ -191,7 +191,7 @@ class _Run:
 
 def _epochs(preset, n_rows):
     """At most, where nobody says how many."""
-    return preset.epochs(n_rows) if preset else _within(_SAMPLES_TO_SEE // n_rows, _EPOCHS)
+    return preset.epochs(n_rows) if preset else epochs_of(n_rows, _MOST_EPOCHS)
 
 
 def _n_steps(options, n_batches):

@@ -96,9 +96,9 @@ def optimizers():
 
 def schedules():
     """{name on the command line: class}, of those that need no other schedule."""
-    from backprop.catalogue.schedules import SCHEDULES
+    from backprop.catalogue.schedules import schedules_by_name
 
-    return {name.lower(): kind for name, kind in SCHEDULES.items()}
+    return schedules_by_name()
 
 
 def averages():
@@ -118,15 +118,14 @@ def optimizer(text):
 
 def schedule(text):
     """(class, {setting: value}): a planned length, `steps`, may be that of the training."""
-    from dataclasses import MISSING, fields
+    from backprop.catalogue.schedules import needed_settings, planned_schedule
 
     name, settings = parted(text)
     kind = kind_of("--schedule", name, schedules())
-    for field in fields(kind):
-        if field.default is MISSING and field.name not in (*settings, "steps"):
-            raise argparse.ArgumentTypeError(f"{text!r}: expected {name}:{field.name}=…")
-    known = {field.name for field in fields(kind)}
-    made(lambda: kind(**{**({"steps": 10**6} if "steps" in known else {}), **settings}))
+    for setting in needed_settings(kind):
+        if setting not in settings:
+            raise argparse.ArgumentTypeError(f"{text!r}: expected {name}:{setting}=…")
+    made(lambda: planned_schedule(kind, settings, {"step": 10**6}))  # what is wrong, is told now
     return kind, settings
 
 

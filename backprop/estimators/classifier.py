@@ -24,6 +24,7 @@ from backprop.estimators.parameters import (
     instance,
     parameter,
 )
+from backprop.tabular.baselines import log_loss_of_shares
 
 LOG_LOSS = "log_loss"  # scikit-learn's name of either cross-entropy
 OF_ANSWERS = {name: loss for name, loss in LOSSES.items() if loss.target.is_categorical}
@@ -192,13 +193,9 @@ class MLPClassifier(ClassifierMixin, CoreEstimator):
         if not is_probability(behind(loss)):
             return None
         loss = usual_loss(loss.target)
-        shares = np.average(y, axis=0, weights=weights).clip(1e-12, 1 - 1e-12)
-        known = np.log(shares) if loss.target is CLASSES else np.log(shares / (1 - shares))
-        model, none = (
-            np.average(loss.value(logits, y, *loss.settings.values()), weights=weights)
-            for logits in (engine.predict(X, logits=True), np.tile(known, (len(y), 1)))
-        )
-        return "each class's share" if model >= none else None
+        found = loss.value(engine.predict(X, logits=True), y, *loss.settings.values())
+        none = log_loss_of_shares(y, loss.target is CLASSES, weights)
+        return "each class's share" if np.average(found, weights=weights) >= none else None
 
     def _direct_targets(self, y):
         """The targets of an array of known labels, or None."""

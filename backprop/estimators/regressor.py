@@ -20,6 +20,7 @@ from backprop.estimators.parameters import (
     instance,
     parameter,
 )
+from backprop.tabular.baselines import is_mean_as_good
 from backprop.tabular.values import mean_and_std
 
 OF_A_UNIT = NUMBERS, ONE_NUMBER  # whose outputs are numbers in the targets' unit
@@ -150,9 +151,7 @@ class MLPRegressor(RegressorMixin, CoreEstimator, First):
     def _as_good(self, engine, X, y, weights):
         """The mean, where the model's squared error is no less; else None."""
         found, y = self._loss().points_of(engine.predict(X)), y[:, : self.n_outputs_]
-        mean = np.average(y, axis=0, weights=weights)
-        model, none = (np.average((p - y) ** 2, axis=0, weights=weights) for p in (found, mean))
-        return "the mean" if np.mean(model / np.maximum(none, 1e-300)) >= 1 else None
+        return "the mean" if is_mean_as_good(y, found, weights) else None
 
     def _direct_targets(self, y):
         """The targets of an array of floats, or None."""

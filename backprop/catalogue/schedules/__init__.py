@@ -47,7 +47,9 @@ __all__ = [
     "find_schedule",
     "has_length",
     "named_schedule",
+    "needed_settings",
     "planned_schedule",
+    "schedules_by_name",
 ]
 
 SCHEDULES = {
@@ -72,9 +74,14 @@ def check_schedule(value):
     return optional_kind("schedule", value, Schedule, SCHEDULES, described_schedule)
 
 
+def schedules_by_name() -> dict[str, type[Schedule]]:
+    """{name, lower case: kind}."""
+    return {name.lower(): kind for name, kind in SCHEDULES.items()}
+
+
 def find_schedule(name: str) -> type[Schedule]:
     """The kind of that name, lower case."""
-    kinds = {known.lower(): kind for known, kind in SCHEDULES.items()}
+    kinds = schedules_by_name()
     if name not in kinds:
         hint = name_hint(name, kinds)
         raise ValueError(f"schedule={name!r}: expected one of {', '.join(kinds)}{hint}")
@@ -84,12 +91,16 @@ def find_schedule(name: str) -> type[Schedule]:
 def named_schedule(name: str) -> type[Schedule]:
     """The kind of that name, which alone has to say enough: but for a planned length."""
     kind = find_schedule(name)
-    needed = [f.name for f in fields(kind) if f.default is MISSING and f.name != "steps"]
-    if needed:
+    if needed := needed_settings(kind):
         raise ValueError(
             f"schedule={name!r} needs {needed[0]}: expected {kind.__name__}({needed[0]}=…)"
         )
     return kind
+
+
+def needed_settings(kind) -> list[str]:
+    """Those that have no default; a planned length may be the training's."""
+    return [f.name for f in fields(kind) if f.default is MISSING and f.name != "steps"]
 
 
 def has_length(kind) -> bool:
