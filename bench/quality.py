@@ -319,7 +319,9 @@ def summary(results):
         for way, found in results.items()
     }
     is_classes = np.array([case[1] for case in cases])
-    ranks = np.argsort(np.argsort(np.array(list(errors.values())), axis=0), axis=0) + 1.0
+    table = np.array(list(errors.values()))
+    ranks = np.argsort(np.argsort(table, axis=0, kind="stable"), axis=0) + 1.0
+    ranks[np.isnan(table)] = np.nan  # where a table does not go that way
     rows = []
     for (way, found), rank in zip(errors.items(), ranks, strict=True):
         apart = found - errors[reference]
@@ -331,11 +333,11 @@ def summary(results):
         ]
         seconds = sum(s for found in results[way].values() for _, _, s in found)
         cells = [
-            f"{100 * np.expm1(np.nanmean(apart[where])):+.1f} %" if where.any() else ""
-            for where in (~is_classes, is_classes)
+            f"{100 * np.expm1(np.mean(apart[where])):+.1f} %" if where.any() else ""
+            for where in (~is_classes & ~np.isnan(apart), is_classes & ~np.isnan(apart))
         ]
         cells.append(f"{np.mean(losses):+.3f}" if losses else "")
-        rows.append([way, *cells, f"{rank.mean():.1f}", f"{seconds:.0f}"])
+        rows.append([way, *cells, f"{np.nanmean(rank):.1f}", f"{seconds:.0f}"])
     head = [f"beside {reference}", "RMSE", "misclassified", "log loss", "mean rank", "seconds"]
     return markdown(head, rows)
 
