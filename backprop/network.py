@@ -347,6 +347,7 @@ class Network(Stepwise, Keeping):
         metrics: Iterable[Metric | str | Callable[..., float]] = (),
         class_weight: dict[int, float] | str | None = None,
         max_seconds: float | None = None,
+        shards: int = 1,
     ) -> History:
         """Train for some epochs.
 
@@ -393,6 +394,10 @@ class Network(Stepwise, Keeping):
             ``sample_weight`` in training, not in validation.
         max_seconds : float, optional
             No epoch is begun after so long.
+        shards : int
+            From 1 to 256: parts of every batch, each from a part of the rows, whose gradients are
+            summed by themselves and then along a tree that depends on their number alone. It is a
+            parameter of the algorithm: as many processes as divide it train to the same bits.
 
         Returns
         -------
@@ -425,6 +430,7 @@ class Network(Stepwise, Keeping):
             verbose=verbose,
             callbacks=callbacks,
             max_seconds=max_seconds,
+            shards=shards,
         )
         self._core.check_idle()
         training.begin()  # which may refuse still

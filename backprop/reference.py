@@ -58,9 +58,11 @@ from backprop.reference_random import (
     INPUT_DROPOUT,
     NOISE,
     SHUFFLE,
+    dealt,
     dropout_factors,
     initial_weights,
     normal_noise,
+    shard_orders,
     shuffle,
     stream,
 )
@@ -424,6 +426,7 @@ class Network:
         shuffle=True,
         verbose=False,
         callbacks=(),
+        shards=1,
     ):
         """Train on every sample once an epoch, in batches of which the last may be smaller."""
         X = np.asarray(X)
@@ -432,7 +435,8 @@ class Network:
         history = History(n_samples=len(X))
         for _ in range(epochs):
             started = time.perf_counter()
-            loss = self._epoch(X, y, sample_weight, batch_size, shuffle)
+            batches = self._batches(len(X), batch_size, shuffle, shards)
+            loss = self._epoch(X, y, sample_weight, batches)
             history.loss.append(finite(loss, X))
             history.seconds.append(time.perf_counter() - started)
             if self.optimizer.average is not None:
@@ -455,21 +459,30 @@ class Network:
                 break
         return history
 
-    def _epoch(self, X, y, sample_weight, batch_size, shuffled):
-        """One pass over the samples; the mean of their losses, each as its batch was met."""
-        n = len(X)
+    def _batches(self, n, batch_size, shuffled, shards):
+        """[the rows of each batch of an epoch].
+
+        With shards, the fast network sums the gradients of each by themselves, and then these sums:
+        the same number but for rounding, which is why here they are one sum.
+        """
+        if shards > 1:
+            orders = shard_orders(self.seed, self.epochs_trained, n, shards, shuffled)
+            return [np.concatenate(batch) for batch in dealt(orders, batch_size)]
         order = np.arange(n)
         if shuffled:
             order = shuffle(stream(self.seed, SHUFFLE, self.epochs_trained), n)
+        return [order[first : first + batch_size] for first in range(0, n, batch_size)]
+
+    def _epoch(self, X, y, sample_weight, batches):
+        """One pass over the samples; the mean of their losses, each as its batch was met."""
         total, parts = 0.0, []
-        for first in range(0, n, batch_size):
-            rows = order[first : first + batch_size]
+        for i, rows in enumerate(batches):
             self._part = len(parts)
             cost, gradients = self.loss_and_gradients(X[rows], y[rows], sample_weight[rows])
             parts.append((gradients, sample_weight[rows].sum(dtype=np.float64)))
             self._follow(self._passed)
             total += cost * parts[-1][1]
-            if len(parts) == self.optimizer.accumulate or first + batch_size >= n:
+            if len(parts) == self.optimizer.accumulate or i + 1 == len(batches):
                 self._update(*mean_gradient(parts))
                 parts = []
         self._part = 0

@@ -15,6 +15,7 @@ SHUFFLE = 2  # purpose of a stream: order of the samples, one stream for each ep
 DROPOUT = 3  # purpose of a stream: what is dropped, one stream for each layer and step
 INPUT_DROPOUT = 4
 NOISE = 5  # purpose of a stream: gaussian noise, one stream for each layer and step
+SHARDS = 6  # purpose of a stream: order of each shard's samples, one stream for each epoch
 
 
 def mix64(z):
@@ -49,6 +50,33 @@ def shuffle(state, count):
         j = (word * (i + 1)) >> 64  # uniform on 0 .. i: the high half of a 128-bit product
         order[i], order[j] = order[j], order[i]
     return np.array(order, dtype=np.int64)
+
+
+def dealt(orders, batch_size):
+    """[(the rows of a batch, shard by shard)], from the order in which each shard has its rows.
+
+    Position j of the epoch belongs to shard j mod S; a batch is so many positions in a row.
+    """
+    n, count = sum(map(len, orders)), len(orders)
+    found = []
+    for start in range(0, n, batch_size):
+        batch = range(start, min(n, start + batch_size))
+        own = [[j // count for j in batch if j % count == i] for i in range(count)]
+        found.append([order[places] for order, places in zip(orders, own, strict=True)])
+    return found
+
+
+def shard_orders(seed, epoch, n, count, shuffled):
+    """Of each shard its rows, a piece of the n, in the order of this epoch."""
+    orders, first = [], 0
+    for shard in range(count):
+        size = len(range(shard, n, count))
+        order = np.arange(size)
+        if shuffled:
+            order = shuffle(stream(stream(seed, SHARDS, epoch), shard, 0), size)
+        orders.append(first + order)
+        first += size
+    return orders
 
 
 def mix32(x):

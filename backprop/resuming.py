@@ -22,6 +22,8 @@ from backprop.validation import check_integer
 HASHED_BYTES = 1 << 24  # that are made contiguous at a time
 DATA = ("X", "y", "sample_weight")
 SETTINGS = ("batch_size", "shuffle", "metrics", "optimizer", "loss", "layers", "dtype", "seed")
+SETTINGS += ("shards",)
+UNSAID = {"shards": 1}  # in files of versions that knew no other
 FINGERPRINT = (*DATA, *(f"validation {name}" for name in DATA), *SETTINGS)
 LISTS = ("loss", "validation_loss", "validation_accuracy", "seconds")  # of a history
 
@@ -66,12 +68,13 @@ class Run:
             history.metrics[name] = arrays[f"history.metrics.{name}"].tolist()
         history.stopped = description["stopped"]
         position = description["position"]
+        fingerprint = UNSAID | description["fingerprint"]
         remembered = {
             which: [(name, _decoded(state, arrays)) for name, state in description[which]]
             for which in ("callbacks", "savers")
         }
         return cls(
-            fingerprint={name: description["fingerprint"][name] for name in FINGERPRINT},
+            fingerprint={name: fingerprint[name] for name in FINGERPRINT},
             steps=check_integer("steps", description["steps"], 0),
             position=check_integer("position", position, 0, history.n_samples - 1),
             begun=arrays["begun"].astype(np.float64).reshape(3),
@@ -153,6 +156,7 @@ def fingerprint(training):
         "layers": [layer.spec.description for layer in network.layers],
         "dtype": str(network.dtype),
         "seed": network.seed,
+        "shards": 1 if training.sharding is None else training.sharding.count,
     }
     return json.loads(json.dumps(found))  # as a file gives it back
 

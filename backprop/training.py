@@ -11,6 +11,7 @@ import numpy as np
 
 from backprop.history import History
 from backprop.progress import progress_bar
+from backprop.sharding import check_shards
 from backprop.validation import (
     MAX_SIZE,
     check_batch_size,
@@ -63,6 +64,7 @@ def prepare(network, data, validation_data, validation_split, class_weight, **as
         metrics=network._check_metrics(asked["metrics"], y),
         verbose=check_verbose(asked["verbose"]),
         callbacks=_check_callbacks(asked["callbacks"]),
+        sharding=check_shards(network, asked["shards"], len(X)),
         max_seconds=None if max_seconds is None else check_real("max_seconds", max_seconds, 0),
     )
     if network._run is not None:
@@ -105,11 +107,12 @@ class Training:
         verbose,
         callbacks,
         max_seconds,
+        sharding=None,
     ):
         self.network, self.data, self.history = network, data, history
         self.epochs, self.batch_size, self.shuffle = epochs, batch_size, shuffle
         self.validation, self.metrics, self.verbose = validation, metrics, verbose
-        self.callbacks, self.max_seconds = callbacks, max_seconds
+        self.callbacks, self.max_seconds, self.sharding = callbacks, max_seconds, sharding
         self.prefix = "" if validation is None else "validation_"
         self.position, self.begun = 0, np.zeros(3)  # of the epoch, where its pieces are trained
         self.seconds_before = 0.0  # of the run that is resumed
@@ -235,6 +238,7 @@ class Training:
             losses=self.history.loss,  # also of what is done before Ctrl-C
             durations=self.history.seconds,
             piece=piece,
+            sharding=self.sharding,
         )
         loss = self.history.loss[-1] if len(self.history.loss) > done else 0.0  # of a piece: none
         if not (finite and isfinite(loss)):

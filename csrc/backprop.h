@@ -17,6 +17,8 @@
 
 #define BP_ROW_MULTIPLE 16  /* elements; whole vectors on every instruction set */
 #define BP_ALIGNMENT 64     /* bytes */
+#define BP_SHARD_LEVELS 8 /* of the tree that adds shards up */
+#define BP_SHARDS (1 << BP_SHARD_LEVELS) /* that a batch has, at most */
 #define BP_NEAR_BYTES \
     (256 * 1024) /* data of so few bytes are in a near cache already: no need to fetch them */
 
@@ -102,7 +104,9 @@ typedef struct {
     int64_t ldb;
     void *c;           /* OUT [m][ldc]; with BP_UPDATE unused */
     int64_t ldc;
-    int resume;        /* the chains start from what stands in c, not from 0; not with BP_UPDATE */
+    int resume;        /* the chains start from what stands in c, not from 0; not with BP_UPDATE, nor with shards */
+    int64_t n_shards;        /* that k falls into, each a chain of its own, added along a tree; 0 or 1: one chain */
+    const int64_t *shards;   /* [n_shards] where each ends; the last at k. Of row-major A, with BP_STORE and BP_UPDATE */
     bp_epilogue epilogue;
     const bp_activation *activation; /* for BP_ACTIVATE */
     int derivative;          /* for BP_DERIVATIVE: the code of the activation, or bp_kernels.kept_slope */
@@ -194,12 +198,14 @@ typedef struct {
     double (*sum_of_squares)(const void *values /* [rows][ld] */, int64_t ld, int64_t rows, int64_t columns);
     void (*uniform)(uint64_t state, double limit, void *weights /* OUT [rows][ldw] */, int64_t rows,
                     int64_t columns, int64_t ldw);
-    /* dropout, in place, of columns [first, last): whole vectors; slope may be NULL */
+    /* dropout, in place, of columns [first, last): whole vectors; slope may be NULL; place: of column 0 among the
+     * samples that are drawn for, as of the next */
     void (*drop)(uint64_t state, double rate, void *values /* IN OUT [rows][ld] */,
-                 void *slope /* IN OUT [rows][ld] */, int64_t ld, int64_t rows, int64_t first, int64_t last);
+                 void *slope /* IN OUT [rows][ld] */, int64_t ld, int64_t rows, int64_t first, int64_t last,
+                 int64_t place);
     /* gaussian noise, in place, of columns [first, last): whole vectors */
     void (*add_noise)(uint64_t state, double deviation, void *values /* IN OUT [rows][ld] */, int64_t ld,
-                      int64_t rows, int64_t first, int64_t last);
+                      int64_t rows, int64_t first, int64_t last, int64_t place);
 
     /* batch normalisation of features; `count` samples, columns: whole vectors. Arrays of one number a feature are
      * [rows]: mean, variance, scale, shift, and the gradients of the last two. */
@@ -229,7 +235,7 @@ typedef struct {
                              int64_t ld, int64_t rows, int64_t columns, const void *parameters);
     void (*learned_backward)(int code, void *da /* IN da, OUT dz: [rows][ld] */, const void *kept /* z [rows][ld] */,
                              int64_t ld, int64_t rows, int64_t count, int64_t columns, const void *parameters,
-                             void *d_parameters /* OUT */);
+                             void *d_parameters /* OUT, or NULL */);
     /* values += others, columns [first, last): whole vectors */
     void (*add)(void *values /* IN OUT [rows][ld] */, const void *others /* [rows][ld] */, int64_t ld, int64_t rows,
                 int64_t first, int64_t last);

@@ -80,6 +80,18 @@ cdef struct Muon:
     char *room              # shared by the threads; or NULL: no layer makes such steps
 
 
+# What a batch falls into, whose gradients are summed by themselves: see shards.pyx. Written by thread 0.
+cdef struct Shards:
+    int count               # S, in all
+    int first               # shards [first, last) are this process's
+    int last
+    int64_t n_rows          # of all shards
+    int64_t rows_before     # of them, those before the first that this process has
+    int64_t *drawn          # the rows of each own shard, in the order of this epoch; one shard behind another
+    int64_t *ends           # [last - first]: of this batch, where each own shard's samples end
+    int64_t place           # in the whole batch, of the first own sample
+
+
 # Every thread has a copy.
 cdef struct Run:
     const bp_kernels *kernels
@@ -91,9 +103,10 @@ cdef struct Run:
     int thread
     int n_threads
     bint with_blas
-    bint fuse_update
+    bint fuse_update        # each gradient is spent as soon as it is worked out
     bint trains             # epochs: each batch makes a step, or a part of one
     bint parameters_are_far  # with the moments more than the caches hold
+    Shards *shards          # or NULL: a batch is one sum
     bint must_finish        # what is begun: Ctrl-C is kept for the end of the step
     int64_t part            # of a step that takes several batches, counted from 0
     double part_weight      # Σ of the sample weights of its parts so far
@@ -169,6 +182,11 @@ cdef inline int64_t portion_of(int64_t columns, int64_t work) noexcept nogil:
 cdef inline char *row_of(char *block, const Layer *layer, int64_t row, int64_t itemsize) noexcept nogil:
     """A row of a block shaped like the layer's parameters."""
     return block + row * layer.ldw * itemsize
+
+
+cdef inline int64_t place_of(const Run *run) noexcept nogil:
+    """In the whole batch, of this process's first sample: what is drawn belongs to a place in it."""
+    return 0 if run.shards == NULL else run.shards.place
 
 
 cdef inline const bp_step *step_of(const Layer *layer, const Run *run) noexcept nogil:

@@ -35,6 +35,7 @@ cdef Operation dense(int layer) noexcept:
 cdef void dense_forward(const Layer *layer, Run *run) noexcept nogil:
     """a_out = f(z), z = Wᵀ a_in; and f'(z) where it is kept."""
     cdef bp_multiply job
+    job.n_shards = 0
     job.m, job.n, job.k = layer.n_out, run.columns, layer.n_in + 1
     job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, True
     job.b, job.ldb = layer.a_in, run.ld
@@ -51,6 +52,7 @@ cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, 
     The bits are those of `dense_forward`: each sum has the same terms in the same order.
     """
     cdef bp_multiply job
+    job.n_shards = 0
     job.m, job.n, job.k = run.count, layer.columns, layer.n_in + 1
     job.a, job.lda, job.a_is_k_major = a_in, ld, False
     job.b, job.ldb = layer.parameters, layer.ldw
@@ -114,6 +116,7 @@ cdef void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
 cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
     """da_in = W dz, then times f'(z_in) of the layer before."""
     cdef bp_multiply job
+    job.n_shards = 0
     job.m, job.n, job.k = layer.n_in, run.columns, layer.n_out
     job.a, job.lda, job.a_is_k_major = layer.parameters, layer.ldw, False
     job.b, job.ldb = layer.dz, run.ld
@@ -133,6 +136,9 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     cdef int i
     job.m, job.n, job.k = layer.trained_rows, layer.columns, run.count
     job.a, job.lda, job.a_is_k_major = layer.a_in, run.ld, False
+    job.n_shards, job.shards = 0, NULL
+    if run.shards != NULL:
+        job.n_shards, job.shards = run.shards.last - run.shards.first, run.shards.ends
     if run.with_blas:  # which transposes as it packs
         job.b, job.ldb = layer.dz, run.ld
     else:

@@ -7,7 +7,7 @@ for outputs; but where z is kept, for an activation that learns, it multiplies d
 """
 from libc.stdint cimport int64_t, uint64_t
 
-from backprop._core.dense cimport Layer, Operation, Run, meet, nothing, operation, share
+from backprop._core.dense cimport Layer, Operation, Run, meet, nothing, operation, place_of, share
 from backprop._core.kernels cimport BP_ROW_MULTIPLE, stream
 
 # The streams of random numbers: the same numbers stand in backprop/reference.py.
@@ -69,4 +69,4 @@ cdef void drop(Run *run, int purpose, int layer, double rate, char *values, char
     cdef uint64_t state = stream(stream(run.seed, purpose, layer), <uint64_t>run.drawn_at, <uint64_t>run.part)
     cdef int64_t first, last
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
-    run.kernels.drop(state, rate, values, slope, run.ld, rows, first, last)
+    run.kernels.drop(state, rate, values, slope, run.ld, rows, first, last, place_of(run))

@@ -9,6 +9,7 @@ cdef extern from "backprop.h" nogil:
     int BP_ROW_MULTIPLE
     int BP_ALIGNMENT
     int BP_NEAR_BYTES
+    int BP_SHARD_LEVELS
     const char *BP_TYPES
 
     enum:
@@ -16,6 +17,7 @@ cdef extern from "backprop.h" nogil:
         BP_LOSS_VALUES
         BP_SETTINGS
         BP_MOMENTS
+        BP_SHARDS
 
     ctypedef struct bp_activation:
         int code
@@ -79,6 +81,8 @@ cdef extern from "backprop.h" nogil:
         void *c
         int64_t ldc
         bint resume
+        int64_t n_shards
+        const int64_t *shards
         bp_epilogue epilogue
         const bp_activation *activation
         int derivative
@@ -148,9 +152,9 @@ cdef extern from "backprop.h" nogil:
         void (*uniform)(uint64_t state, double limit, void *weights, int64_t rows, int64_t columns,
                         int64_t ldw) noexcept nogil
         void (*drop)(uint64_t state, double rate, void *values, void *slope, int64_t ld, int64_t rows, int64_t first,
-                     int64_t last) noexcept nogil
+                     int64_t last, int64_t place) noexcept nogil
         void (*add_noise)(uint64_t state, double deviation, void *values, int64_t ld, int64_t rows, int64_t first,
-                          int64_t last) noexcept nogil
+                          int64_t last, int64_t place) noexcept nogil
         void (*batch_statistics)(const void *z, int64_t ld, int64_t rows, int64_t count, void *mean,
                                  void *variance) noexcept nogil
         void (*normalise_rows)(void *z, void *normalised, int64_t ld, int64_t rows, int64_t columns, const void *mean,

@@ -164,6 +164,7 @@ cdef void product(Run *run, const Room *room, char *out, int64_t m, const char *
                   int64_t k) noexcept nogil:
     """out [m][ld] = a b, or aᵀ b where a is k-major; this thread's share."""
     cdef bp_multiply job
+    job.n_shards = 0
     job.m, job.n, job.k = m, room.width, k
     job.a, job.lda, job.a_is_k_major = a, room.ld, a_is_k_major
     job.b, job.ldb = b, room.ld

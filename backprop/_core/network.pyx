@@ -12,7 +12,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from backprop._core.arrays cimport layer_views, set_lookahead, take_arrays
-from backprop._core.dense cimport Interrupt, Layer, Muon
+from backprop._core.dense cimport Interrupt, Layer, Muon, Shards
 from backprop._core.describe cimport describe
 from backprop._core.errors cimport forked, in_use, process_generation, raise_seen, refuse
 from backprop._core.initial cimport set_weights
@@ -24,6 +24,7 @@ from backprop._core.kernels cimport (
 from backprop._core.own_loss cimport make_own_loss
 from backprop._core.plan cimport Plan, address, make_plan, room_for_matrices, room_for_steps, suits, zeros
 from backprop._core.runs cimport admit, differentiate, differentiate_from_output, infer, update
+from backprop._core.shards cimport largest_batch, make_shards
 from backprop._core.steps cimport Kept, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs
 from backprop._core.updates cimport configure, n_parts
 
@@ -314,7 +315,7 @@ cdef class Core:
         raise_seen(interrupt)
 
     def fit(self, x, y, sample_weights, *, int64_t n_epochs, int64_t batch_size, losses, durations, bint shuffled=False,
-            bint counted=False, progress=None, order=None, penalty=None, piece=None):
+            bint counted=False, progress=None, order=None, penalty=None, piece=None, sharding=None):
         """Train; y: labels (n,) or targets (n, n_out). Appends to `losses` and `durations` those of completed epochs,
         Ctrl-C or not; and of one that a cost which is not finite has ended. Returns whether the parameters are finite,
         where the costs are.
@@ -322,27 +323,35 @@ cdef class Core:
         `counted`: the epochs count as trained. `order`: of the rows in every epoch, int64, where not `shuffled`.
         `penalty`: λ, for the losses to be means of what the batches cost, ½ λ Σ W² / Σ w included.
         `piece`: of one epoch: its rows [first, last), whole steps, and an array that the next piece is to be given.
+        `sharding`: None, or how a batch falls into shards, as backprop/sharding.py has it; the order is then theirs.
         """
         cdef Steps s
         cdef Training *training
         cdef double penalised = 0 if penalty is None else penalty
         cdef Interrupt interrupt
         cdef int first_trained = 0
+        cdef Shards shards
+        cdef int64_t largest = batch_size
         self._start(&interrupt, True)
         try:
             self.forward_rows = self.gradients_are = 0
             if self.settings.keeps_gradients:
                 self._keep_gradients()
-            plan = self._training(min(batch_size, len(x)))
+            if sharding is not None:
+                _shards = make_shards(&shards, sharding)  # which holds their memory
+                largest = largest_batch(&shards, batch_size)
+            plan = self._training(min(largest, len(x)))
             self._prepare(&s, &interrupt, plan, batch_size)
-            if shuffled:
+            if shuffled or sharding is not None:
                 order = np.empty(len(x), dtype=np.int64)
             _own = self._take_arrays(&s, plan, x, y, sample_weights, order)
+            if sharding is not None:
+                s.run.shards, s.rows.count = &shards, shards.n_rows
             costs, times = np.zeros(n_epochs), np.zeros(n_epochs)
             s.rows.order = <int64_t *>address(order) if order is not None else NULL
             training = &s.training
             training.shuffled = shuffled
-            training.first_row, training.last_row, begun = (0, len(x), None) if piece is None else piece
+            training.first_row, training.last_row, begun = (0, s.rows.count, None) if piece is None else piece
             training.begun = <double *>address(begun) if begun is not None else NULL
             n_batches = -(-int(s.rows.count) // batch_size)
             rates = self._rates(n_epochs, -(-n_batches // int(self.settings.parts)))
@@ -351,7 +360,7 @@ cdef class Core:
             training.epoch_losses, training.epoch_seconds = <double *>address(costs), <double *>address(times)
             training.averages_epochs &= counted
             training.penalty = &penalised if penalty is not None else NULL
-            s.run.n_threads = min(s.run.n_threads, self._threads(batch_size))  # the plan may be a larger batch's
+            s.run.n_threads = min(s.run.n_threads, self._threads(largest))  # the plan may be a larger batch's
             s.run.fuse_update = not training.keeps_gradients
             _own_steps = self._own_steps(&s)  # which holds their memory
             first_trained = stop_at_frozen(&s)

@@ -5,7 +5,7 @@ backward has nothing to do.
 """
 from libc.stdint cimport int64_t, uint64_t
 
-from backprop._core.dense cimport Layer, Operation, Run, nothing, operation, share, spend
+from backprop._core.dense cimport Layer, Operation, Run, nothing, operation, place_of, share, spend
 from backprop._core.kernels cimport BP_ROW_MULTIPLE, stream
 
 # The stream of random numbers: the same number stands in backprop/reference.py.
@@ -28,5 +28,5 @@ cdef void output_noise(const Layer *layer, Run *run, char *values) noexcept nogi
                                  <uint64_t>run.part)
     cdef int64_t first, last
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
-    run.kernels.add_noise(state, layer.noise, values, run.ld, layer.n_out, first, last)
+    run.kernels.add_noise(state, layer.noise, values, run.ld, layer.n_out, first, last, place_of(run))
     spend(run, 20 * layer.n_out * (last - first))

@@ -28,6 +28,7 @@ class Product:
         moments: Sequence[_Array] = (),
         parameters_are_far: bool = False,
         resumes: bool = False,
+        shards: Sequence[int] | None = None,
         instruction_set: str | None = None,
     ) -> None: ...
     def units(self) -> int: ...
@@ -129,7 +130,7 @@ def learned_backward(
     instruction_set: str | None = None,
 ) -> tuple[_Array, _Array]: ...
 def add_noise(
-    state: int, deviation: float, values: _Array, instruction_set: str | None = None
+    state: int, deviation: float, values: _Array, instruction_set: str | None = None, place: int = 0
 ) -> _Array: ...
 def total(values: _Array, instruction_set: str | None = None) -> float: ...
 def is_finite(

@@ -85,7 +85,7 @@ cdef class Product:
     """A product C = A B with its epilogue, set up once and run as often as wanted.
 
     a: (m, k), or (k, m) with a_is_k_major; b: (k, n), n a multiple of 16; c: (m, n), or the weights with
-    "update".
+    "update". `shards`: None, or where each shard of k ends.
     """
 
     cdef bp_multiply job
@@ -96,13 +96,15 @@ cdef class Product:
 
     def __init__(self, a, b, c, *, bint a_is_k_major=False, epilogue="store", activation="identity", parameters=(),
                  kept=None, step=None, moments=(), bint parameters_are_far=False, bint resumes=False,
-                 instruction_set=None):
+                 shards=None, instruction_set=None):
         self.kernels = kernels_for(a.dtype, instruction_set)
         itemsize = a.dtype.itemsize
         if any(x is not None and x.strides != c.strides for x in (kept, *moments)):
             raise ValueError("what is kept, and moments, need the strides of c")
         panel = np.zeros(self.kernels.panel_bytes() + 64, np.uint8)
-        self.arrays = (a, b, c, kept, moments, panel)
+        shards = np.array([] if shards is None else shards, np.int64)
+        self.arrays = (a, b, c, kept, moments, panel, shards)
+        self.job.n_shards, self.job.shards = len(shards), <const int64_t *>address(shards)
         self.job.m, self.job.n, self.job.k = len(c), c.shape[1], len(b)
         self.job.a, self.job.lda, self.job.a_is_k_major = address(a), a.strides[0] // itemsize, a_is_k_major
         self.job.b, self.job.ldb = address(b), b.strides[0] // itemsize
@@ -295,11 +297,11 @@ def learned_backward(name, da, z, parameters, int64_t count, instruction_set=Non
     return dz, gradient
 
 
-def add_noise(uint64_t state, double deviation, values, instruction_set=None):
-    """To a copy of values (units, columns), columns a multiple of 16."""
+def add_noise(uint64_t state, double deviation, values, instruction_set=None, int64_t place=0):
+    """To a copy of values (units, columns), columns a multiple of 16, the first of them sample `place` of a batch."""
     cdef const bp_kernels *k = kernels_for(values.dtype, instruction_set)
     out = values.copy()
-    k.add_noise(state, deviation, address(out), out.shape[1], len(out), 0, out.shape[1])
+    k.add_noise(state, deviation, address(out), out.shape[1], len(out), 0, out.shape[1], place)
     return out
 
 

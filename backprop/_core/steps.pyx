@@ -11,19 +11,22 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from backprop._core.dense cimport (
-    POLL_WORK, Layer, Run, dense_forward_samples, is_stopped, kept_of, meet, portion_of, share, spend,
+    POLL_WORK, Layer, Run, Shards, dense_forward_samples, is_stopped, kept_of, meet, portion_of, share, spend,
 )
 from backprop._core.kernels cimport (
     BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_optimizer, bp_progress, bp_raise, bp_targets, bp_team, round_up,
     seconds, shuffle, stream, team_size,
 )
+from backprop._core.shards cimport begin_batch, deal_rows, own_before, row_of_shard, rows_of, sum_shards
 from backprop._core.updates cimport average_parameters, check_parameters, follow_update, update_kept
 
 from backprop._core.own_loss cimport ask_own_loss
 
-# The stream of random numbers that shuffles: the same number stands in backprop/reference.py.
+# The streams of random numbers that shuffle all rows, and each shard's: the same numbers stand in
+# backprop/reference_random.py.
 cdef enum:
     FOR_SHUFFLE = 2
+    FOR_SHARDS = 6
 
 # Rows that are shuffled between two looks for Ctrl-C, and what a swap costs in multiply-adds: a wait for memory.
 cdef int64_t SHUFFLE_PORTION = 100_000
@@ -172,13 +175,26 @@ cdef void go_on_below(Steps *s, int first) noexcept:
 
 
 cdef void set_count(Steps *s, Run *run, int64_t start) noexcept nogil:
+    """Of the batch that begins at position `start` of the epoch."""
     run.count = min(s.rows.batch_size, s.rows.count - start)
+    if run.shards != NULL:
+        run.count = begin_batch(run.shards, start, start + run.count, run.thread == 0)
     run.columns = round_up(run.count, BP_ROW_MULTIPLE)
+
+
+cdef inline int64_t row_at(const Run *run, int64_t position) noexcept nogil:
+    """How many rows this process has gone through before a position of the epoch."""
+    return position if run.shards == NULL else own_before(run.shards, position)
 
 
 cdef double batch_weight(Steps *s, Run *run) noexcept nogil:
     """Σ of the sample weights; every thread works it out for itself."""
-    return run.kernels.sum(s.buffers.weights, run.count) if s.rows.weighted else <double>run.count
+    return sum_samples(run, s.buffers.weights) if s.rows.weighted else <double>run.count
+
+
+cdef double sum_samples(Run *run, const char *values) noexcept nogil:
+    """Of a number for each sample of the batch."""
+    return run.kernels.sum(values, run.count) if run.shards == NULL else sum_shards(run, values)
 
 
 cdef double sum_of_squares(const bp_kernels *kernels, const Layer *layers, int n_layers) noexcept nogil:
@@ -193,7 +209,7 @@ cdef double sum_of_squares(const bp_kernels *kernels, const Layer *layers, int n
 cdef void add_cost(Steps *s, Run *run, double weight) noexcept nogil:
     """To the epoch's loss. Where a penalty is given, each sample counts its batch's cost, (Σ w loss + ½ λ Σ W²) / Σ w.
     """
-    cdef double cost = run.kernels.sum(s.buffers.losses, run.count)
+    cdef double cost = sum_samples(run, s.buffers.losses)
     s.outcome.diverged = not isfinite(cost) or bp_is_raised(&s.outcome.not_finite)
     if s.outcome.diverged:
         s.outcome.total_loss = cost if not isfinite(cost) else NAN
@@ -211,25 +227,28 @@ cdef void add_cost(Steps *s, Run *run, double weight) noexcept nogil:
 
 cdef void look_ahead(Steps *s, Run *run, int64_t start) noexcept nogil:
     """This thread's rows of the batch that begins at `start`, for its products to fetch."""
-    cdef int64_t first, last
+    cdef int64_t first, last, stop
     if run.lookahead.samples == NULL:
         return
-    share(max(0, min(s.rows.batch_size, s.rows.count - start)), BP_ROW_MULTIPLE, run, &first, &last)
+    stop = min(s.rows.count, start + s.rows.batch_size)
+    start = row_at(run, start)
+    share(max(0, row_at(run, stop) - start), BP_ROW_MULTIPLE, run, &first, &last)
     run.lookahead.next, run.lookahead.last = start + first, start + last
     run.lookahead.asked = 0
 
 
 cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     cdef double weight
+    cdef int64_t row = row_at(run, start)  # of this process's order
     look_ahead(s, run, start + s.rows.batch_size)
     set_count(s, run, start)
-    gather(s, run, start)
+    gather(s, run, row)
     check_inputs(s, run)
     check_labels(s, run)
     meet(run)
     forward(s, run)
     weight = batch_weight(s, run)
-    loss(s, run, start, inverse(weight) if run.fuse_update else 1)
+    loss(s, run, row, inverse(weight) if run.fuse_update else 1)
     meet(run)
     if run.thread == 0:
         add_cost(s, run, weight)
@@ -361,8 +380,11 @@ cdef void begin_epoch(Steps *s, Run *run, int64_t epoch, double *began) noexcept
     if s.training.begun != NULL:
         s.outcome.total_loss, s.outcome.total_weight = s.training.begun[0], s.training.begun[1]
         began[0] -= s.training.begun[2]
-    if s.training.shuffled:
-        shuffle_rows(s, run, stream(s.training.seed, FOR_SHUFFLE, s.training.first_epoch + epoch))
+    if run.shards != NULL:
+        shuffle_shards(s, run, s.training.first_epoch + epoch)
+    elif s.training.shuffled:
+        shuffle_rows(run, stream(s.training.seed, FOR_SHUFFLE, s.training.first_epoch + epoch), s.rows.order,
+                     s.rows.count)
 
 
 cdef void end_epoch(Steps *s, int64_t epoch, double *began) noexcept nogil:
@@ -382,17 +404,40 @@ cdef void end_epoch(Steps *s, int64_t epoch, double *began) noexcept nogil:
         s.training.epochs_done += 1
 
 
-cdef void shuffle_rows(Steps *s, Run *run, uint64_t state) noexcept nogil:
-    """A new order of the rows; by thread 0."""
-    cdef int64_t first, i, last = s.rows.count
-    for first from 0 <= first < s.rows.count by SHUFFLE_PORTION:
-        if is_stopped(run):
-            return
-        for i in range(first, min(s.rows.count, first + SHUFFLE_PORTION)):
-            s.rows.order[i] = i
-        spend(run, SHUFFLE_PORTION)
+cdef void shuffle_rows(Run *run, uint64_t state, int64_t *order, int64_t count, int64_t first_row=0) noexcept nogil:
+    """A new order of so many rows; by thread 0."""
+    cdef int64_t first, last = count
+    number_rows(run, order, count, first_row)
     while last > 1 and not is_stopped(run):
         first = max(1, last - SHUFFLE_PORTION)
-        shuffle(state, s.rows.order, s.rows.count, first, last)
+        shuffle(state, order, count, first, last)
         spend(run, SHUFFLE_WORK * (last - first))
         last = first
+
+
+cdef void number_rows(Run *run, int64_t *order, int64_t count, int64_t first_row) noexcept nogil:
+    """As they lie."""
+    cdef int64_t first, i
+    for first from 0 <= first < count by SHUFFLE_PORTION:
+        if is_stopped(run):
+            return
+        for i in range(first, min(count, first + SHUFFLE_PORTION)):
+            order[i] = first_row + i
+        spend(run, SHUFFLE_PORTION)
+
+
+cdef void shuffle_shards(Steps *s, Run *run, int64_t epoch) noexcept nogil:
+    """A new order of each shard's rows, dealt to the batches; by thread 0."""
+    cdef const Shards *shards = run.shards
+    cdef uint64_t state = stream(s.training.seed, FOR_SHARDS, epoch)
+    cdef int64_t count, placed = 0
+    cdef int shard
+    for shard in range(shards.first, shards.last):
+        count = rows_of(shards, shard)
+        if s.training.shuffled:
+            shuffle_rows(run, stream(state, shard, 0), shards.drawn + placed, count, row_of_shard(shards, shard))
+        else:
+            number_rows(run, shards.drawn + placed, count, row_of_shard(shards, shard))
+        placed += count
+    if not is_stopped(run):
+        deal_rows(shards, s.rows.batch_size, s.rows.order)

@@ -25,7 +25,8 @@ INLINE void learned_backward_as(int code, real *da, const real *z, int64_t ld, i
             for (int v = 0; v < SAMPLE_SUMS / LANES; ++v)
                 total.sums[v] = v_fma(d.sums[v], v_by_parameter(code, at.sums[v]), total.sums[v]);
         }
-        d_parameters[row] = along_tree(&total);
+        if (d_parameters)
+            d_parameters[row] = along_tree(&total);
         for (int64_t i = 0; i < columns; i += LANES) {
             vec slope;
             v_activation(code, v_load(z + i), p, &slope);

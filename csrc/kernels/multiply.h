@@ -15,6 +15,8 @@
  *     tiles fetch the next strip, a line for each k.
  * (f) Where an update's parameters come from memory, and a small batch leaves it little else to do, strips are half
  *     as high: of weights and moments six rows each are as many as the processor foresees.
+ * (g) Where k falls into shards, each has a chain of its own, and the chains are added along a tree that depends on
+ *     their number alone: so several processes, each with some of the shards, come to the bits of one that has all.
  */
 
 #include "kernels/tile.h"
@@ -31,15 +33,20 @@
 #define PACK_BYTES (TILE_ROWS < 12 ? BLOCK_BYTES : 0)
 #define LEAST_PACKED_BYTES (16 * 1024)
 #define PACK_STRIPS 32
+/* What would make the ways that small products go longer. */
+#define NOT_INLINE __attribute__((noinline))
 /* (f): a k up to SHORT_CHAIN is a small batch, and strips then have LOW_ROWS rows. */
 #define SHORT_CHAIN 32
 #define LOW_ROWS (TILE_ROWS < 12 ? TILE_ROWS : TILE_ROWS / 2)
 
 static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/* Room for two tiles of the gradient: one is made while the other is spent; and for a copy of B's part. */
-#define GRADIENT_TILES (2 * TILE_ROWS * TILE_COLUMNS)
-static size_t panel_bytes(void) { return GRADIENT_TILES * sizeof(real) + PACK_BYTES; }
+/* Room for two tiles of the gradient: one is made while the other is spent; for the sums of shards that wait for
+ * others, one of each height of the tree but the lowest; and for a copy of B's part. */
+#define TILE_SIZE (TILE_ROWS * TILE_COLUMNS)
+#define GRADIENT_TILES (2 * TILE_SIZE)
+#define WAITING_TILES (BP_SHARD_LEVELS * TILE_SIZE)
+static size_t panel_bytes(void) { return (GRADIENT_TILES + WAITING_TILES) * sizeof(real) + PACK_BYTES; }
 
 static int64_t strip_rows(const bp_multiply *job)
 {
@@ -53,7 +60,7 @@ static int64_t stretch_count(const bp_multiply *job)
 {
     const int64_t bytes = job->a_is_k_major ? SHORT_STRETCH_BYTES : LONG_STRETCH_BYTES;
     const int64_t longest = bytes / (int64_t)sizeof(real);
-    return job->epilogue == BP_UPDATE || job->k <= longest ? 1 : divide_up(job->k, longest);
+    return job->epilogue == BP_UPDATE || job->n_shards > 1 || job->k <= longest ? 1 : divide_up(job->k, longest);
 }
 
 /* All columns where they fit one block: small products, to which the divisions below would be much. */
@@ -101,7 +108,7 @@ static int is_packed(int64_t strips, int64_t length, int64_t columns)
 
 static const real *pack(const bp_multiply *job, int64_t k, int64_t length, int64_t column, int64_t columns)
 {
-    real *packed = (real *)job->panel + GRADIENT_TILES, *out = packed;
+    real *packed = (real *)job->panel + GRADIENT_TILES + WAITING_TILES, *out = packed;
     for (int64_t done = 0; done < columns; done += TILE_COLUMNS) {
         const real *b = (const real *)job->b + k * job->ldb + column + done;
         const int64_t width = columns - done < TILE_COLUMNS ? columns - done : TILE_COLUMNS;
@@ -151,6 +158,64 @@ static finish finish_of(const bp_multiply *job)
     return FINISH_KEPT_SLOPE;
 }
 
+static real *gradient_tile(const bp_multiply *job, int which) { return (real *)job->panel + which * TILE_SIZE; }
+
+/* sums += others, of the rows of a tile. */
+static void add_tile(real *sums, const real *others, int64_t rows)
+{
+    for (int64_t i = 0; i < rows * TILE_COLUMNS; i += LANES)
+        v_store(sums + i, v_load(sums + i) + v_load(others + i));
+}
+
+/* (g): the sum of all shards into `sum` [rows][TILE_COLUMNS], in company of the update of the tile before, each beside
+ * some of its rows. Shard i waits at the top of a stack; as often as i + 1 can be halved, the two at the top become
+ * one. */
+NOT_INLINE static void multiply_shards(const bp_multiply *job, const strip *s, int64_t vectors, const factors *all, real *sum,
+                            company *beside)
+{
+    real *waiting[BP_SHARD_LEVELS + 1] = {sum};
+    int64_t height = 0, first = 0;
+    if (beside)
+        beside->first = 0;
+    for (int i = 1; i <= BP_SHARD_LEVELS; ++i)
+        waiting[i] = (real *)job->panel + GRADIENT_TILES + (i - 1) * TILE_SIZE;
+    for (int64_t shard = 0; shard < job->n_shards; ++shard) {
+        const int64_t last = job->shards[shard];
+        factors f = *all;
+        f.a += first * f.k_stride;
+        f.b += first * f.ldb;
+        f.ahead += first * f.ahead_stride;
+        const results out = {.c = waiting[height], .ldc = TILE_COLUMNS, .end = FINISH_STORE};
+        if (beside)
+            beside->last = TILE_ROWS * (shard + 1) / job->n_shards;
+        if (beside && last > first && beside->last > beside->first) {
+            beside->portion = divide_up(last - first, beside->last - beside->first);
+            multiply_tile_beside(s->rows, vectors, last - first, &f, &out, beside);
+            beside->first = beside->last;
+        } else {
+            multiply_tile(s->rows, vectors, last - first, &f, &out);
+        }
+        for (int64_t i = shard; i & 1; i >>= 1, --height)
+            add_tile(waiting[height - 1], waiting[height], s->rows);
+        ++height;
+        first = last;
+    }
+    for (; height > 1; --height)
+        add_tile(waiting[height - 2], waiting[height - 1], s->rows);
+    if (beside) /* the last shards were empty */
+        update_rows_alone(beside->rates, beside->before, beside->first, TILE_ROWS);
+}
+
+/* The same of one tile to where it is kept. */
+NOT_INLINE static void store_shards(const bp_multiply *job, const strip *s, int64_t width, const factors *f, real *c)
+{
+    real *sums = gradient_tile(job, 0);
+    multiply_shards(job, s, width / LANES, f, sums, NULL);
+    for (int64_t row = 0; row < s->rows; ++row, c += job->ldc, sums += TILE_COLUMNS)
+        for (int64_t i = 0; i < width; i += LANES)
+            v_store(c + i, v_load(sums + i));
+}
+
 static void multiply_strip(const bp_multiply *job, const strip *s)
 {
     const int ends = s->k + s->length == job->k;
@@ -161,7 +226,10 @@ static void multiply_strip(const bp_multiply *job, const strip *s)
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
         const factors f = strip_factors(job, s, done);
-        multiply_tile(s->rows, width / LANES, s->length, &f, &out);
+        if (job->n_shards > 1)
+            store_shards(job, s, width, &f, out.c);
+        else
+            multiply_tile(s->rows, width / LANES, s->length, &f, &out);
         if (ends && job->epilogue == BP_ACTIVATE && end == FINISH_STORE)
             activate(job->activation, out.c, out.kept, job->ldc, s->rows, width);
         out.c += TILE_COLUMNS;
@@ -176,11 +244,6 @@ typedef struct {
     pending_update tiles[2];
     int latest; /* which of the two has its gradient and waits for its step */
 } update_state;
-
-static real *gradient_tile(const bp_multiply *job, int which)
-{
-    return (real *)job->panel + which * TILE_ROWS * TILE_COLUMNS;
-}
 
 static void begin_update(const bp_multiply *job, update_state *state)
 {
@@ -198,7 +261,8 @@ static void update_strip(const bp_multiply *job, const strip *s, update_state *s
 {
     const int is_beside = job->step->code == BESIDE && !job->a_is_k_major && s->length;
     results out = {.ldc = TILE_COLUMNS, .end = FINISH_STORE};
-    company beside = {.rates = state->rates, .lookahead = job->lookahead};
+    company beside = {.rates = state->rates, .lookahead = job->lookahead, .last = TILE_ROWS,
+                      .portion = divide_up(s->length, TILE_ROWS)};
     for (int64_t done = 0; done < s->columns; done += TILE_COLUMNS) {
         const int64_t width = s->columns - done < TILE_COLUMNS ? s->columns - done : TILE_COLUMNS;
         const int64_t at = s->row * job->ldc + s->column + done;
@@ -213,14 +277,16 @@ static void update_strip(const bp_multiply *job, const strip *s, update_state *s
         next->columns = width;
         out.c = gradient_tile(job, !state->latest);
         const factors f = strip_factors(job, s, done);
-        if (is_beside) {
-            beside.before = before;
-            beside.next = next;
+        beside.before = before;
+        beside.next = next;
+        if (job->n_shards > 1)
+            multiply_shards(job, s, width / LANES, &f, out.c, is_beside ? &beside : NULL);
+        else if (is_beside)
             multiply_tile_beside(s->rows, width / LANES, s->length, &f, &out, &beside);
-        } else {
+        else
             multiply_tile(s->rows, width / LANES, s->length, &f, &out);
+        if (!is_beside)
             update_block(job->step->code, state->rates, before);
-        }
         state->latest = !state->latest;
     }
 }

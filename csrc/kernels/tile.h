@@ -60,6 +60,8 @@ typedef struct {
     const rates *rates;
     const pending_update *before, *next;
     bp_lookahead *lookahead;
+    int64_t first, last; /* rows of the update that are made meanwhile, and fetched */
+    int64_t portion;     /* of k, for each of them */
 } company;
 
 #define MOMENTS_BESIDE 2 /* that the optimizer in BESIDE has */
@@ -73,6 +75,12 @@ INLINE void update_row(const rates *r, const pending_update *p, int64_t row)
     const int64_t at = row * p->ld;
     UNROLLED for (int column = 0; column < TILE_COLUMNS; column += LANES) if (column < p->columns)
         update_vector(BESIDE, MOMENTS_BESIDE, r, is_decayed, gradient + column, weights, moments, at + column);
+}
+
+INLINE void update_rows_alone(const rates *r, const pending_update *p, int64_t first, int64_t last)
+{
+    for (int64_t row = first; row < last && row < p->rows; ++row)
+        update_row(r, p, row);
 }
 
 /* Into the first-level cache, to be written soon: whole rows, for a fetch past the end does no harm. */
@@ -141,14 +149,14 @@ INLINE void tile(const int rows, const int vectors, int64_t k, const factors *f,
     bp_lookahead *lookahead = beside ? beside->lookahead : NULL;
     real *c = out->c;
     const int64_t ldc = out->ldc;
-    const int64_t portion = r ? (k + TILE_ROWS - 1) / TILE_ROWS : k;
-    int64_t row = 0; /* of the update */
+    const int64_t portion = r ? beside->portion : k;
+    int64_t row = r ? beside->first : 0; /* of the update */
     const int64_t ldb = f->ldb, ahead_stride = f->ahead_stride;
     const real *bases[BASES], *b = f->b;
     const char *ahead = f->ahead;
     vec sums[TILE_ROWS][TILE_VECTORS];
     if (r && !ROOM_FOR_UPDATE)
-        update_block(BESIDE, r, before);
+        update_rows_alone(r, before, row, beside->last);
     UNROLLED for (int i = 0; i < rows; i += ROWS_OF_BASE) bases[i / ROWS_OF_BASE] = f->a + i * row_stride;
     UNROLLED for (int i = 0; i < rows; ++i) UNROLLED for (int v = 0; v < vectors; ++v) sums[i][v] = v_set(0);
     if (!beside && out->resume) {
@@ -193,8 +201,8 @@ INLINE void tile(const int rows, const int vectors, int64_t k, const factors *f,
         }
         ++row;
     } while (k);
-    for (; ROOM_FOR_UPDATE && r && row < before->rows; ++row) /* k was shorter than the tile before is high */
-        update_row(r, before, row);
+    if (ROOM_FOR_UPDATE && r) /* k was shorter than the tile before is high */
+        update_rows_alone(r, before, row, beside->last);
     if (beside) {
         STORE_EACH(sums[i][v]);
         return;

@@ -255,9 +255,9 @@ class Kernels:
         self.driver.ask(LEARNED_BACKWARD, z.dtype, (*z.shape, count), (), arrays)
         return dz, gradient
 
-    def add_noise(self, state, deviation, values):
+    def add_noise(self, state, deviation, values, place=0):
         out = values.copy()
-        shape = (signed(state), *values.shape)
+        shape = (signed(state), *values.shape, place)
         self.driver.ask(ADD_NOISE, values.dtype, shape, (deviation,), (out,))
         return out
 
@@ -281,21 +281,23 @@ class Product:
         moments=(),
         parameters_are_far=False,
         resumes=False,
+        shards=None,
     ):
         self.driver, self.dtype = driver, a.dtype
         panel_bytes = driver.ask(INFO, a.dtype)[0] >> 24
         panel = probe.np.zeros(panel_bytes + 64, np.uint8)
         optimizer, t = step or (SGD(), 1)
         self.arrays = (text(activation), text(optimizer.kind), a, b, c, kept, panel)
-        self.arrays += (*filled(moments, MOMENTS, None),)
+        shards = np.array([] if shards is None else shards, np.int64)
+        self.arrays += (*filled(moments, MOMENTS, None), shards)
         lda, ldb, ldc = (x.strides[0] // x.itemsize for x in (a, b, c))
         self.integers = (*c.shape, len(b), lda, a_is_k_major, ldb, ldc)
         self.integers += (EPILOGUES.index(epilogue), t, parameters_are_far)
-        self.resumes = resumes
+        self.resumes, self.n_shards = resumes, len(shards)
         self.reals = (*filled(parameters, VALUES, 0.0), *reals_of(optimizer))
 
     def ask(self, kernel, first, last):
-        integers = (*self.integers, first, last, self.resumes)
+        integers = (*self.integers, first, last, self.resumes, self.n_shards)
         return self.driver.ask(kernel, self.dtype, integers, self.reals, self.arrays)[0]
 
     def units(self):

@@ -131,8 +131,8 @@ static bp_step step_of(const bp_kernels *k, const request *q, int n, const doubl
     return step;
 }
 
-/* integers: m n k lda a_is_k_major ldb ldc epilogue t parameters_are_far first last resumes; reals: the activation's values,
- * the optimizer's; arrays: names of activation and optimizer, a b c kept panel moments */
+/* integers: m n k lda a_is_k_major ldb ldc epilogue t parameters_are_far first last resumes n_shards; reals: the activation's
+ * values, the optimizer's; arrays: names of activation and optimizer, a b c kept panel moments shards */
 static int64_t multiply(const bp_kernels *k, const request *q)
 {
     const bp_activation activation = activation_of(k, q);
@@ -149,6 +149,8 @@ static int64_t multiply(const bp_kernels *k, const request *q)
         .c = q->array[4],
         .ldc = q->i[6],
         .resume = (int)q->i[12],
+        .n_shards = q->i[13],
+        .shards = q->array[7 + BP_MOMENTS],
         .epilogue = (bp_epilogue)q->i[7],
         .activation = &activation,
         .derivative = k->activations[activation.code].trait ? k->kept_slope : activation.code,
@@ -267,7 +269,7 @@ static int64_t run(const bp_kernels *k, const request *q, double *real)
     case LEARNED_BACKWARD:
         k->learned_backward(code_of(k->activations, q, 0), x[1], x[2], i[1], i[0], i[2], i[1], x[3], x[4]);
         break;
-    case ADD_NOISE: k->add_noise((uint64_t)i[0], q->r[0], x[0], i[2], i[1], 0, i[2]); break;
+    case ADD_NOISE: k->add_noise((uint64_t)i[0], q->r[0], x[0], i[2], i[1], 0, i[2], i[3]); break;
     case ARE_CLASSES: *real = k->are_classes(x[0], i[0], i[1], i[2]); break;
     default: stop("no such kernel");
     }

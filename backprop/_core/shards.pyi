@@ -1,0 +1,1 @@
+"""Shards of a batch: nothing here is for Python."""
