@@ -13,6 +13,7 @@ from backprop._version import __version__
 from backprop._version import is_known as _is_known
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
+    from backprop import ranks as ranks
     from backprop.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping, TensorBoard
     from backprop.catalogue.averages import EMA, SWA
     from backprop.catalogue.optimizers.adam import Adam, AdamW
@@ -90,6 +91,8 @@ _HOME = {
     "from_sklearn": _ESTIMATORS,
 }
 
+_MODULES = ("ranks",)  # that are imported when they are asked for
+
 # Without the estimators, so that `from backprop import *` does not need scikit-learn.
 __all__ = [
     "EMA",
@@ -133,6 +136,8 @@ __all__ = [
 
 
 def __getattr__(name):
+    if name in _MODULES:
+        return _import_module(f"backprop.{name}")
     if name not in _HOME:
         from backprop.attributes import package_hint
 

@@ -40,9 +40,18 @@ MODES = {"min": False, "max": True}  # {mode: whether more is better}
 
 
 class Callback:
-    """A base of callbacks with hooks, which do nothing; ``self.network`` is the one trained."""
+    """A base of callbacks with hooks, which do nothing; ``self.network`` is the one trained.
+
+    Attributes
+    ----------
+    network : Network
+    only_writes : bool
+        Whether it writes files, or reports, and decides nothing: of several ranks the first alone
+        then calls it.
+    """
 
     network: Network
+    only_writes: ClassVar[bool] = False
 
     def on_train_begin(self, logs: dict[str, Any]) -> object:
         """Before the first epoch.
@@ -223,6 +232,7 @@ class Checkpoint(Hinted, Callback):
         What is better.
     """
 
+    only_writes = True
     keyword_aliases: ClassVar[dict[str, str]] = {
         "filepath": "path",
         "save_freq": "every",
@@ -313,6 +323,8 @@ class CSVLog(Hinted, Callback):
         Go on below what is in it; its columns have to be the same.
     """
 
+    only_writes = True
+
     def __init__(self, path: str | PathLike[str], append: bool = False) -> None:
         self.path = check_path(path)
         self.append = check_flag("append", append)
@@ -379,6 +391,8 @@ class TensorBoard(Hinted, Callback):
         When neither writer is installed.
     """
 
+    only_writes = True
+
     def __init__(self, directory: str | PathLike[str]) -> None:
         self.directory = os.fspath(directory)
         self._kind = _summary_writer()
@@ -421,7 +435,7 @@ class _Called:
     """
 
     every_steps = resumed = None
-    remembers = saves = False
+    remembers = saves = only_writes = False
 
     def begin(self, training):
         """Before the first epoch."""
@@ -461,6 +475,7 @@ class _Hooks(_Called):
         self._callback, self.name = callback, type(callback).__name__
         own = getattr(type(callback), "get_state", None)
         self.remembers = own is not None and own is not Callback.get_state
+        self.only_writes = getattr(callback, "only_writes", False)
 
     @property
     def state(self):

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from backprop.catalogue.losses import Loss
     from backprop.catalogue.metrics import Metric
     from backprop.layers import Dense
+    from backprop.ranks import Communicator
 
     OwnFunction = Callable[[NDArray[Any], NDArray[Any]], tuple[ArrayLike, ArrayLike]]
     Callback = Callable[["Network", History], object] | _callbacks.Callback
@@ -348,6 +349,7 @@ class Network(Stepwise, Keeping):
         class_weight: dict[int, float] | str | None = None,
         max_seconds: float | None = None,
         shards: int = 1,
+        ranks: Communicator | None = None,
     ) -> History:
         """Train for some epochs.
 
@@ -398,6 +400,9 @@ class Network(Stepwise, Keeping):
             From 1 to 256: parts of every batch, each from a part of the rows, whose gradients are
             summed by themselves and then along a tree that depends on their number alone. It is a
             parameter of the algorithm: as many processes as divide it train to the same bits.
+        ranks : Communicator, optional
+            Other processes that call ``fit`` with the same network, such as
+            ``backprop.ranks.MPI()``. Each has as many shards: 1, 2, 4 or another power of two.
 
         Returns
         -------
@@ -419,10 +424,10 @@ class Network(Stepwise, Keeping):
         """
         training = prepare(
             self,
-            self._check_samples(X, y, sample_weight),
-            validation_data,
-            validation_split,
-            class_weight,
+            (X, y, sample_weight),
+            validation_data=validation_data,
+            validation_split=validation_split,
+            class_weight=class_weight,
             epochs=epochs,
             batch_size=batch_size,
             shuffle=shuffle,
@@ -431,6 +436,7 @@ class Network(Stepwise, Keeping):
             callbacks=callbacks,
             max_seconds=max_seconds,
             shards=shards,
+            ranks=ranks,
         )
         self._core.check_idle()
         training.begin()  # which may refuse still

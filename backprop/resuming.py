@@ -13,18 +13,19 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from backprop.history import History
+from backprop.ranks import agreement
 from backprop.validation import check_integer
 
 HASHED_BYTES = 1 << 24  # that are made contiguous at a time
 DATA = ("X", "y", "sample_weight")
 SETTINGS = ("batch_size", "shuffle", "metrics", "optimizer", "loss", "layers", "dtype", "seed")
-SETTINGS += ("shards",)
 UNSAID = {"shards": 1}  # in files of versions that knew no other
-FINGERPRINT = (*DATA, *(f"validation {name}" for name in DATA), *SETTINGS)
+FINGERPRINT = ("shards", *DATA, *(f"validation {name}" for name in DATA), *SETTINGS)
 LISTS = ("loss", "validation_loss", "validation_accuracy", "seconds")  # of a history
 
 
@@ -139,9 +140,37 @@ def restore(training, run):
 
 def hashes(training):
     """Of its data: {name: shape, dtype and SHA-256, or None}."""
-    found = dict(zip(DATA, map(_hashed, training.data), strict=True))
+    found = dict(zip(DATA, _hashes_of_data(training), strict=True))
     validation = training.validation or (None, None, None)
     return found | {f"validation {n}": _hashed(a) for n, a in zip(DATA, validation, strict=True)}
+
+
+def _hashes_of_data(training):
+    """With shards, the hash is that of the shards' hashes: no rank needs to have all rows."""
+    sharding = training.sharding
+    if sharding is None:
+        return map(_hashed, training.data)
+    starts = [sharding.first_row(i) - sharding.rows_before for i in range(sharding.count + 1)]
+    own = [slice(*starts[i : i + 2]) for i in range(sharding.first, sharding.last)]
+    found = [
+        None if array is None else [_hashed(array[rows])["sha256"] for rows in own]
+        for array in training.data
+    ]
+    if sharding.ranks is not None:
+        of_ranks = agreement.told(sharding.ranks, found)
+        found = [
+            None if one[0] is None else list(chain(*one)) for one in zip(*of_ranks, strict=True)
+        ]
+    return [
+        None
+        if digests is None
+        else {
+            "shape": [sharding.n_rows, *array.shape[1:]],
+            "dtype": array.dtype.str,
+            "sha256": hashlib.sha256("".join(digests).encode()).hexdigest(),
+        }
+        for array, digests in zip(training.data, found, strict=True)
+    ]
 
 
 def fingerprint(training):

@@ -4,14 +4,14 @@ Where nothing is asked, all epochs are one call of the core.
 """
 
 import time
-from functools import cached_property
+from contextlib import nullcontext
 from math import isfinite
 
 import numpy as np
 
 from backprop.history import History
 from backprop.progress import progress_bar
-from backprop.sharding import check_shards
+from backprop.sharding import check_communicator, check_shards, has_own_rows, shard_data
 from backprop.validation import (
     MAX_SIZE,
     check_batch_size,
@@ -30,16 +30,45 @@ from backprop.validation import (
 EPOCHS_AT_A_TIME = 65536
 RATES_AT_A_TIME = 65536
 
+ALONE = nullcontext()  # with no other ranks
 
-def prepare(network, data, validation_data, validation_split, class_weight, **asked):
-    """The `Training` that `fit` asks for, checked before anything is changed; `data`: checked."""
-    X, y, sample_weight = data
+
+def prepare(network, data, *, shards, ranks, **asked):
+    """The `Training` that `fit` asks for, checked before anything is changed; `data`: as given."""
+    if ranks is None:
+        data, asked = _checked(network, data, shards, None, **asked)
+    else:
+        from backprop.ranks import agreement
+
+        check_communicator(ranks)
+        with agreement.Together(ranks):
+            data, asked = _checked(network, data, shards, ranks, **asked)
+        agreement.check_same(ranks, agreement.of_network(network, shards, asked))
+    sharding, data = shard_data(shards, ranks, data)
+    n_rows = len(data[0]) if sharding is None else sharding.n_rows
+    asked["batch_size"] = check_batch_size(asked["batch_size"], n_rows, level=4)
+    history = History(n_samples=n_rows)
+    training = Training(network, data, history, sharding=sharding, **asked)
+    if network._run is not None:
+        from backprop import resuming
+
+        resuming.restore(training, network._run)
+    return training
+
+
+def _checked(
+    network, data, shards, ranks, *, validation_data, validation_split, class_weight, **asked
+):
+    """(data, what else `Training` takes), as far as this process alone can tell."""
+    X, y, sample_weight = check_samples(network, *data)
     validation = None
     if validation_data is not None:
         validation = check_validation_data(validation_data)
         validation = check_samples(network, *validation, "validation_data: ")
         network._check_finite(*validation[:2], "validation_data: ")
     network._check_finite(X, y)
+    if has_own_rows(ranks):
+        _refuse_of_own_rows(validation, validation_split, class_weight, asked["metrics"])
     if validation_split:
         if validation is not None:
             raise ValueError("validation_split and validation_data: expected one of them, got both")
@@ -49,29 +78,34 @@ def prepare(network, data, validation_data, validation_split, class_weight, **as
         sample_weight = _with_class_weights(network, y, sample_weight, class_weight)
     max_seconds = asked["max_seconds"]
     check_trained(network.layers)
+    check_shards(network, shards, ranks)
     if network.optimizer.minimizes:
         from backprop import minimizing
 
         minimizing.check(network)
-    training = Training(
-        network,
-        (X, y, sample_weight),
-        History(n_samples=len(X)),
-        validation=validation,
-        epochs=check_integer("epochs", asked["epochs"], 1, MAX_SIZE),
-        batch_size=check_batch_size(asked["batch_size"], len(X), level=4),
-        shuffle=check_flag("shuffle", asked["shuffle"]),
-        metrics=network._check_metrics(asked["metrics"], y),
-        verbose=check_verbose(asked["verbose"]),
-        callbacks=_check_callbacks(asked["callbacks"]),
-        sharding=check_shards(network, asked["shards"], len(X)),
-        max_seconds=None if max_seconds is None else check_real("max_seconds", max_seconds, 0),
-    )
-    if network._run is not None:
-        from backprop import resuming
+    return (X, y, sample_weight), {
+        "validation": validation,
+        "epochs": check_integer("epochs", asked["epochs"], 1, MAX_SIZE),
+        "batch_size": asked["batch_size"],
+        "shuffle": check_flag("shuffle", asked["shuffle"]),
+        "metrics": network._check_metrics(asked["metrics"], y),
+        "verbose": check_verbose(asked["verbose"]),
+        "callbacks": _check_callbacks(asked["callbacks"]),
+        "max_seconds": None if max_seconds is None else check_real("max_seconds", max_seconds, 0),
+    }
 
-        resuming.restore(training, network._run)
-    return training
+
+def _refuse_of_own_rows(validation, validation_split, class_weight, metrics):
+    """ValueError for what would be another number on each rank."""
+    if validation_split:
+        raise ValueError(
+            f'validation_split={validation_split} with rows="own": expected validation_data, the '
+            "same on all ranks"
+        )
+    if isinstance(class_weight, str):
+        raise ValueError(f'class_weight={class_weight!r} with rows="own": expected a dict')
+    if metrics and validation is None:
+        raise ValueError('metrics with rows="own": expected validation_data to measure them on')
 
 
 def _with_class_weights(network, y, sample_weight, class_weight):
@@ -113,16 +147,22 @@ class Training:
         self.epochs, self.batch_size, self.shuffle = epochs, batch_size, shuffle
         self.validation, self.metrics, self.verbose = validation, metrics, verbose
         self.callbacks, self.max_seconds, self.sharding = callbacks, max_seconds, sharding
+        self._hashes = None
+        self.ranks = None if sharding is None else sharding.ranks
+        self.leads = self.ranks is None or self.ranks.rank == 0  # who reports and writes files
+        self.called = [one for one in callbacks if self.leads or not one.only_writes]
         self.prefix = "" if validation is None else "validation_"
         self.position, self.begun = 0, np.zeros(3)  # of the epoch, where its pieces are trained
         self.seconds_before = 0.0  # of the run that is resumed
 
-    @cached_property
+    @property
     def hashes(self):
         """Of the data, worked out once: a run that is resumed has to have the same."""
-        from backprop import resuming
+        if self._hashes is None:  # without a lock: ranks that are threads wait for one another
+            from backprop import resuming
 
-        return resuming.hashes(self)
+            self._hashes = resuming.hashes(self)
+        return self._hashes
 
     @property
     def remembering(self):
@@ -137,25 +177,30 @@ class Training:
     def begin(self):
         """Tell the callbacks, any of which may refuse."""
         self.began = time.perf_counter()
-        for callback in self.callbacks:
-            callback.begin(self)
+        if self.ranks is not None and (self.remembering or self.network._run is not None):
+            self.hashes  # noqa: B018 - all ranks work them out together, and one writes files
+        with self._together():
+            for callback in self.called:
+                callback.begin(self)
         if self.history.stopped is not None and not any(
-            callback.has_ended(self) for callback in self.callbacks
+            callback.has_ended(self) for callback in self.called
         ):
             self.history.stopped = None  # the run that is resumed ended otherwise than this would
 
     def run(self):
         """Train; the history is added to as epochs are done."""
-        floor = self._floor() if self.verbose else None
-        with progress_bar(self.verbose, self.epochs, self.history, floor) as self.bar:
+        verbose = self.verbose if self.leads else 0
+        floor = self._floor() if verbose else None
+        with progress_bar(verbose, self.epochs, self.history, floor) as self.bar:
             if self.network.optimizer.minimizes:
                 from backprop import minimizing
 
                 minimizing.fit(self)
             else:
                 self._train_epochs()
-        for callback in self.callbacks:
-            callback.end(self)
+        with self._together():
+            for callback in self.called:
+                callback.end(self)
 
     def _train_epochs(self):
         at_a_time = self._epochs_at_a_time()
@@ -171,25 +216,44 @@ class Training:
 
     def begin_epoch(self, done):
         """Tell who wants to know; `done`: epochs of this call."""
-        for callback in self.callbacks:
-            callback.before_epoch(done)
+        with self._together():
+            for callback in self.called:
+                callback.before_epoch(done)
 
     def end_epoch(self):
         """Measure, and tell who wants to know; whether training ends here."""
-        self._measure()
-        self._tell_schedule()
-        self.bar.after_epoch(self.history, self._first_metric())
-        ends = self._ends()
-        is_last = ends or len(self.history.loss) == self.epochs
-        for callback in self.callbacks:
-            callback.save(self, is_last)
+        with self._together():
+            self._measure()
+            self._tell_schedule()
+            self.bar.after_epoch(self.history, self._first_metric())
+            self._ask_whether_it_ends()
+        if self.ranks is not None:  # clocks and functions of the user's may differ
+            from backprop.ranks import agreement
+
+            self.history.stopped = agreement.told(self.ranks, self.history.stopped)[0]
+        ends = self.history.stopped is not None
+        self._save("save", ends or len(self.history.loss) == self.epochs)
         return ends
+
+    def _save(self, how, *arguments):
+        """Let callbacks write their files."""
+        with self._together():
+            for callback in self.called:
+                getattr(callback, how)(self, *arguments)
+
+    def _together(self):
+        """A block that raises on all ranks, or on none."""
+        if self.ranks is None:
+            return ALONE
+        from backprop.ranks import agreement
+
+        return agreement.Together(self.ranks)
 
     def _epochs_at_a_time(self):
         """How many the core trains without looking up."""
         schedule = self.network.optimizer.schedule
         is_watched = self.callbacks or self.validation or self.metrics or self.verbose
-        if is_watched or self.max_seconds is not None:
+        if is_watched or self.max_seconds is not None or self.ranks is not None:
             return 1
         if schedule is None:
             return EPOCHS_AT_A_TIME
@@ -219,8 +283,7 @@ class Training:
             if last == n_rows:
                 break
             self.position = last
-            for callback in self.callbacks:
-                callback.save_within(self)
+            self._save("save_within")
         self.position, self.begun = 0, np.zeros(3)
 
     def _train(self, epochs, piece=None):
@@ -272,14 +335,13 @@ class Training:
     def _first_metric(self):
         return self.prefix + self.metrics[0].key if self.metrics else None
 
-    def _ends(self):
-        """Whether a callback, all of which are called, or the time ends training."""
-        stopping = [one for one in self.callbacks if one.after_epoch(self)]
+    def _ask_whether_it_ends(self):
+        """Of callbacks, all of which are called, and of the time."""
+        stopping = [one for one in self.called if one.after_epoch(self)]
         if stopping:
             self.history.stopped = stopping[0].name
         elif self.max_seconds is not None and self.seconds >= self.max_seconds:
             self.history.stopped = f"max_seconds={self.max_seconds:g}"
-        return self.history.stopped is not None
 
     def _floor(self):
         """The least that the mean loss of these targets can be, where that is not 0."""

@@ -1,40 +1,16 @@
 """Shards: parts of a batch whose gradients are summed by themselves, then along a tree."""
 
-import hashlib
 import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ranked import WEIGHT, X, Y, digest, network
 
 import backprop as bp
 from backprop import reference
 from backprop.reference_random import dealt, shard_orders
-
-RNG = np.random.default_rng(5)
-X = RNG.normal(size=(137, 9))
-Y = RNG.integers(0, 3, 137)
-WEIGHT = RNG.random(137)
-
-
-def layers():
-    return [
-        bp.Dense(33, "tanh", dropout=0.2, noise=0.1),
-        bp.Dense(17, "prelu", norm="layer"),
-        bp.Dense(17, "gelu", residual=True, use_bias=False),
-        bp.Dense(3),
-    ]
-
-
-def network(kind=bp.Network, dtype="float64", **options):
-    options = {"loss": "softmax_cross_entropy", "seed": 3, "dtype": dtype, **options}
-    return kind(9, layers(), input_dropout=0.1, **options)
-
-
-def digest(net):
-    values = b"".join(p.tobytes() for layer in net.layers for p in layer.parameters.values())
-    return hashlib.sha256(values).hexdigest()
 
 
 @pytest.mark.parametrize("batch_size", [10, 32, 137])

@@ -23,6 +23,7 @@ from backprop._core.kernels cimport (
 )
 from backprop._core.own_loss cimport make_own_loss
 from backprop._core.plan cimport Plan, address, make_plan, room_for_matrices, room_for_steps, suits, zeros
+from backprop._core.ranks cimport take_ranks
 from backprop._core.runs cimport admit, differentiate, differentiate_from_output, infer, update
 from backprop._core.shards cimport largest_batch, make_shards
 from backprop._core.steps cimport Kept, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs
@@ -347,6 +348,9 @@ cdef class Core:
             _own = self._take_arrays(&s, plan, x, y, sample_weights, order)
             if sharding is not None:
                 s.run.shards, s.rows.count = &shards, shards.n_rows
+                if sharding.ranks is not None:
+                    self._keep_gradients()
+                    _ranks = take_ranks(&s.ranked, sharding, self.gradient)
             costs, times = np.zeros(n_epochs), np.zeros(n_epochs)
             s.rows.order = <int64_t *>address(order) if order is not None else NULL
             training = &s.training
@@ -361,7 +365,7 @@ cdef class Core:
             training.averages_epochs &= counted
             training.penalty = &penalised if penalty is not None else NULL
             s.run.n_threads = min(s.run.n_threads, self._threads(largest))  # the plan may be a larger batch's
-            s.run.fuse_update = not training.keeps_gradients
+            s.run.fuse_update = not training.keeps_gradients and s.ranked.exchange == NULL
             _own_steps = self._own_steps(&s)  # which holds their memory
             first_trained = stop_at_frozen(&s)
             if self.optimizer.code == self.kernels.beside and s.run.fuse_update and not self.with_blas:

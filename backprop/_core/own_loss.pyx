@@ -28,7 +28,7 @@ cdef OwnLoss make_own_loss(function, targets, order, dtype):
 
 cdef void ask_own_loss(Steps *s, Run *run, int64_t start) noexcept nogil:
     """The losses of the batch that begins at `start`, and their derivatives, into the plan's buffers."""
-    if run.thread == 0 and not is_stopped(run):
+    if run.thread == 0 and run.count > 0 and not is_stopped(run):
         with gil:
             try:
                 ask(s, run, start)

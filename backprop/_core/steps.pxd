@@ -58,6 +58,7 @@ cdef struct Outcome:            # of a run so far, for all its threads
     bint ended                  # see end_epoch
     double total_loss
     double total_weight
+    double batch_weight         # of all ranks' samples
 
 
 cdef struct Kept:               # by `inspect`, of one layer; arrays are [n_rows][n_out]
@@ -82,6 +83,18 @@ cdef struct Inspection:         # what `inspect` keeps
     char *losses                # [n_rows], each times its sample's weight
 
 
+cdef struct Ranked:             # among the processes that train this network: see ranks.pyx
+    PyObject *exchange          # what reaches the others; NULL: there are none
+    int rank
+    int size
+    int own_shards              # of each rank
+    int64_t first               # this rank's slice [first, last) of all gradients
+    int64_t last
+    char *gradient              # of all layers, one behind another
+    char *received              # [size][last - first]: the slice, as each rank has summed it
+    bint failed                 # what was to be exchanged has not come
+
+
 cdef struct Steps:              # what a team is given
     Rows rows
     Buffers buffers             # the plan's, with the three that follow
@@ -96,6 +109,7 @@ cdef struct Steps:              # what a team is given
     Run run                     # of which each thread takes a copy
     Interrupt *interrupt
     Training training
+    Ranked ranked
     Outcome outcome
     char *out                   # of inference: [n_rows][n_out], or NULL
     bint linked                 # whether what goes there is what `predict` returns, else the last layer's outputs

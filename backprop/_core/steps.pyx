@@ -21,6 +21,7 @@ from backprop._core.shards cimport begin_batch, deal_rows, own_before, row_of_sh
 from backprop._core.updates cimport average_parameters, check_parameters, follow_update, update_kept
 
 from backprop._core.own_loss cimport ask_own_loss
+from backprop._core.ranks cimport reduce_gradients, whole_sum
 
 # The streams of random numbers that shuffle all rows, and each shard's: the same numbers stand in
 # backprop/reference_random.py.
@@ -192,6 +193,18 @@ cdef double batch_weight(Steps *s, Run *run) noexcept nogil:
     return sum_samples(run, s.buffers.weights) if s.rows.weighted else <double>run.count
 
 
+cdef double whole_weight(Steps *s, Run *run, int64_t start) noexcept nogil:
+    """The same of the batch that begins at position `start`, whose samples other ranks may have."""
+    if s.ranked.exchange == NULL:
+        return batch_weight(s, run)
+    if not s.rows.weighted:
+        return min(s.rows.batch_size, s.rows.count - start)
+    if run.thread == 0:
+        s.outcome.batch_weight = whole_sum(s, run, s.buffers.weights)
+    meet(run)
+    return s.outcome.batch_weight
+
+
 cdef double sum_samples(Run *run, const char *values) noexcept nogil:
     """Of a number for each sample of the batch."""
     return run.kernels.sum(values, run.count) if run.shards == NULL else sum_shards(run, values)
@@ -209,7 +222,11 @@ cdef double sum_of_squares(const bp_kernels *kernels, const Layer *layers, int n
 cdef void add_cost(Steps *s, Run *run, double weight) noexcept nogil:
     """To the epoch's loss. Where a penalty is given, each sample counts its batch's cost, (Σ w loss + ½ λ Σ W²) / Σ w.
     """
-    cdef double cost = sum_samples(run, s.buffers.losses)
+    cdef double cost
+    if s.ranked.exchange == NULL:
+        cost = sum_samples(run, s.buffers.losses)
+    else:
+        cost = whole_sum(s, run, s.buffers.losses)
     s.outcome.diverged = not isfinite(cost) or bp_is_raised(&s.outcome.not_finite)
     if s.outcome.diverged:
         s.outcome.total_loss = cost if not isfinite(cost) else NAN
@@ -247,8 +264,8 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     check_labels(s, run)
     meet(run)
     forward(s, run)
-    weight = batch_weight(s, run)
-    loss(s, run, row, inverse(weight) if run.fuse_update else 1)
+    weight = whole_weight(s, run, start)
+    loss(s, run, row, 1 if s.training.keeps_gradients else inverse(weight))
     meet(run)
     if run.thread == 0:
         add_cost(s, run, weight)
@@ -263,19 +280,27 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     else:
         train_part(s, run, start, weight)
     run.must_finish = False
-    end_step(s, run)
+    if s.ranked.exchange == NULL or s.ranked.failed:
+        end_step(s, run)
+    else:  # who stops, tells the others before the next step
+        meet(run)
 
 
 cdef void train_part(Steps *s, Run *run, int64_t start, double weight) noexcept nogil:
-    """Add the gradients of the batch's summed losses to those that are kept; where they are a step's, take it."""
+    """Add the gradients of the batch to those that are kept; where they are a step's, take it.
+
+    They are of summed losses, except where only the way to other ranks has them kept.
+    """
     run.part_weight += weight
     backward(s, run)
     run.part += 1
     if run.part < s.training.parts and start + s.rows.batch_size < s.rows.count:
         return
     meet(run)
+    if s.ranked.exchange != NULL and not reduce_gradients(s, run):
+        return
     next_step(s, run, inverse(run.part_weight))
-    update_kept(s, run, inverse(run.part_weight))
+    update_kept(s, run, inverse(run.part_weight) if s.training.keeps_gradients else 1)
     follow_update(s, run)
     run.part, run.part_weight = 0, 0
 
@@ -353,7 +378,10 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
     for epoch in range(s.training.n_epochs):
         if thread == 0:
             begin_epoch(s, &run, epoch, &began)
-        end_step(s, &run)
+        if s.ranked.exchange == NULL:
+            end_step(s, &run)
+        else:
+            meet(&run)
         for start from s.training.first_row <= start < s.training.last_row by s.rows.batch_size:
             if s.outcome.stopped:
                 return
@@ -362,7 +390,7 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
             train_step(s, &run, start)
             if thread == 0:
                 s.training.steps = run.progress.t
-                s.interrupt.rows_done += run.count
+                s.interrupt.rows_done += min(s.rows.batch_size, s.rows.count - start)
         if thread == 0:
             end_epoch(s, epoch, &began)
         meet(&run)

@@ -1,0 +1,8 @@
+"""What stops a run on several processes; the rest is not for Python."""
+
+from typing import final
+
+class RankStopped(RuntimeError): ...
+
+@final
+class Exchange: ...

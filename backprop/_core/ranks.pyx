@@ -1,0 +1,156 @@
+"""Several processes, one network: a step's sums over all their samples, to the bits of one process that has them all.
+
+(a) Before a step changes anything each rank tells the others the sums of its shards' losses, and whether something
+    stops it: all of them stop at the same step, or none.
+(b) A rank's shards are one node of the tree of shards.pyx. Of every gradient each rank takes one slice from all the
+    nodes, adds them along the rest of the tree, and gives the sum back to all. Then every rank makes the same step.
+(c) The communicator, which backprop/ranks describes, moves bytes and adds nothing: how it would add is not known. It is
+    called by thread 0, which is the thread that called the core.
+"""
+import numpy as np
+
+cimport numpy as cnp
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+
+from backprop._core.dense cimport Run, keep_raised, meet, share
+from backprop._core.kernels cimport BP_ROW_MULTIPLE, BP_SHARDS, bp_is_raised, bp_raise
+from backprop._core.shards cimport add_along_tree, each_shard
+from backprop._core.steps cimport Ranked, Steps
+
+cnp.import_array()
+
+# What follows the sums in a rank's status.
+cdef enum:
+    IS_STOPPED
+    IS_NOT_FINITE
+    N_FLAGS
+
+
+class RankStopped(RuntimeError):
+    """Another rank was interrupted, or has met an error: all stop before the same step."""
+
+
+cdef class Exchange:
+    """The communicator, and the arrays that it is called with."""
+
+    cdef object communicator
+    cdef object gradient, gradient_bounds   # the block of all layers, and where each rank's slice of it begins
+    cdef object received, received_bounds   # this rank's slice, as each of the ranks has it
+    cdef object status, status_bounds       # [size][own shards + N_FLAGS]
+
+
+cdef object take_ranks(Ranked *ranked, sharding, gradient):
+    """`gradient`: the block of all layers. Returns what has to be kept for as long as a run takes."""
+    cdef Exchange exchange = Exchange.__new__(Exchange)
+    cdef int size = sharding.ranks.size, rank = sharding.ranks.rank
+    exchange.communicator, exchange.gradient = sharding.ranks, gradient
+    vectors = len(gradient) // BP_ROW_MULTIPLE
+    bounds = np.array([vectors * i // size * BP_ROW_MULTIPLE for i in range(size + 1)], np.int64)
+    ranked.first, ranked.last = bounds[rank], bounds[rank + 1]
+    exchange.gradient_bounds = bounds
+    exchange.received_bounds = np.arange(size + 1) * (ranked.last - ranked.first)
+    exchange.received = np.empty(exchange.received_bounds[size], gradient.dtype)
+    ranked.rank, ranked.size, ranked.own_shards = rank, size, sharding.last - sharding.first
+    exchange.status_bounds = np.arange(size + 1) * (ranked.own_shards + <int>N_FLAGS)
+    exchange.status = np.zeros(exchange.status_bounds[size])
+    ranked.gradient = <char *>cnp.PyArray_DATA(gradient)
+    ranked.received = <char *>cnp.PyArray_DATA(exchange.received)
+    ranked.exchange, ranked.failed = <PyObject *>exchange, False
+    return exchange
+
+
+cdef double whole_sum(Steps *s, Run *run, const char *values) noexcept nogil:
+    """Of a number for each sample of the batch, those of all ranks; by thread 0, which learns what stops the others."""
+    cdef double total = 0
+    with gil:
+        try:
+            total = gather_sums(s, run, values)
+        except BaseException as raised:
+            fail(s, run, raised)
+    return total
+
+
+cdef double gather_sums(Steps *s, Run *run, const char *values) except *:
+    cdef Exchange exchange = <Exchange>s.ranked.exchange
+    cdef int own_shards = s.ranked.own_shards, rank
+    cdef double[BP_SHARDS] sums
+    cdef double *row = status_of(exchange, &s.ranked, s.ranked.rank)
+    each_shard(run, values, row)
+    row[own_shards + IS_STOPPED] = bp_is_raised(&run.interrupt.seen)
+    row[own_shards + IS_NOT_FINITE] = bp_is_raised(&s.outcome.not_finite)
+    exchange.communicator.gather(exchange.status, exchange.status_bounds)
+    for rank in range(s.ranked.size):
+        row = status_of(exchange, &s.ranked, rank)
+        memcpy(sums + rank * own_shards, row, own_shards * sizeof(double))
+        if row[own_shards + IS_STOPPED]:
+            keep_raised(run.interrupt, RankStopped(f"rank {rank} was stopped, and all others with it"))
+        if row[own_shards + IS_NOT_FINITE]:
+            bp_raise(&s.outcome.not_finite)
+    add_along_tree(<char *>sums, s.ranked.size * own_shards, sizeof(double))
+    return sums[0]
+
+
+cdef double *status_of(Exchange exchange, const Ranked *ranked, int rank):
+    """A rank's row: the sums of its shards, then the flags."""
+    return <double *>cnp.PyArray_DATA(exchange.status) + rank * (ranked.own_shards + N_FLAGS)
+
+
+cdef bint reduce_gradients(Steps *s, Run *run) noexcept nogil:
+    """The gradients of this rank's shards become those of all. False where that fails, on every thread alike."""
+    if run.thread == 0:
+        with gil:
+            try:
+                send_slices(<Exchange>s.ranked.exchange)
+            except BaseException as raised:
+                fail(s, run, raised)
+    meet(run)
+    if s.ranked.failed:
+        return False
+    add_nodes(&s.ranked, run)
+    meet(run)
+    if run.thread == 0:
+        with gil:
+            try:
+                gather_slices(<Exchange>s.ranked.exchange)
+            except BaseException as raised:
+                fail(s, run, raised)
+    meet(run)
+    return not s.ranked.failed
+
+
+cdef send_slices(Exchange exchange):
+    exchange.communicator.exchange(exchange.gradient, exchange.gradient_bounds, exchange.received,
+                                   exchange.received_bounds)
+
+
+cdef gather_slices(Exchange exchange):
+    exchange.communicator.gather(exchange.gradient, exchange.gradient_bounds)
+
+
+cdef void add_nodes(const Ranked *ranked, Run *run) noexcept nogil:
+    """This rank's slice: the nodes of all ranks, added along the tree; each thread some columns."""
+    cdef int64_t first, last
+    cdef int step = 1, rank
+    share(ranked.last - ranked.first, BP_ROW_MULTIPLE, run, &first, &last)
+    while step < ranked.size:
+        for rank from 0 <= rank < ranked.size - step by 2 * step:
+            run.kernels.add(node(ranked, run, rank), node(ranked, run, rank + step), 0, 1, first, last)
+        step *= 2
+    if ranked.rank > 0:
+        memcpy(node(ranked, run, ranked.rank) + first * run.itemsize, node(ranked, run, 0) + first * run.itemsize,
+               (last - first) * run.itemsize)
+
+
+cdef inline char *node(const Ranked *ranked, const Run *run, int rank) noexcept nogil:
+    """This rank's slice, as another has summed it; its own lies where it was made."""
+    if rank == ranked.rank:
+        return ranked.gradient + ranked.first * run.itemsize
+    return ranked.received + rank * (ranked.last - ranked.first) * run.itemsize
+
+
+cdef void fail(Steps *s, Run *run, raised) noexcept:
+    """What the ranks were to exchange has not come: the step is not made."""
+    s.ranked.failed = True
+    keep_raised(run.interrupt, raised)
