@@ -13,6 +13,7 @@ from backprop._version import __version__
 from backprop._version import is_known as _is_known
 
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
+    from backprop import dask as dask
     from backprop import ranks as ranks
     from backprop.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping, TensorBoard
     from backprop.catalogue.averages import EMA, SWA
@@ -91,7 +92,7 @@ _HOME = {
     "from_sklearn": _ESTIMATORS,
 }
 
-_MODULES = ("ranks",)  # that are imported when they are asked for
+_MODULES = ("dask", "ranks")  # that are imported when they are asked for
 
 # Without the estimators, so that `from backprop import *` does not need scikit-learn.
 __all__ = [

@@ -8,13 +8,17 @@ every step, to the bits of one process with ``shards=4``.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from backprop._core.ranks import RankStopped
+
 if TYPE_CHECKING:
     from backprop.ranks.communicator import Communicator
     from backprop.ranks.in_process import InProcess
     from backprop.ranks.mpi import MPI
+    from backprop.ranks.sockets import Sockets
 
-_HOME = {"Communicator": "communicator", "InProcess": "in_process", "MPI": "mpi"}
-__all__ = ["MPI", "Communicator", "InProcess"]
+_HOME = {"Communicator": "communicator", "InProcess": "in_process"}
+_HOME |= {"MPI": "mpi", "Sockets": "sockets"}
+__all__ = ["MPI", "Communicator", "InProcess", "RankStopped", "Sockets"]
 
 
 def __getattr__(name):

@@ -54,7 +54,9 @@ class InProcess:
                 raised.append(error)
                 shared.barrier.abort()
 
-        threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
+        threads = [
+            threading.Thread(target=one, args=(rank,), name=f"rank {rank}") for rank in range(size)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
