@@ -3,9 +3,9 @@
 In each file, in order and in one temporary directory:
 
 - ```python blocks run in one namespace. `print(…)  # text` claims what is printed; so does a
-  ```text block that comes next.
+  ```text block that comes next. One that begins with `# name.py` is that file.
 - in ```console blocks, `$ backprop …` runs `python -m backprop …`; the lines below it are what it
-  prints. Commands other than `backprop` are left to .ci/run.
+  prints. `$ mpiexec …` is run as it stands. Other commands are left to .ci/run.
 
 Numbers are compared to the digits shown; by 2 % on processors without multiply-add, which round
 differently. `…` stands for anything, on a line of its own for any lines; times, speeds and
@@ -17,6 +17,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTS = re.compile(r"^ *print\(.*\) +# (.*)$")
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 SPEED = re.compile(r"in [\d.]+ s, [\d,]+ samples per second|\([\d.]+ [kM]B\)")
+FILE = re.compile(r"# (\w+\.py)\n")
 LINK = re.compile(r"\]\(([^)#:]*)(#[^)]*)?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
@@ -97,22 +99,24 @@ def run_python(text, line, path, namespace):
 def run_command(command):
     """Run a `backprop` command; returns what it printed: of `train`, without the progress bar."""
     words = shlex.split(command)
+    known = {"python": [sys.executable, "-u"], "backprop": [sys.executable, "-u", "-m", "backprop"]}
+    known["mpiexec"] = [shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.defpath}")]
     result = subprocess.run(
-        [sys.executable, "-u", "-m", *words],
+        [part for word in words for part in known.get(word, [word])],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if words[1] == "train" else subprocess.STDOUT,
+        stderr=subprocess.PIPE if "train" in words else subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         encoding="utf-8",
         env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"},
         timeout=300,
     )
-    return result.stdout or result.stderr
+    return result.stdout or result.stderr or ""
 
 
 def run_console(text, where):
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         command, _, shown = part.partition("\n")
-        if command.startswith("backprop "):
+        if command.startswith(("backprop ", "mpiexec ")):
             compare(shown, run_command(command), f"{where}: {command}")
 
 
@@ -122,7 +126,9 @@ def test_what_a_page_shows_is_what_happens(path, tmp_path, monkeypatch):
     namespace, printed = {"__name__": "__main__"}, ""
     for language, text, line in blocks(path):
         where = f"{page_id(path)}:{line}"
-        if language == "python":
+        if language == "python" and (name := FILE.match(text)):
+            Path(name[1]).write_text(text, encoding="utf-8")
+        elif language == "python":
             printed = run_python(text, line, path, namespace)
             claims = [match[1] for match in map(PRINTS.match, text.splitlines()) if match]
             if claims:

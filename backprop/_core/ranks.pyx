@@ -28,7 +28,7 @@ cdef enum:
     N_FLAGS
 
 
-class RankStopped(RuntimeError):
+class RankStopped(ConnectionError):
     """Another rank was interrupted, or has met an error: all stop before the same step."""
 
 

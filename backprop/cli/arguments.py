@@ -225,6 +225,18 @@ def _add_computation(add):
     add("--dtype", choices=("float32", "float64"), default="float32", help="default: float32")
     add("--threads", type=values.threads, metavar="N", help="default: as many as help")
     add("--matmul", choices=("auto", "fused", "blas"), default="auto", help="default: auto")
+    add(
+        "--shards",
+        type=values.shards,
+        metavar="N",
+        help="parts of every batch, whose gradients are summed by themselves; default: 1, or as "
+        "many as there are ranks",
+    )
+    add(
+        "--mpi",
+        action="store_true",
+        help="the processes that mpiexec has started train one network, each some of the shards",
+    )
 
 
 def _add_predict(commands):

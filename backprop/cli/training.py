@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from backprop import atomic, storage
+from backprop._core.ranks import RankStopped
 from backprop.catalogue.losses import LOSSES, usual_loss
 from backprop.catalogue.metrics import METRICS, NUMBER
 from backprop.catalogue.optimizers import SHARED
@@ -38,18 +39,23 @@ def train(options):
         if not options.quiet:
             show(text)
 
+    ranks = _ranks(options)
+    leads = ranks is None or ranks.rank == 0
+    options.quiet |= not leads
     _check_files(options)
     problem = prepare(options)
     options = problem.options
     for what, text in problem.lines:
         say(f"{what:<9} {text}")
-    run = _Run(problem, options)
+    run = _Run(problem, options, ranks)
     for line in run.begin():
         say(line)
     interrupted = run.train()
     if interrupted and run.network.epochs_trained == 0:
         warn("interrupted before the first epoch was done; nothing was saved")
         return 130
+    if not leads:
+        return 130 if interrupted else 0
     network = run.result()
     storage.save(network, options.output, problem.preprocessing)
     if interrupted:
@@ -94,13 +100,23 @@ def _ending(path):
     return Path(path).suffix[1:].lower() or "png"
 
 
+def _ranks(options):
+    """The processes that train together, or None."""
+    if not options.mpi:
+        return None
+    from backprop.ranks import MPI
+
+    return MPI()
+
+
 class _Run:
     """The network, what stops it, and how long it took."""
 
-    def __init__(self, problem, options):
+    def __init__(self, problem, options, ranks):
         from backprop import Checkpoint, EarlyStopping
 
-        self.problem, self.options = problem, options
+        self.problem, self.options, self.ranks = problem, options, ranks
+        self.shards = options.shards or (1 if ranks is None else ranks.size)
         n_batches = -(-len(problem.training) // _batch_size(problem, options))
         self.epochs = options.epochs or _epochs(options.preset_, len(problem.training))
         planned = {"step": self.epochs * _n_steps(options, n_batches), "epoch": self.epochs}
@@ -124,6 +140,8 @@ class _Run:
         """Go on with a run, where that is asked for; lines for people."""
         checkpoint = self.options.checkpoint
         lines = [self.network.summary()]
+        if self.ranks is not None:
+            lines.append(f"shards    {self.shards}, on {count(self.ranks.size, 'rank')}")
         if self.options.resume and Path(checkpoint).exists():
             self.network = _resumed(self.network, checkpoint, self.options.threads)
             self.network.preprocessing = self.problem.preprocessing
@@ -150,9 +168,13 @@ class _Run:
                 metrics=_metrics(problem, options),
                 class_weight=_class_weight(target, options.class_weight),
                 callbacks=self.callbacks,
+                shards=self.shards,
+                ranks=self.ranks,
                 **settings,
             )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RankStopped) as error:
+            if isinstance(error, RankStopped) and not options.quiet:
+                warn(str(error))
             if self.stop is not None and self.stop.restore_best and network.epochs_trained:
                 self.stop.on_train_end({})
             return True

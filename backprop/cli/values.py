@@ -201,6 +201,13 @@ def threads(text):
     return _at_most(MAX_THREADS, text)
 
 
+def shards(text):
+    """How many."""
+    from backprop.sharding import MOST_SHARDS
+
+    return _at_most(MOST_SHARDS, text)
+
+
 def seed(text):
     """0 to 2⁶⁴ - 1."""
     if not _is_whole(text) or int(text) >= 1 << 64:
