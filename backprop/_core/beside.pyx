@@ -43,13 +43,15 @@ cdef void step_rows(const Layer *layer, Run *run, int64_t row, int64_t count) no
 
 
 cdef void step_with(const Layer *layer, Run *run, const char *gradient, int64_t row, int64_t count) noexcept nogil:
-    """This thread's share of the columns."""
+    """Of rows that make their steps here; this thread's share of the columns."""
     cdef void *moments[BP_MOMENTS]
-    cdef int64_t first, last
+    cdef int64_t first, last, others = max(0, layer.own_first - row)
     cdef char *parameters
     cdef int i
+    row, count = row + others, min(count, layer.own_last - row) - others
+    gradient = gradient + others * layer.ldw * run.itemsize
     share(layer.columns, BP_ROW_MULTIPLE, run, &first, &last)
-    if first >= last or layer.frozen:
+    if first >= last or count <= 0 or layer.frozen:
         return
     parameters = row_of(layer.parameters, layer, row, run.itemsize) + first * run.itemsize
     for i in range(BP_MOMENTS):

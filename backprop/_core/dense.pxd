@@ -24,6 +24,8 @@ cdef struct Layer:
     int64_t ldw             # elements from one row of parameters to the next
     int64_t trained_rows    # of the product's parameters: n_in + 1, or n_in where there is no bias
     int64_t rows            # of parameters in all: n_in + 1, and those of the operations beside the product
+    int64_t own_first       # rows [own_first, own_last) make their steps in this process, all but where ranks share
+    int64_t own_last
     bp_activation activation
     double dropout          # share of its outputs that a training step drops
     double input_dropout    # of the network's inputs, in the first layer

@@ -85,7 +85,8 @@ cdef void dense_step(const Layer *layer, Run *run) noexcept nogil:
     cdef int i
     if layer.frozen or layer.is_orthogonal:  # whose step is an operation of its own
         return
-    share(layer.trained_rows, 1, run, &first, &last)
+    share(max(0, min(layer.trained_rows, layer.own_last) - layer.own_first), 1, run, &first, &last)
+    first, last = first + layer.own_first, last + layer.own_first
     at = first * layer.ldw * run.itemsize
     for i in range(BP_MOMENTS):
         moments[i] = offset(layer.moments[i], at)

@@ -12,6 +12,7 @@ cdef describe(const bp_kernels *kernels, Layer *layer, int64_t n_in, given):
     layer.columns = round_up(layer.n_out, kernels.lanes)
     layer.ldw = row_stride(layer.n_out, kernels.itemsize)
     layer.trained_rows, layer.rows = n_in + given["has_bias"], n_in + 1 + len(given["beside"])
+    layer.own_first, layer.own_last = 0, layer.rows
     layer.frozen, layer.rate_factor = given["frozen"], given["rate_factor"]
     layer.dropout, layer.noise, layer.residual = given["dropout"], given["noise"], given["residual"]
     layer.max_norm = given["max_norm"]

@@ -23,7 +23,7 @@ from backprop._core.kernels cimport (
 )
 from backprop._core.own_loss cimport make_own_loss
 from backprop._core.plan cimport Plan, address, make_plan, room_for_matrices, room_for_steps, suits, zeros
-from backprop._core.ranks cimport take_ranks
+from backprop._core.ranks cimport gather_moments, own_all_rows, take_ranks
 from backprop._core.runs cimport admit, differentiate, differentiate_from_output, infer, update
 from backprop._core.shards cimport largest_batch, make_shards
 from backprop._core.steps cimport Kept, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs
@@ -333,6 +333,7 @@ cdef class Core:
         cdef int first_trained = 0
         cdef Shards shards
         cdef int64_t largest = batch_size
+        exchange = None
         self._start(&interrupt, True)
         try:
             self.forward_rows = self.gradients_are = 0
@@ -350,7 +351,8 @@ cdef class Core:
                 s.run.shards, s.rows.count = &shards, shards.n_rows
                 if sharding.ranks is not None:
                     self._keep_gradients()
-                    _ranks = take_ranks(&s.ranked, sharding, self.gradient)
+                    splits = not self.settings.keeps_gradients and self.muon_room is None
+                    exchange = take_ranks(&s, sharding, self.parameters, self.gradient, splits)
             costs, times = np.zeros(n_epochs), np.zeros(n_epochs)
             s.rows.order = <int64_t *>address(order) if order is not None else NULL
             training = &s.training
@@ -373,6 +375,7 @@ cdef class Core:
             interrupt.progress = <PyObject *>progress if progress is not None else NULL
             with nogil:
                 run_team(train_epochs, &s, s.run.n_threads)
+            gather_moments(&s, exchange, self.moments)
             self.steps, self.n_averaged = training.steps, training.n_averaged
             n_done = training.epochs_done + (s.outcome.diverged and not s.outcome.stopped)
             losses += costs[:n_done].tolist()
@@ -381,6 +384,8 @@ cdef class Core:
                 self.epochs_trained += training.epochs_done
         finally:
             go_on_below(&s, first_trained)
+            if exchange is not None:
+                own_all_rows(&s)
             self._finish(&interrupt)
         return not bp_is_raised(&s.outcome.weights_not_finite)
 

@@ -2,10 +2,13 @@
 
 (a) Before a step changes anything each rank tells the others the sums of its shards' losses, and whether something
     stops it: all of them stop at the same step, or none.
-(b) A rank's shards are one node of the tree of shards.pyx. Of every gradient each rank takes one slice from all the
-    nodes, adds them along the rest of the tree, and gives the sum back to all. Then every rank makes the same step.
-(c) The communicator, which backprop/ranks describes, moves bytes and adds nothing: how it would add is not known. It is
-    called by thread 0, which is the thread that called the core.
+(b) A rank's shards are one node of the tree of shards.pyx. Of all gradients each rank takes one slice of whole rows
+    from every node, and adds them along the rest of the tree. It makes the step of these rows, whose moments only it then
+    has, and gives the new parameters to all. When the run is done, the moments go to all as well.
+    Where a step needs more than a row's gradient, as clipping by the norm and Muon do, each rank gives the sum of its
+    slice to all instead, and every rank makes the same step.
+(c) The communicator, which backprop/ranks describes, moves bytes and adds nothing: how it would add is not known. It
+    is called by thread 0, which is the thread that called the core.
 """
 import numpy as np
 
@@ -14,7 +17,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from backprop._core.dense cimport Run, keep_raised, meet, share
+from backprop._core.dense cimport Layer, Run, keep_raised, meet, share
 from backprop._core.kernels cimport BP_ROW_MULTIPLE, BP_SHARDS, bp_is_raised, bp_raise
 from backprop._core.shards cimport add_along_tree, each_shard
 from backprop._core.steps cimport Ranked, Steps
@@ -36,20 +39,20 @@ cdef class Exchange:
     """The communicator, and the arrays that it is called with."""
 
     cdef object communicator
-    cdef object gradient, gradient_bounds   # the block of all layers, and where each rank's slice of it begins
+    cdef object parameters, gradient        # the blocks of all layers
+    cdef object bounds                      # where each rank's slice of them begins
     cdef object received, received_bounds   # this rank's slice, as each of the ranks has it
     cdef object status, status_bounds       # [size][own shards + N_FLAGS]
 
 
-cdef object take_ranks(Ranked *ranked, sharding, gradient):
-    """`gradient`: the block of all layers. Returns what has to be kept for as long as a run takes."""
+cdef object take_ranks(Steps *s, sharding, parameters, gradient, bint splits):
+    """`parameters`, `gradient`: the blocks of all layers. Returns what `gather_moments` is given."""
     cdef Exchange exchange = Exchange.__new__(Exchange)
+    cdef Ranked *ranked = &s.ranked
     cdef int size = sharding.ranks.size, rank = sharding.ranks.rank
-    exchange.communicator, exchange.gradient = sharding.ranks, gradient
-    vectors = len(gradient) // BP_ROW_MULTIPLE
-    bounds = np.array([vectors * i // size * BP_ROW_MULTIPLE for i in range(size + 1)], np.int64)
-    ranked.first, ranked.last = bounds[rank], bounds[rank + 1]
-    exchange.gradient_bounds = bounds
+    exchange.communicator, exchange.parameters, exchange.gradient = sharding.ranks, parameters, gradient
+    exchange.bounds = np.array([row_before(s, len(gradient) * i // size) for i in range(size + 1)], np.int64)
+    ranked.first, ranked.last = exchange.bounds[rank], exchange.bounds[rank + 1]
     exchange.received_bounds = np.arange(size + 1) * (ranked.last - ranked.first)
     exchange.received = np.empty(exchange.received_bounds[size], gradient.dtype)
     ranked.rank, ranked.size, ranked.own_shards = rank, size, sharding.last - sharding.first
@@ -57,8 +60,48 @@ cdef object take_ranks(Ranked *ranked, sharding, gradient):
     exchange.status = np.zeros(exchange.status_bounds[size])
     ranked.gradient = <char *>cnp.PyArray_DATA(gradient)
     ranked.received = <char *>cnp.PyArray_DATA(exchange.received)
-    ranked.exchange, ranked.failed = <PyObject *>exchange, False
+    ranked.exchange, ranked.splits, ranked.failed = <PyObject *>exchange, splits, False
+    if splits:
+        own_rows(s, ranked.first, ranked.last)
     return exchange
+
+
+cdef gather_moments(Steps *s, exchange, moments):
+    """Of a run whose steps were split, each rank's part to all."""
+    if s.ranked.splits and not s.ranked.failed:
+        for block in moments:
+            (<Exchange>exchange).communicator.gather(block, (<Exchange>exchange).bounds)
+
+
+cdef void own_all_rows(Steps *s) noexcept:
+    """The layers are the plan's, which has other runs."""
+    cdef int i
+    for i in range(s.n_layers):
+        s.layers[i].own_first, s.layers[i].own_last = 0, s.layers[i].rows
+
+
+cdef int64_t row_before(Steps *s, int64_t place) noexcept:
+    """Of a place in the block of all layers: where its row begins."""
+    cdef int64_t start = 0, length
+    cdef int i
+    for i in range(s.n_layers):
+        length = s.layers[i].rows * s.layers[i].ldw
+        if place < start + length:
+            return place - (place - start) % s.layers[i].ldw
+        start += length
+    return start
+
+
+cdef void own_rows(Steps *s, int64_t first, int64_t last) noexcept:
+    """Let the rows of [first, last) of the block, and no others, make their steps here."""
+    cdef Layer *layer
+    cdef int64_t start = 0
+    cdef int i
+    for i in range(s.n_layers):
+        layer = &s.layers[i]
+        layer.own_first = min(max(0, first - start) // layer.ldw, layer.rows)
+        layer.own_last = min(max(0, last - start) // layer.ldw, layer.rows)
+        start += layer.rows * layer.ldw
 
 
 cdef double whole_sum(Steps *s, Run *run, const char *values) noexcept nogil:
@@ -98,7 +141,10 @@ cdef double *status_of(Exchange exchange, const Ranked *ranked, int rank):
 
 
 cdef bint reduce_gradients(Steps *s, Run *run) noexcept nogil:
-    """The gradients of this rank's shards become those of all. False where that fails, on every thread alike."""
+    """The gradients of this rank's shards become those of all, or its slice does where the step is split.
+
+    False where that fails, on every thread alike.
+    """
     if run.thread == 0:
         with gil:
             try:
@@ -110,23 +156,32 @@ cdef bint reduce_gradients(Steps *s, Run *run) noexcept nogil:
         return False
     add_nodes(&s.ranked, run)
     meet(run)
+    return s.ranked.splits or gather_slices(s, run, False)
+
+
+cdef bint gather_parameters(Steps *s, Run *run) noexcept nogil:
+    """After a step that was split; False where that fails, on every thread alike."""
+    meet(run)
+    return gather_slices(s, run, True)
+
+
+cdef bint gather_slices(Steps *s, Run *run, bint of_parameters) noexcept nogil:
     if run.thread == 0:
         with gil:
             try:
-                gather_slices(<Exchange>s.ranked.exchange)
+                send_slice(<Exchange>s.ranked.exchange, of_parameters)
             except BaseException as raised:
                 fail(s, run, raised)
     meet(run)
     return not s.ranked.failed
 
 
+cdef send_slice(Exchange exchange, bint of_parameters):
+    exchange.communicator.gather(exchange.parameters if of_parameters else exchange.gradient, exchange.bounds)
+
+
 cdef send_slices(Exchange exchange):
-    exchange.communicator.exchange(exchange.gradient, exchange.gradient_bounds, exchange.received,
-                                   exchange.received_bounds)
-
-
-cdef gather_slices(Exchange exchange):
-    exchange.communicator.gather(exchange.gradient, exchange.gradient_bounds)
+    exchange.communicator.exchange(exchange.gradient, exchange.bounds, exchange.received, exchange.received_bounds)
 
 
 cdef void add_nodes(const Ranked *ranked, Run *run) noexcept nogil:

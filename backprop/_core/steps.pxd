@@ -92,6 +92,7 @@ cdef struct Ranked:             # among the processes that train this network: s
     int64_t last
     char *gradient              # of all layers, one behind another
     char *received              # [size][last - first]: the slice, as each rank has summed it
+    bint splits                 # each rank steps its slice of the parameters, which then go to all
     bint failed                 # what was to be exchanged has not come
 
 

@@ -21,7 +21,7 @@ from backprop._core.shards cimport begin_batch, deal_rows, own_before, row_of_sh
 from backprop._core.updates cimport average_parameters, check_parameters, follow_update, update_kept
 
 from backprop._core.own_loss cimport ask_own_loss
-from backprop._core.ranks cimport reduce_gradients, whole_sum
+from backprop._core.ranks cimport gather_parameters, reduce_gradients, whole_sum
 
 # The streams of random numbers that shuffle all rows, and each shard's: the same numbers stand in
 # backprop/reference_random.py.
@@ -301,6 +301,8 @@ cdef void train_part(Steps *s, Run *run, int64_t start, double weight) noexcept 
         return
     next_step(s, run, inverse(run.part_weight))
     update_kept(s, run, inverse(run.part_weight) if s.training.keeps_gradients else 1)
+    if s.ranked.splits and not gather_parameters(s, run):
+        return
     follow_update(s, run)
     run.part, run.part_weight = 0, 0
 
