@@ -7,7 +7,7 @@ from then on, without a line here.
 
 import hashlib
 import json
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 
 import numpy as np
 from networks import OF_FOUR, TARGETS, fits, printed, tamed
@@ -21,6 +21,7 @@ from backprop.catalogue.norms import NORMS
 from backprop.catalogue.optimizers import OPTIMIZERS, Muon
 from backprop.catalogue.records import Flag
 from backprop.catalogue.schedules import SCHEDULES
+from backprop.ranks import InProcess
 
 STEPPING = (*OPTIMIZERS.values(), Muon)
 RATES = (0.001, 0.003, 0.01)
@@ -165,10 +166,22 @@ class Configuration:
             )
         )
 
-    def digest(self, n_threads):
+    def without_what_mixes(self):
+        """The same, but for what has no shards: a norm over the batch, steps of several batches."""
+        kept = [
+            replace(layer, norm=None)
+            if layer.norm is not None and layer.norm_function.is_over_samples
+            else layer
+            for layer in self.layers
+        ]
+        self.layers, self.optimizer = kept, replace(self.optimizer, accumulate=1)
+        return self
+
+    def digest(self, n_threads, shards=1, ranks=None):
         """SHA-256 of all that training changes, of losses and predictions; or what diverged."""
         net, (X, y, weights) = self.network(n_threads), self.data
         options = {"batch_size": min(self.batch_size, self.n_rows), "shuffle": self.shuffle}
+        options |= {"shards": shards, "ranks": ranks}
         validation = (X[:7], y[:7])
         try:
             history = net.fit(
@@ -214,6 +227,25 @@ def check_threads(seeds, threads):
     for seed, hashes in found.items():
         assert len(set(hashes.values())) == 1, f"{Configuration(seed)}\n{hashes}"
     return {seed: hashes[threads[0]] for seed, hashes in found.items()}
+
+
+def check_ranks(seeds, sizes, shards):
+    """Of each seed one hash, whatever the number of ranks that have the shards: {seed: hash}."""
+    found = {}
+    for seed in seeds:
+        hashes = {Configuration(seed).without_what_mixes().digest(1, shards)}
+        for size in sizes:
+            hashes |= set(
+                InProcess.run(
+                    size,
+                    lambda ranks, seed=seed: (
+                        Configuration(seed).without_what_mixes().digest(1, shards, ranks)
+                    ),
+                )
+            )
+        assert len(hashes) == 1, f"{Configuration(seed)}\n{hashes}"
+        found[seed] = hashes.pop()
+    return found
 
 
 def check_instruction_sets(seeds, n_threads):

@@ -3,10 +3,10 @@
 (a) Before a step changes anything each rank tells the others the sums of its shards' losses, and whether something
     stops it: all of them stop at the same step, or none.
 (b) A rank's shards are one node of the tree of shards.pyx. Of all gradients each rank takes one slice of whole rows
-    from every node, and adds them along the rest of the tree. It makes the step of these rows, whose moments only it then
-    has, and gives the new parameters to all. When the run is done, the moments go to all as well.
-    Where a step needs more than a row's gradient, as clipping by the norm and Muon do, each rank gives the sum of its
-    slice to all instead, and every rank makes the same step.
+    from every node, and adds them along the rest of the tree. It makes the step of these rows, whose moments it alone
+    then has, and gives the new parameters to all. When the run is done, the moments go to all as well. Where a step
+    needs more than a row's gradient, as clipping by the norm and Muon do, each rank gives the sum of its slice to all
+    instead, and every rank makes the same step.
 (c) The communicator, which backprop/ranks describes, moves bytes and adds nothing: how it would add is not known. It
     is called by thread 0, which is the thread that called the core.
 """

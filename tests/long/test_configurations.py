@@ -10,6 +10,7 @@ from configurations import (
     STEPPING,
     Configuration,
     check_instruction_sets,
+    check_ranks,
     check_threads,
 )
 
@@ -26,6 +27,12 @@ def test_on_any_number_of_threads():
     assert len(diverged) <= len(SEEDS) / 10, [str(Configuration(seed)) for seed in diverged]
     assert len(set(hashes.values())) == len(SEEDS)
     print(f"{len(SEEDS)} configurations, {len(diverged)} of them diverge; threads: {THREADS}")
+
+
+def test_on_any_number_of_ranks():
+    hashes = check_ranks(SEEDS, (1, 2, 4), shards=4)
+    diverged = [seed for seed, found in hashes.items() if found.startswith("diverged")]
+    assert len(diverged) <= len(SEEDS) / 10, [str(Configuration(seed)) for seed in diverged]
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
