@@ -422,7 +422,12 @@ class Network(Stepwise, Keeping):
             also for X or y with a number that is not finite, or not in the network's dtype, and
             where every layer is frozen.
         """
-        training = prepare(
+        prepared = prepare
+        if ranks is not None:
+            from backprop.ranks import training as ranked
+
+            prepared = partial(ranked.prepare, ranks=ranks)
+        training = prepared(
             self,
             (X, y, sample_weight),
             validation_data=validation_data,
@@ -436,7 +441,6 @@ class Network(Stepwise, Keeping):
             callbacks=callbacks,
             max_seconds=max_seconds,
             shards=shards,
-            ranks=ranks,
         )
         self._core.check_idle()
         training.begin()  # which may refuse still

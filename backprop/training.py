@@ -4,14 +4,13 @@ Where nothing is asked, all epochs are one call of the core.
 """
 
 import time
-from contextlib import nullcontext
 from math import isfinite
 
 import numpy as np
 
 from backprop.history import History
 from backprop.progress import progress_bar
-from backprop.sharding import check_communicator, check_shards, has_own_rows, shard_data
+from backprop.sharding import check_shards
 from backprop.validation import (
     MAX_SIZE,
     check_batch_size,
@@ -30,36 +29,14 @@ from backprop.validation import (
 EPOCHS_AT_A_TIME = 65536
 RATES_AT_A_TIME = 65536
 
-ALONE = nullcontext()  # with no other ranks
 
-
-def prepare(network, data, *, shards, ranks, **asked):
-    """The `Training` that `fit` asks for, checked before anything is changed; `data`: as given."""
-    if ranks is None:
-        data, asked = _checked(network, data, shards, None, **asked)
-    else:
-        from backprop.ranks import agreement
-
-        check_communicator(ranks)
-        with agreement.Together(ranks):
-            data, asked = _checked(network, data, shards, ranks, **asked)
-        agreement.check_same(ranks, agreement.of_network(network, shards, asked))
-    sharding, data = shard_data(shards, ranks, data)
-    n_rows = len(data[0]) if sharding is None else sharding.n_rows
-    asked["batch_size"] = check_batch_size(asked["batch_size"], n_rows, level=4)
-    history = History(n_samples=n_rows)
-    training = Training(network, data, history, sharding=sharding, **asked)
-    if network._run is not None:
-        from backprop import resuming
-
-        resuming.restore(training, network._run)
-    return training
-
-
-def _checked(
-    network, data, shards, ranks, *, validation_data, validation_split, class_weight, **asked
+def prepare(
+    network, data, validation_data, validation_split, class_weight, *, shards, kind=None, **asked
 ):
-    """(data, what else `Training` takes), as far as this process alone can tell."""
+    """The `Training` that `fit` asks for, checked before anything is changed; `data`: as given.
+
+    `kind`: a class of it.
+    """
     X, y, sample_weight = check_samples(network, *data)
     validation = None
     if validation_data is not None:
@@ -67,8 +44,6 @@ def _checked(
         validation = check_samples(network, *validation, "validation_data: ")
         network._check_finite(*validation[:2], "validation_data: ")
     network._check_finite(X, y)
-    if has_own_rows(ranks):
-        _refuse_of_own_rows(validation, validation_split, class_weight, asked["metrics"])
     if validation_split:
         if validation is not None:
             raise ValueError("validation_split and validation_data: expected one of them, got both")
@@ -78,34 +53,24 @@ def _checked(
         sample_weight = _with_class_weights(network, y, sample_weight, class_weight)
     max_seconds = asked["max_seconds"]
     check_trained(network.layers)
-    check_shards(network, shards, ranks)
     if network.optimizer.minimizes:
         from backprop import minimizing
 
         minimizing.check(network)
-    return (X, y, sample_weight), {
-        "validation": validation,
-        "epochs": check_integer("epochs", asked["epochs"], 1, MAX_SIZE),
-        "batch_size": asked["batch_size"],
-        "shuffle": check_flag("shuffle", asked["shuffle"]),
-        "metrics": network._check_metrics(asked["metrics"], y),
-        "verbose": check_verbose(asked["verbose"]),
-        "callbacks": _check_callbacks(asked["callbacks"]),
-        "max_seconds": None if max_seconds is None else check_real("max_seconds", max_seconds, 0),
-    }
-
-
-def _refuse_of_own_rows(validation, validation_split, class_weight, metrics):
-    """ValueError for what would be another number on each rank."""
-    if validation_split:
-        raise ValueError(
-            f'validation_split={validation_split} with rows="own": expected validation_data, the '
-            "same on all ranks"
-        )
-    if isinstance(class_weight, str):
-        raise ValueError(f'class_weight={class_weight!r} with rows="own": expected a dict')
-    if metrics and validation is None:
-        raise ValueError('metrics with rows="own": expected validation_data to measure them on')
+    return (kind or Training)(
+        network,
+        (X, y, sample_weight),
+        History(n_samples=len(X)),
+        validation=validation,
+        epochs=check_integer("epochs", asked["epochs"], 1, MAX_SIZE),
+        batch_size=check_batch_size(asked["batch_size"], len(X), level=4),
+        shuffle=check_flag("shuffle", asked["shuffle"]),
+        metrics=network._check_metrics(asked["metrics"], y),
+        verbose=check_verbose(asked["verbose"]),
+        callbacks=_check_callbacks(asked["callbacks"]),
+        max_seconds=None if max_seconds is None else check_real("max_seconds", max_seconds, 0),
+        sharding=check_shards(network, shards, len(X)),
+    )
 
 
 def _with_class_weights(network, y, sample_weight, class_weight):
@@ -127,6 +92,8 @@ def _check_callbacks(callbacks):
 class Training:
     """What `fit` was asked; `run` does it."""
 
+    _hashes = None
+
     def __init__(
         self,
         network,
@@ -141,16 +108,13 @@ class Training:
         verbose,
         callbacks,
         max_seconds,
-        sharding=None,
+        sharding,
     ):
         self.network, self.data, self.history = network, data, history
         self.epochs, self.batch_size, self.shuffle = epochs, batch_size, shuffle
         self.validation, self.metrics, self.verbose = validation, metrics, verbose
-        self.callbacks, self.max_seconds, self.sharding = callbacks, max_seconds, sharding
-        self._hashes = None
-        self.ranks = None if sharding is None else sharding.ranks
-        self.leads = self.ranks is None or self.ranks.rank == 0  # who reports and writes files
-        self.called = [one for one in callbacks if self.leads or not one.only_writes]
+        self.callbacks = self.called = callbacks
+        self.max_seconds, self.sharding = max_seconds, sharding
         self.prefix = "" if validation is None else "validation_"
         self.position, self.begun = 0, np.zeros(3)  # of the epoch, where its pieces are trained
         self.seconds_before = 0.0  # of the run that is resumed
@@ -163,6 +127,11 @@ class Training:
 
             self._hashes = resuming.hashes(self)
         return self._hashes
+
+    def tell(self, hook, *arguments):
+        """Call this of every callback."""
+        for callback in self.called:
+            getattr(callback, hook)(*arguments)
 
     @property
     def remembering(self):
@@ -177,33 +146,30 @@ class Training:
     def begin(self):
         """Tell the callbacks, any of which may refuse."""
         self.began = time.perf_counter()
-        if self.ranks is not None and (self.remembering or self.network._run is not None):
-            self.hashes  # noqa: B018 - all ranks work them out together, and one writes files
-        with self._together():
-            for callback in self.called:
-                callback.begin(self)
+        if self.network._run is not None:
+            from backprop import resuming
+
+            resuming.restore(self, self.network._run)
+        self.tell("begin", self)
         if self.history.stopped is not None and not any(
-            callback.has_ended(self) for callback in self.called
+            callback.has_ended(self) for callback in self.callbacks
         ):
             self.history.stopped = None  # the run that is resumed ended otherwise than this would
 
     def run(self):
         """Train; the history is added to as epochs are done."""
-        verbose = self.verbose if self.leads else 0
-        floor = self._floor() if verbose else None
-        with progress_bar(verbose, self.epochs, self.history, floor) as self.bar:
+        floor = self._floor() if self.verbose else None
+        with progress_bar(self.verbose, self.epochs, self.history, floor) as self.bar:
             if self.network.optimizer.minimizes:
                 from backprop import minimizing
 
                 minimizing.fit(self)
             else:
                 self._train_epochs()
-        with self._together():
-            for callback in self.called:
-                callback.end(self)
+        self.tell("end", self)
 
     def _train_epochs(self):
-        at_a_time = self._epochs_at_a_time()
+        at_a_time = self.epochs_at_a_time()
         steps_at_a_time = self._steps_at_a_time()
         while self.history.stopped is None and (done := len(self.history.loss)) < self.epochs:
             self.begin_epoch(done)
@@ -216,44 +182,27 @@ class Training:
 
     def begin_epoch(self, done):
         """Tell who wants to know; `done`: epochs of this call."""
-        with self._together():
-            for callback in self.called:
-                callback.before_epoch(done)
+        self.tell("before_epoch", done)
 
     def end_epoch(self):
         """Measure, and tell who wants to know; whether training ends here."""
-        with self._together():
-            self._measure()
-            self._tell_schedule()
-            self.bar.after_epoch(self.history, self._first_metric())
-            self._ask_whether_it_ends()
-        if self.ranks is not None:  # clocks and functions of the user's may differ
-            from backprop.ranks import agreement
-
-            self.history.stopped = agreement.told(self.ranks, self.history.stopped)[0]
+        self.look()
         ends = self.history.stopped is not None
-        self._save("save", ends or len(self.history.loss) == self.epochs)
+        self.tell("save", self, ends or len(self.history.loss) == self.epochs)
         return ends
 
-    def _save(self, how, *arguments):
-        """Let callbacks write their files."""
-        with self._together():
-            for callback in self.called:
-                getattr(callback, how)(self, *arguments)
+    def look(self):
+        """What the epoch has come to, and whether `history.stopped` says that it is the last."""
+        self._measure()
+        self._tell_schedule()
+        self.bar.after_epoch(self.history, self._first_metric())
+        self._ask_whether_it_ends()
 
-    def _together(self):
-        """A block that raises on all ranks, or on none."""
-        if self.ranks is None:
-            return ALONE
-        from backprop.ranks import agreement
-
-        return agreement.Together(self.ranks)
-
-    def _epochs_at_a_time(self):
+    def epochs_at_a_time(self):
         """How many the core trains without looking up."""
         schedule = self.network.optimizer.schedule
         is_watched = self.callbacks or self.validation or self.metrics or self.verbose
-        if is_watched or self.max_seconds is not None or self.ranks is not None:
+        if is_watched or self.max_seconds is not None:
             return 1
         if schedule is None:
             return EPOCHS_AT_A_TIME
@@ -283,7 +232,7 @@ class Training:
             if last == n_rows:
                 break
             self.position = last
-            self._save("save_within")
+            self.tell("save_within", self)
         self.position, self.begun = 0, np.zeros(3)
 
     def _train(self, epochs, piece=None):

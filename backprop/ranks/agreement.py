@@ -37,8 +37,6 @@ class Together:
         return self
 
     def __exit__(self, kind, error, trace):
-        if self._ranks is None:
-            return
         own = None if error is None else f"{kind.__name__}: {error}"
         for rank, message in enumerate(told(self._ranks, own)):
             if message is not None and error is None:
@@ -64,13 +62,16 @@ def digest(arrays):
     return found.hexdigest()
 
 
-def of_network(network, shards, asked):
+def of_training(training, shards, batch_size):
     """{name: what has to be the same on all ranks} of a network and what `fit` is asked."""
+    network = training.network
     return {
         "shards": shards,
-        **{name: asked[name] for name in ("epochs", "batch_size", "shuffle")},
-        "metrics": [one.key for one in asked["metrics"]],
-        "callbacks": [type(one).__name__ for one in asked["callbacks"]],
+        "batch_size": batch_size,
+        "epochs": training.epochs,
+        "shuffle": training.shuffle,
+        "metrics": [one.key for one in training.metrics],
+        "callbacks": [one.name for one in training.callbacks],
         "dtype": str(network.dtype),
         "loss": network.loss_function.description,
         "optimizer": network.optimizer.description,
@@ -82,6 +83,6 @@ def of_network(network, shards, asked):
             array for layer in network.layers for array in layer.parameters.values()
         ),
         "SHA-256 of validation_data": digest(
-            array for array in asked["validation"] or () if array is not None
+            array for array in training.validation or () if array is not None
         ),
     }

@@ -3,9 +3,25 @@
 import numpy as np
 
 from backprop.ranks.agreement import told
-from backprop.sharding import has_own_rows
+from backprop.sharding import Sharding
 
 NAMES = ("X", "y", "sample_weight")
+
+
+def are_own(ranks):
+    """Whether each rank is given its own, and not all of them."""
+    return getattr(ranks, "rows", "shared") == "own"
+
+
+def shared_out(ranks, shards, data):
+    """(the `Sharding` of a rank, the data), which are others where they belong elsewhere."""
+    own = shards // ranks.size
+    first = own * ranks.rank
+    sharding = Sharding(shards, first, first + own, count(ranks, data), 0, ranks)
+    if are_own(ranks):
+        sharding = sharding._replace(rows_before=sharding.first_row(first))
+        data = dealt(ranks, data, [sharding.first_row(own * r) for r in range(ranks.size + 1)])
+    return sharding, data
 
 
 def count(ranks, data):
@@ -19,7 +35,7 @@ def count(ranks, data):
                     "rank 0"
                 )
     counts = told(ranks, len(data[0]))
-    if has_own_rows(ranks):
+    if are_own(ranks):
         return sum(counts)
     if len(set(counts)) > 1:
         raise ValueError(

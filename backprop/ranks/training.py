@@ -1,0 +1,85 @@
+"""One call of `fit` on one of several ranks."""
+
+from backprop import sharding
+from backprop import training as alone
+from backprop.ranks import agreement, rows
+from backprop.ranks.communicator import Communicator
+from backprop.validation import check_batch_size
+
+
+def prepare(network, data, *, shards, ranks, batch_size, **asked):
+    """As backprop/training.py has it, on all ranks or on none."""
+    if not isinstance(ranks, Communicator):
+        raise TypeError(
+            f"ranks={ranks!r}: expected a communicator such as bp.ranks.MPI(), got "
+            f"{type(ranks).__name__}"
+        )
+    with agreement.Together(ranks):
+        if rows.are_own(ranks):
+            _refuse_of_own_rows(**asked)
+        sharding.refuse_what_mixes(network, f"shards={shards}")
+        training = alone.prepare(
+            network, data, shards=shards, batch_size=None, kind=RankedTraining, **asked
+        )
+        training.ranks = ranks
+        check_ranks(ranks, shards)
+    agreement.check_same(ranks, agreement.of_training(training, shards, batch_size))
+    training.share_out(shards, batch_size)
+    return training
+
+
+def check_ranks(ranks, shards):
+    """ValueError where the shards of each would be no node of their tree."""
+    own, rest = divmod(shards, ranks.size)
+    if rest or own == 0 or own & (own - 1):
+        most = sharding.MOST_SHARDS
+        fitting = [ranks.size << i for i in range(9) if ranks.size << i <= most]
+        expected = ", ".join(map(str, fitting)) or f"at most {most} ranks"
+        raise ValueError(f"shards={shards} on {ranks.size} ranks: expected {expected}")
+
+
+def _refuse_of_own_rows(*, validation_data, validation_split, class_weight, metrics, **_):
+    """ValueError for what would be another number on each rank."""
+    if validation_split:
+        raise ValueError(
+            f'validation_split={validation_split} with rows="own": expected validation_data, the '
+            "same on all ranks"
+        )
+    if isinstance(class_weight, str):
+        raise ValueError(f'class_weight={class_weight!r} with rows="own": expected a dict')
+    if metrics and validation_data is None:
+        raise ValueError('metrics with rows="own": expected validation_data to measure them on')
+
+
+class RankedTraining(alone.Training):
+    """A `Training` whose ranks go the same way: the error of one is that of all."""
+
+    def share_out(self, shards, batch_size):
+        """Take the shards of this rank, and their rows where each rank was given its own."""
+        self.sharding, self.data = rows.shared_out(self.ranks, shards, self.data)
+        n_rows = self.history.n_samples = self.sharding.n_rows
+        self.batch_size = check_batch_size(batch_size, n_rows, level=5)
+        leads = self.ranks.rank == 0
+        self.verbose = self.verbose if leads else 0
+        self.called = [one for one in self.callbacks if leads or not one.only_writes]
+
+    def begin(self):
+        """Tell the callbacks, any of which may refuse."""
+        if self.remembering or self.network._run is not None:
+            self.hashes  # noqa: B018 - all ranks work them out together, and one writes files
+        super().begin()
+
+    def tell(self, hook, *arguments):
+        """Call this of every callback; of those that only write, on the first rank."""
+        with agreement.Together(self.ranks):
+            super().tell(hook, *arguments)
+
+    def look(self):
+        """As alone; clocks and functions of the user's may differ, and rank 0 decides for all."""
+        with agreement.Together(self.ranks):
+            super().look()
+        self.history.stopped = agreement.told(self.ranks, self.history.stopped)[0]
+
+    def epochs_at_a_time(self):
+        """One: what is watched may differ."""
+        return 1
