@@ -342,6 +342,19 @@ def test_text_that_is_none(tmp_path, ending):
     assert "or a damaged one: " in complaint(path)
 
 
+@pytest.mark.parametrize("ending", ["arrow", "parquet"])
+def test_a_column_whose_name_is_no_text(tmp_path, ending):
+    pyarrow = pytest.importorskip("pyarrow")
+    feather, parquet = (pytest.importorskip(f"pyarrow.{name}") for name in ("feather", "parquet"))
+    table, path = pyarrow.table({"hello": [1, 2]}), tmp_path / f"t.{ending}"
+    if ending == "arrow":
+        feather.write_feather(table, path, "uncompressed")
+    else:
+        parquet.write_table(table, path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"hello", b"hell\xe1"))
+    assert "or a damaged one: " in complaint(path)
+
+
 @pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
 def test_feather_and_arrow(tmp_path, monkeypatch, compression):
     arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")

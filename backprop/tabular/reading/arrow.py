@@ -22,12 +22,13 @@ def read_arrow(source, text):
         try:
             table = (_parquet if is_parquet else _feather)(source, file)
             table.validate(full=True)  # pyarrow takes places and text on trust
-        except (pyarrow.ArrowException, OSError) as error:
+            names = table.column_names  # which it decodes when it is asked
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise TableError(
                 f"{source} is not {'a Parquet' if is_parquet else 'an Arrow or Feather'} file, or "
                 f"a damaged one: {one_line(error)}"
             ) from error
-    return table_of(pyarrow, table, source, text)
+    return table_of(pyarrow, table, names, source, text)
 
 
 def _parquet(source, file):
@@ -58,11 +59,11 @@ def _feather(source, file):
     return pyarrow.Table.from_batches(batches, reader.schema)
 
 
-def table_of(pyarrow, table, source, text):
-    """A `Table` of an Arrow one."""
+def table_of(pyarrow, table, names, source, text):
+    """A `Table` of an Arrow one, whose columns have these names."""
     if table.num_rows == 0 or table.num_columns == 0:
         raise TableError(f"{source} has no rows")
-    names = complete_names(source, [str(name) for name in table.column_names])
+    names = complete_names(source, names)
     kept, columns, notes, written = [], [], [], {}
     for name, values in zip(names, table.columns, strict=True):
         column = _column(pyarrow, values, name in text)
