@@ -23,9 +23,13 @@ static const struct {
 
 const char *const *bp_instruction_sets(void)
 {
-    static const char *names[COUNT + 1];
-    for (size_t i = 0; i < COUNT; ++i)
-        names[i] = implementations[i].name;
+    static const char *const names[] = {
+#ifdef __x86_64__
+        "avx512", "avx2",
+#endif
+        "baseline", NULL,
+    };
+    _Static_assert(sizeof names / sizeof *names == COUNT + 1, "each, and the end");
     return names;
 }
 

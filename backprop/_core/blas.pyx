@@ -6,6 +6,7 @@ so it is told which to take; and it is kept to one thread, because the core shar
 """
 import os
 import sys
+from threading import Lock
 
 from libc.stdint cimport int64_t
 
@@ -40,11 +41,26 @@ LIBRARY = os.path.join(os.path.dirname(__file__), "openblas", LIBRARY_NAME)
 CORE_TYPES = {"avx512": "SkylakeX", "avx2": "Haswell"}
 
 
+def _new_lock():
+    """A forked child has none of the threads, one of which may hold the lock."""
+    global _loading
+    _loading = Lock()
+
+
+_new_lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
+
 def load():
     """Load the library once; raises OSError with the loader's reason."""
+    with _loading:  # the environment is changed meanwhile
+        if sgemm == NULL:
+            _load()
+
+
+def _load():
     global sgemm, dgemm, corename, configuration
-    if sgemm != NULL:
-        return
     cdef void *library
     asked = {"OPENBLAS_NUM_THREADS": "1"}
     core_type = CORE_TYPES.get(best_instruction_set())
