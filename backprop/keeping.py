@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backprop.layers import all_arrays, gathered_rows, layer_arrays
+from backprop.sharing import reading
 from backprop.validation import check_dtype
 
 if TYPE_CHECKING:
@@ -54,14 +55,15 @@ class Keeping:
                 "averaged() needs an optimizer that keeps an average, such as "
                 "bp.Adam(average=bp.EMA())"
             )
-        if self._core.n_averaged == 0:
-            raise RuntimeError(
-                f"there is no average yet: {self.optimizer.average!r} has met no weights"
-            )
-        twin = self.copy()
-        for layer, averages in zip(twin.layers, self._averages(), strict=True):
-            for name, array in all_arrays(layer).items():
-                array[...] = averages[name]
+        with reading(self._core):
+            if self._core.n_averaged == 0:
+                raise RuntimeError(
+                    f"there is no average yet: {self.optimizer.average!r} has met no weights"
+                )
+            twin = self.copy()
+            for layer, averages in zip(twin.layers, self._averages(), strict=True):
+                for name, array in all_arrays(layer).items():
+                    array[...] = averages[name]
         return twin
 
     def save(self, path: str | PathLike[str]) -> None:

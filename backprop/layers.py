@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from math import inf, sqrt
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -16,6 +16,7 @@ from backprop.catalogue.initializers import (
     OwnWeights,
     find_initializer,
 )
+from backprop.sharing import changing
 from backprop.validation import (
     MAX_SIZE,
     check_array,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from backprop._core.network import Core
     from backprop.catalogue.norms import Norm
 
 
@@ -265,20 +267,20 @@ class Layer(Guarded):
     changes the network.
     """
 
-    __slots__ = ("_arrays", "_check_idle", "_configure", "_spec", "_statistics")
+    __slots__ = ("_arrays", "_core", "_index", "_spec", "_statistics")
     instead: ClassVar[dict[str, str]] = OF_A_LAYER
 
     def __init__(
         self,
         spec: Dense,
         views: tuple[NDArray[Any], ...],
-        configure: Callable[..., None],
-        check_idle: Callable[[], None],
+        core: Core,
+        index: int,
     ) -> None:
         put = object.__setattr__  # a network of many layers is made sooner past the guard
         put(self, "_spec", spec)
-        put(self, "_configure", configure)
-        put(self, "_check_idle", check_idle)
+        put(self, "_core", core)
+        put(self, "_index", index)
         put(self, "_arrays", layer_arrays(spec, views))
         put(self, "_statistics", gathered_rows(spec, views))
         if not spec.use_bias:
@@ -311,9 +313,7 @@ class Layer(Guarded):
 
     @weights.setter
     def weights(self, values: ArrayLike) -> None:
-        values = check_parameter("weights", values, self.weights)
-        self._check_idle()
-        self.weights[...] = values
+        self._assign(self.weights, check_parameter("weights", values, self.weights))
 
     @property
     def bias(self) -> NDArray[Any]:
@@ -327,9 +327,11 @@ class Layer(Guarded):
     def bias(self, values: ArrayLike) -> None:
         if not self._spec.use_bias:
             raise ValueError("this layer has no bias: use_bias=False")
-        values = check_parameter("bias", values, self.bias)
-        self._check_idle()
-        self.bias[...] = values
+        self._assign(self.bias, check_parameter("bias", values, self.bias))
+
+    def _assign(self, own, values):
+        with changing(self._core):
+            own[...] = values
 
     @property
     def parameters(self) -> dict[str, NDArray[Any]]:
@@ -369,7 +371,7 @@ class Layer(Guarded):
         self._train(spec.rated(self.weights.shape[0]))
 
     def _train(self, spec):
-        self._configure(**spec.training)  # which refuses while the network is in use
+        self._core.configure_layer(self._index, **spec.training)  # refused while it is in use
         self._spec = spec
 
     def __repr__(self) -> str:

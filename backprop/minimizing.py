@@ -9,6 +9,9 @@ import warnings
 
 import numpy as np
 
+from backprop._core.errors import InUse
+from backprop.sharing import changing
+
 
 def fit(training):
     """What a `Training` asks for. An iteration counts as a step and an epoch."""
@@ -20,7 +23,7 @@ def fit(training):
     def after_iteration(x, found):
         nonlocal reached, began, is_stopped
         reached = x.copy()
-        place.write(reached)
+        move(network, place, reached)
         history.loss.append(float(found - cost.penalty(reached)))
         history.seconds.append(time.perf_counter() - began)
         network.steps, network.epochs_trained = network.steps + 1, network.epochs_trained + 1
@@ -34,7 +37,7 @@ def fit(training):
     try:
         found = network.optimizer.minimize(cost, reached, n_iterations, after_iteration)
     finally:
-        place.write(reached)
+        move_at_last(network, place, reached)
     if not (found.success or is_stopped or len(history.loss) == n_iterations):
         done = f"{len(history.loss)} of {n_iterations} epochs"
         warnings.warn(
@@ -42,6 +45,21 @@ def fit(training):
             RuntimeWarning,
             stacklevel=4,
         )
+
+
+def move(network, place, x):
+    """Give the network these parameters."""
+    with changing(network._core):
+        place.write(x)
+
+
+def move_at_last(network, place, x):
+    """The same as soon as no other thread is in the way."""
+    while True:
+        try:
+            return move(network, place, x)
+        except InUse:
+            time.sleep(0.001)
 
 
 class Place:
@@ -88,7 +106,7 @@ class Cost:
         self.decay = network.optimizer.l2 / total if total > 0 else 0.0
 
     def __call__(self, x):
-        self.place.write(x)
+        move(self.network, self.place, x)
         loss, gradients = self.network._loss_and_gradients(*self.data)
         if not np.isfinite(loss):
             epoch = len(self.history.loss) + 1

@@ -21,6 +21,7 @@ from backprop.layers import (
     check_layers,
     core_layers,
 )
+from backprop.sharing import changing, reading
 from backprop.stepwise import Gradient, Stepwise
 from backprop.training import prepare
 from backprop.validation import (
@@ -169,7 +170,7 @@ class Network(Stepwise, Keeping):
         self.optimizer = "adam" if optimizer is None else optimizer
         views = self._core.views("parameters")
         self._layers = tuple(
-            Layer(spec, view, partial(self._core.configure_layer, i), self._core.check_idle)
+            Layer(spec, view, self._core, i)
             for i, (spec, view) in enumerate(zip(self._specs, views, strict=True))
         )
 
@@ -284,8 +285,7 @@ class Network(Stepwise, Keeping):
     @steps.setter
     def steps(self, count: int) -> None:
         count = check_integer("steps", count, 0, MAX_COUNT)
-        self._core.check_idle()
-        self._core.steps = count
+        self._set("steps", count)
 
     @property
     def epochs_trained(self) -> int:
@@ -298,8 +298,7 @@ class Network(Stepwise, Keeping):
     @epochs_trained.setter
     def epochs_trained(self, count: int) -> None:
         count = check_integer("epochs_trained", count, 0, MAX_COUNT)
-        self._core.check_idle()
-        self._core.epochs_trained = count
+        self._set("epochs_trained", count)
 
     @property
     def schedule_state(self) -> dict[str, Any] | None:
@@ -316,8 +315,12 @@ class Network(Stepwise, Keeping):
             state = schedule.check_state(state)
         elif state is not None:
             raise ValueError(f"schedule_state={state!r}: expected None, there is no schedule")
-        self._core.check_idle()
-        self._core.schedule_state = state
+        self._set("schedule_state", state)
+
+    def _set(self, name, value):
+        """What the core counts, or was told."""
+        with changing(self._core):
+            setattr(self._core, name, value)
 
     def optimizer_state(self) -> dict[str, list[Arrays]]:
         """The optimizer's moments: {name: [(weights, bias) of each layer]}, writable views.
@@ -534,7 +537,8 @@ class Network(Stepwise, Keeping):
 
     def _score(self, X, y, sample_weight, metrics=()):
         try:
-            return self._score_blocks(X, y, sample_weight, metrics)
+            with reading(self._core):
+                return self._score_blocks(X, y, sample_weight, metrics)
         except NotFinite:
             raise self._not_finite(X, y) from None
 

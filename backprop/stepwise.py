@@ -10,6 +10,7 @@ from backprop._core.errors import NotFinite
 from backprop.attributes import OF_A_NETWORK, Guarded
 from backprop.catalogue.records import Hinted
 from backprop.layers import Arrays, Gradient, all_arrays, check_parameter, layer_arrays
+from backprop.sharing import changing, reading
 from backprop.validation import (
     MAX_SIZE,
     check_inputs,
@@ -119,6 +120,13 @@ class Stepwise(Hinted, Guarded):
         return self._loss_and_gradients(*self._check_samples(X, y, sample_weight))
 
     def _loss_and_gradients(self, X, y, sample_weight):
+        try:
+            with reading(self._core):
+                return self._gradients_of_blocks(X, y, sample_weight)
+        except NotFinite:
+            raise self._not_finite(X, y) from None
+
+    def _gradients_of_blocks(self, X, y, sample_weight):
         weight = (
             float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
         )
@@ -128,11 +136,8 @@ class Stepwise(Hinted, Guarded):
         for start in range(0, len(X), at_a_time):
             rows = slice(start, start + at_a_time)
             weights_here = None if sample_weight is None else sample_weight[rows]
-            try:
-                total_loss += self._core.differentiate(X[rows], y[rows], weights_here, weight)
-            except NotFinite:
-                raise self._not_finite(X, y) from None
-            found = self._kept_gradients()
+            loss, found = self._differentiate(X[rows], y[rows], weights_here, weight)
+            total_loss += loss
             if gradients is None:
                 gradients = found
             else:
@@ -140,6 +145,11 @@ class Stepwise(Hinted, Guarded):
                     for name, array in total.parameters.items():
                         array += part.parameters[name]
         return total_loss / weight, gradients
+
+    def _differentiate(self, X, y, sample_weight, weight):
+        """(Σ w loss, gradients of Σ w loss / weight)."""
+        loss, views = self._core.differentiate(X, y, sample_weight, weight)
+        return loss, self._named(views, Gradient)
 
     def cost(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Σ w loss / Σ w over all rows, without a score: what ``evaluate`` calls "loss"."""
@@ -160,12 +170,15 @@ class Stepwise(Hinted, Guarded):
         kept are overwritten.
         """
         X, y, sample_weight = self._check_samples(X, y, sample_weight)
-        weight = len(X) if sample_weight is None else sample_weight.sum(dtype=np.float64)
         try:
-            self._core.differentiate(X, y, sample_weight, float(weight))
+            with reading(self._core):
+                return self._inspect(X, y, sample_weight)
         except NotFinite:
             raise self._not_finite(X, y) from None
-        gradients = self._kept_gradients()
+
+    def _inspect(self, X, y, sample_weight):
+        weight = len(X) if sample_weight is None else sample_weight.sum(dtype=np.float64)
+        _, gradients = self._differentiate(X, y, sample_weight, float(weight))
         # of each sample alone: what a weight of 0 has multiplied cannot be had back by division
         x, input_mask, losses, layers = self._core.inspect(X, y, None, 1.0)
         slopes = layers[-1]["da"]
@@ -212,7 +225,8 @@ class Stepwise(Hinted, Guarded):
                 f"explain with {self.optimizer!r}: expected an optimizer that makes a step of each "
                 "number alone"
             )
-        return trace.explain(self, X, y, sample_weight, input_names, output_names)
+        with reading(self._core):
+            return trace.explain(self, X, y, sample_weight, input_names, output_names)
 
     def hidden(self, X: ArrayLike, layer: int) -> NDArray[Any]:
         """What comes out of a layer, as predictions are made: nothing is dropped.
@@ -241,7 +255,8 @@ class Stepwise(Hinted, Guarded):
 
         After the bias comes what else a layer has: its `parameters`, then its `statistics`.
         """
-        return [array.copy() for array in self._parameters().values()]
+        with reading(self._core):
+            return [array.copy() for array in self._parameters().values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Give the network what `get_weights` returned, of this one or of another with such layers.
@@ -260,9 +275,9 @@ class Stepwise(Hinted, Guarded):
             )
         given = zip(own.items(), weights, strict=True)
         values = [check_parameter(name, value, array) for (name, array), value in given]
-        self._core.check_idle()
-        for array, value in zip(own.values(), values, strict=True):
-            array[...] = value
+        with changing(self._core):
+            for array, value in zip(own.values(), values, strict=True):
+                array[...] = value
 
     def _parameters(self):
         """{name: view} of all that trains, or is gathered in training, in its order."""
@@ -335,11 +350,6 @@ class Stepwise(Hinted, Guarded):
     def _named(self, views, kind=Arrays):
         """The core's views, each layer's by name."""
         return [layer_arrays(*both, kind) for both in zip(self._specs, views, strict=True)]
-
-    def _kept_gradients(self):
-        """Copies of what the last run kept."""
-        views = self._core.views("gradient")
-        return [gradient.copy() for gradient in self._named(views, Gradient)]
 
     def update(self) -> None:
         """One step of the optimizer with the gradients that ``backward`` kept.

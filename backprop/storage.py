@@ -38,6 +38,7 @@ from backprop.catalogue.losses import LOSSES
 from backprop.catalogue.optimizers import ADDED, OPTIMIZERS, OTHERS
 from backprop.catalogue.records import described
 from backprop.layers import all_arrays, described_layer
+from backprop.sharing import reading
 from backprop.validation import (
     MAX_COUNT,
     MAX_SEED,
@@ -95,13 +96,10 @@ def save(network, path, preprocessing=None, run=None):
 
 def _written(network, preprocessing):
     """(description, {name: copy of a tensor}), of one instant."""
-    network._core.begin_reading()
-    try:
+    with reading(network._core):
         _check_finite(network, ValueError)
         arrays = {name: array.copy(order="C") for name, array in _tensors(network).items()}
         return _description_of(network, preprocessing), arrays
-    finally:
-        network._core.end_reading()
 
 
 def _description_of(network, preprocessing):
@@ -154,11 +152,8 @@ def state(network):
 
     RuntimeError while another thread changes it.
     """
-    network._core.begin_reading()
-    try:
+    with reading(network._core):
         return _state(network)
-    finally:
-        network._core.end_reading()
 
 
 def _state(network):

@@ -12,8 +12,12 @@ class NotFinite(ValueError):
     """What a run was given, or the gradients of an update, are not finite; the parameters are as they were."""
 
 
+class InUse(RuntimeError):
+    """Another thread is in the way."""
+
+
 cdef in_use():
-    return RuntimeError("this network is in use by another thread: give each thread a network of its own")
+    return InUse("this network is in use by another thread: give each thread a network of its own")
 
 
 cdef forked():

@@ -1,9 +1,13 @@
 """The object that backprop/network.py holds: parameters, moments, plans, and the runs over them.
 
 Python objects are met here and nowhere below; arrays have been checked by backprop/validation.py.
+
+Several threads may hold one network. What they share is looked at and changed in critical sections of it: with the
+GIL these are nothing, because the GIL makes them one instant; without it they are a lock.
 """
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from cpython.ref cimport PyObject
 from libc.math cimport INFINITY
@@ -60,7 +64,7 @@ cdef class Core:
     cdef object optimizer_name              # and whether it has no matrices; None: none yet
     cdef Muon muon                          # muon_room is None with other optimizers
     cdef object schedule                    # of its learning rate, or None
-    cdef public object schedule_state       # what it was told of epochs, or None
+    cdef object told                        # what the schedule was told of epochs, or None
     cdef Training settings                  # what else the optimizer is asked for, for every run
     cdef public int64_t steps               # that it has done
     cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
@@ -68,8 +72,8 @@ cdef class Core:
     cdef int threads_asked      # 0: the plan decides
     cdef int threads_available
     cdef bint with_blas
-    cdef bint busy              # a run has the training plan, of which there is one
-    cdef bint changing          # and changes the parameters
+    cdef bint busy              # someone has the training plan, of which there is one
+    cdef bint changing          # and changes what readers read
     cdef int readers            # runs of inference, and who copies the parameters
     cdef int generation         # of processes, in which these three are so
     cdef readonly uint64_t seed
@@ -150,13 +154,20 @@ cdef class Core:
         `average`: None, or the row of one, see catalogue/averages.py; another kind than before starts anew.
         """
         cdef bp_optimizer found = find_optimizer(self.kernels, name, learning_rate, decays, settings)
+        self.begin_changing()
+        try:
+            self._take_optimizer(found, (name, matrices is None), schedule, matrices, average)
+            configure(&self.settings, clips, parts, average)
+        finally:
+            self.end_changing()
+
+    cdef _take_optimizer(self, bp_optimizer found, name, schedule, matrices, average):
         cdef int i, moment
-        self._check_idle()
         average_name = None if average is None else average[0]
         block = self.average
         if average_name != self.average_name:
             block = None if average is None else self._block()
-        if (name, matrices is None) != self.optimizer_name:
+        if name != self.optimizer_name:
             count = self.kernels.optimizers[found.code].trait
             self.moments = [self._block() for _ in range(count)]  # without memory for it nothing has changed yet
             self.steps = 0
@@ -177,21 +188,31 @@ cdef class Core:
             self._keep_gradients()
         if schedule != self.schedule:
             self.schedule_state = None if schedule is None else schedule.begin()
-        self.optimizer, self.optimizer_name, self.schedule = found, (name, matrices is None), schedule
-        configure(&self.settings, clips, parts, average)
+        self.optimizer, self.optimizer_name, self.schedule = found, name, schedule
 
     def configure_layer(self, int i, *, bint frozen, double rate_factor):
         """How layer i is trained, from now on."""
-        self._check_idle()
-        self.layers[i].frozen, self.layers[i].rate_factor = frozen, rate_factor
-        self._plans_follow()
+        with cython.critical_section(self):
+            self._check_idle()
+            self.layers[i].frozen, self.layers[i].rate_factor = frozen, rate_factor
+            self._plans_follow()
+
+    @property
+    def schedule_state(self):
+        with cython.critical_section(self):
+            return self.told
+
+    @schedule_state.setter
+    def schedule_state(self, state):
+        with cython.critical_section(self):
+            self.told = state
 
     cdef _rates(self, n_epochs, n_batches):
         """The learning rates of a run, an array to be kept for as long as it takes; or None."""
         if self.schedule is None:
             return None
         return self.schedule.rates(self.optimizer.learning_rate, self.steps, self.epochs_trained, n_epochs, n_batches,
-                                   self.schedule_state)
+                                   self.told)
 
     cdef _own_steps(self, Steps *s):
         """Room for the constants of each layer's step, to be kept for as long as a run takes; or None."""
@@ -207,16 +228,21 @@ cdef class Core:
     def views(self, which):
         """(weights [n_in][n_out], bias [n_out], what is beside them [rows][n_out]) of every layer: views of
         "parameters", or of the "gradient" that the last run kept."""
-        block = {"parameters": self.parameters, "gradient": self.gradient}[which]
+        with cython.critical_section(self):
+            block = {"parameters": self.parameters, "gradient": self.gradient}[which]
         return layer_views(block, self.layers, self.n_layers)
 
     def moment_views(self, int which):
         """The same of one of the optimizer's moments, counted from 0."""
-        return layer_views(self.moments[which], self.layers, self.n_layers)
+        with cython.critical_section(self):
+            block = self.moments[which]
+        return layer_views(block, self.layers, self.n_layers)
 
     def average_views(self):
         """The same of their average, where one is kept."""
-        return layer_views(self.average, self.layers, self.n_layers)
+        with cython.critical_section(self):
+            block = self.average
+        return layer_views(block, self.layers, self.n_layers)
 
     def plan_threads(self, int64_t batch):
         """How many threads a training step of so many samples is shared out to."""
@@ -282,21 +308,43 @@ cdef class Core:
 
     def begin_reading(self):
         """Nobody may change the network until `end_reading`; RuntimeError where someone does now."""
-        self._check_idle()
-        self.readers += 1
+        with cython.critical_section(self):
+            self._check_readable()
+            self.readers += 1
 
     def end_reading(self):
-        self.readers -= 1
+        with cython.critical_section(self):
+            self.readers -= 1
+
+    cpdef begin_changing(self):
+        """Nobody else may use the network until `end_changing`; RuntimeError where someone does now."""
+        with cython.critical_section(self):
+            self._check_idle(True)
+            self.busy = self.changing = True
+
+    cpdef end_changing(self):
+        with cython.critical_section(self):
+            self.busy = self.changing = False
 
     def check_idle(self):
         """RuntimeError where another thread trains this network or predicts with it."""
-        self._check_idle(True)
+        with cython.critical_section(self):
+            self._check_idle(True)
+
+    # These two, in a critical section alone: what they find holds until its end.
 
     cdef _check_idle(self, bint changes=False):
         """That nobody trains it; nor predicts, where the parameters are to change."""
         if self.generation != process_generation:
             self._follow_fork()
         if self.busy or changes and self.readers:
+            raise in_use()
+
+    cdef _check_readable(self):
+        """That nobody changes it."""
+        if self.generation != process_generation:
+            self._follow_fork()
+        if self.changing:
             raise in_use()
 
     cdef _follow_fork(self):
@@ -307,12 +355,14 @@ cdef class Core:
 
     cdef _start(self, Interrupt *interrupt, bint changes=False):
         """From here to _finish the training plan is taken, and the parameters too where the run `changes` them."""
-        self._check_idle(changes)
         memset(interrupt, 0, sizeof(Interrupt))
-        self.busy, self.changing = True, changes
+        with cython.critical_section(self):
+            self._check_idle(changes)
+            self.busy, self.changing = True, changes
 
     cdef _finish(self, Interrupt *interrupt):
-        self.busy = self.changing = False
+        with cython.critical_section(self):
+            self.busy = self.changing = False
         raise_seen(interrupt)
 
     def fit(self, x, y, sample_weights, *, int64_t n_epochs, int64_t batch_size, losses, durations, bint shuffled=False,
@@ -425,15 +475,14 @@ cdef class Core:
     cdef _infer(self, Steps *s, bp_task task, x, y, sample_weights, out, bint linked, bint activated, int n_layers):
         cdef Interrupt interrupt
         cdef Plan plan
-        if self.generation != process_generation:
-            self._follow_fork()
-        if self.changing:
-            raise in_use()
+        cdef int64_t n_rows = len(x)
         memset(&interrupt, 0, sizeof(Interrupt))
-        self.readers += 1
-        try:
-            plan = self._inference(len(x))
+        with cython.critical_section(self):
+            self._check_readable()
+            plan = self._inference(n_rows)
             self._prepare(s, &interrupt, plan, plan.capacity)
+            self.readers += 1
+        try:
             _own = self._take_arrays(s, plan, x, y, sample_weights)
             s.out, s.linked = address(out) if out is not None else NULL, linked
             s.n_layers = n_layers
@@ -444,9 +493,11 @@ cdef class Core:
             s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.rows.count, s.rows.batch_size)))
             with nogil:
                 run_team(task, s, s.run.n_threads)
-            self.idle_plans.append(plan)
+            with cython.critical_section(self):
+                self.idle_plans.append(plan)
         finally:
-            self.readers -= 1
+            with cython.critical_section(self):
+                self.readers -= 1
             raise_seen(&interrupt)
 
     cdef _take_arrays(self, Steps *s, Plan plan, x, y, sample_weights, order=None):
@@ -460,17 +511,18 @@ cdef class Core:
 
     cdef _keep_gradients(self):
         cdef int i
-        if self.gradient is None:
-            self.gradient = self._block()
-            self.sums = np.zeros(n_parts(self.layers, self.n_layers))
+        if self.gradient is not None:
+            return
+        gradient, sums = self._block(), np.zeros(n_parts(self.layers, self.n_layers))
+        with cython.critical_section(self):  # inference makes plans of the layers meanwhile
+            self.gradient, self.sums = gradient, sums
             for i in range(self.n_layers):
-                self.layers[i].gradient = self._place(self.gradient, i)
+                self.layers[i].gradient = self._place(gradient, i)
             self._plans_follow()
 
     def differentiate(self, x, y, sample_weights, double total_weight):
-        """The gradients of Σ weight·loss / total_weight over these rows, kept in views("gradient").
-
-        Returns Σ weight·loss.
+        """(Σ weight·loss, copies of the gradients of Σ weight·loss / total_weight) over these rows; the copies are
+        shaped as `views` are.
         """
         cdef Steps s
         cdef Interrupt interrupt
@@ -485,10 +537,12 @@ cdef class Core:
             s.run.n_threads = min(s.run.n_threads, self._threads(len(x)))
             with nogil:
                 run_team(differentiate, &s, s.run.n_threads)
+            views = layer_views(self.gradient, self.layers, self.n_layers)
+            found = [(weights.copy(), bias.copy(), beside.copy()) for weights, bias, beside in views]
         finally:
             self._finish(&interrupt)
         refuse(&s)
-        return s.outcome.total_loss
+        return s.outcome.total_loss, found
 
     def inspect(self, x, y, sample_weights, double total_weight):
         """`differentiate`, and copies of all that passes through: (x, mask, losses, layers).
@@ -544,23 +598,24 @@ cdef class Core:
             s.run.n_threads = min(s.run.n_threads, self._threads(len(x)))
             with nogil:
                 run_team(infer, &s, s.run.n_threads)
+            if interrupt.raised == NULL and not bp_is_raised(&s.outcome.not_finite):
+                self.forward_rows = len(x)
         finally:
             self._finish(&interrupt)
         refuse(&s)
-        self.forward_rows = len(x)
 
     def backward(self, d_out, dx):
         """d loss / d output of the batch that `forward` saw: keeps the gradients, writes d loss / d input."""
         cdef Steps s
         cdef Interrupt interrupt
-        cdef Plan plan = self.training_plan
-        if self.forward_rows == 0:
-            raise RuntimeError("backward follows forward: call forward(X) with the same rows first")
-        if self.forward_rows != len(d_out):
-            raise RuntimeError(f"d_out has {len(d_out)} rows, but forward was called with {self.forward_rows}")
+        cdef Plan plan = None
         self._start(&interrupt)
         try:
-            self.gradients_are = 0
+            if self.forward_rows == 0:
+                raise RuntimeError("backward follows forward: call forward(X) with the same rows first")
+            if self.forward_rows != len(d_out):
+                raise RuntimeError(f"d_out has {len(d_out)} rows, but forward was called with {self.forward_rows}")
+            self.gradients_are, plan = 0, self.training_plan
             if self.input_gradient is None:
                 self.input_gradient = zeros(int(self.layers[0].n_in) * int(plan.run.ld) * self.dtype.itemsize)
             self._prepare(&s, &interrupt, plan, self.forward_rows)
@@ -572,17 +627,18 @@ cdef class Core:
             if interrupt.raised == NULL:  # else some of the gradients are not worked out
                 self.gradients_are = READY
         finally:
-            plan.layers[0].da_in = NULL
+            if plan is not None:
+                plan.layers[0].da_in = NULL
             self._finish(&interrupt)
 
     def update(self):
         """The optimizer's step with the gradients that `backward` kept: once."""
         cdef Steps s
         cdef Interrupt interrupt
-        if self.gradients_are != READY:
-            raise RuntimeError("update follows backward: there are no gradients that it has not used yet")
         self._start(&interrupt, True)
         try:
+            if self.gradients_are != READY:
+                raise RuntimeError("update follows backward: there are no gradients that it has not used yet")
             self._prepare(&s, &interrupt, self.training_plan, 1)
             s.run.count = self.forward_rows
             rates = self._rates(1, 1)
@@ -600,15 +656,23 @@ cdef class Core:
 
     def sum_of_squares(self):
         """Σ W² of all weights, without biases."""
-        return sum_of_squares(self.kernels, self.layers, self.n_layers)
+        self.begin_reading()
+        try:
+            return sum_of_squares(self.kernels, self.layers, self.n_layers)
+        finally:
+            self.end_reading()
 
     def accept_gradients(self):
         """Room for gradients that are worked out elsewhere, for `update` to take: views, to be written."""
-        self._check_idle()
-        self.forward_rows = self.gradients_are = 0
-        self._keep_gradients()
-        self._training(1)
-        self.gradients_are = READY
+        cdef Interrupt interrupt
+        self._start(&interrupt)
+        try:
+            self.forward_rows = self.gradients_are = 0
+            self._keep_gradients()
+            self._training(1)
+            self.gradients_are = READY
+        finally:
+            self._finish(&interrupt)
         return self.views("gradient")
 
     def gradient_views(self):
