@@ -126,6 +126,7 @@ setup(
             "wraparound": CHECKED,
             "initializedcheck": CHECKED,
             "cdivision": not CHECKED,
+            "freethreading_compatible": True,  # what threads share: see network.pyx
         },
     ),
     cmdclass={"build_ext": BuildCore},
