@@ -33,6 +33,7 @@ CORE = (
 THREADS = (
     *("test_reproducible.py", "test_together.py", "test_configurations.py", "test_memory.py"),
     *("test_operations.py", "test_not_finite.py", "test_muon.py", "test_own_loss.py"),
+    "test_free_threading.py",
 )
 # What cannot be run there: a browser; what takes away the room that the sanitizer needs; an
 # emulator; and a child that is to end by a fault, which shows that a trap works.
