@@ -25,7 +25,8 @@ HERE = Path(__file__).resolve().parent
 OPERATIONS = ["dense", "beside", "normalise", "learned", "noise", "dropout", "residual"]
 MODULES = [
     *("kernels", "blas", "shards", *OPERATIONS, "muon", "initial", "plan", "describe", "own_loss"),
-    *("steps", "ranks", "errors", "updates", "runs", "inspection", "arrays", "network", "probe"),
+    *("steps", "ranks", "errors", "updates", "runs", "inspection", "arrays", "network", "order"),
+    "probe",
 ]
 C_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-Wall", "-Wextra", "-fno-math-errno"]
 IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
