@@ -15,6 +15,7 @@ from backprop._version import is_known as _is_known
 if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __getattr__ finds
     from backprop import dask as dask
     from backprop import ranks as ranks
+    from backprop import sources as sources
     from backprop.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping, TensorBoard
     from backprop.catalogue.averages import EMA, SWA
     from backprop.catalogue.optimizers.adam import Adam, AdamW
@@ -92,7 +93,7 @@ _HOME = {
     "from_sklearn": _ESTIMATORS,
 }
 
-_MODULES = ("dask", "ranks")  # that are imported when they are asked for
+_MODULES = ("dask", "ranks", "sources")  # that are imported when they are asked for
 
 # Without the estimators, so that `from backprop import *` does not need scikit-learn.
 __all__ = [

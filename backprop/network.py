@@ -46,6 +46,7 @@ from backprop.validation import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from os import PathLike
     from typing import Any
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -55,11 +56,21 @@ if TYPE_CHECKING:
     from backprop.catalogue.metrics import Metric
     from backprop.layers import Dense
     from backprop.ranks import Communicator
+    from backprop.sources import Source
 
+    Rows = ArrayLike | Source | PathLike[str] | Callable[[], Iterable[Any]] | Iterable[Any]
     OwnFunction = Callable[[NDArray[Any], NDArray[Any]], tuple[ArrayLike, ArrayLike]]
     Callback = Callable[["Network", History], object] | _callbacks.Callback
 
 __all__ = ["Gradient", "Network"]
+
+
+def _is_source(X, y):
+    """Whether X is none of the arrays."""
+    from backprop.sources.opening import is_source
+
+    return is_source(X, y)
+
 
 EVALUATED_ROWS = 32768  # that `evaluate` predicts at a time
 TINY = {dtype: float(np.finfo(dtype).tiny) for dtype in DTYPES.values()}
@@ -337,13 +348,13 @@ class Network(Stepwise, Keeping):
 
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: Rows,
+        y: ArrayLike | str | Sequence[str] | None = None,
         *,
         epochs: int = 10,
         batch_size: int | None = None,
-        validation_data: Sequence[ArrayLike] | None = None,
-        sample_weight: ArrayLike | None = None,
+        validation_data: Sequence[Any] | Source | None = None,
+        sample_weight: ArrayLike | str | None = None,
         shuffle: bool = True,
         verbose: bool | int = False,
         callbacks: Iterable[Callback] = (),
@@ -353,6 +364,7 @@ class Network(Stepwise, Keeping):
         max_seconds: float | None = None,
         shards: int = 1,
         ranks: Communicator | None = None,
+        buffer_rows: int | None = None,
     ) -> History:
         """Train for some epochs.
 
@@ -362,8 +374,11 @@ class Network(Stepwise, Keeping):
         ----------
         X : array of shape (n, n_inputs)
             float32, float64, bool or any integer type; any strides, read-only or a memory map:
-            converted a batch at a time.
+            converted a batch at a time. Or rows that need not fit into memory: a Parquet or CSV
+            file or a folder of them, what pyarrow or dask holds, a function or an iterable that
+            yields (X, y) or (X, y, weight), or a `Source` of ``backprop.sources``.
         y : array
+            Of columns with names the name, or names, of the target; nothing where X comes with it.
             Integer labels (n,) or rows of probabilities (n, k) for softmax_cross_entropy; 0 and 1,
             (n,) or (n, k), for sigmoid_cross_entropy, focal and hinge; numbers, (n,) or (n, k), for
             the others: at least 0 for poisson, above 0 for gamma; one number, (n,) or (n, 1), for
@@ -376,11 +391,12 @@ class Network(Stepwise, Keeping):
             warning. `LBFGS` takes all rows at once, whatever batch_size is, and an epoch is one of
             its iterations.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
-            Evaluated after each epoch, never trained on.
+            Evaluated after each epoch, never trained on. Or a source, as X and y may be.
         sample_weight : array of shape (n,), optional
-            At least 0. A batch's cost is Σ w loss / Σ w.
+            At least 0. A batch's cost is Σ w loss / Σ w. Of columns with names, a name.
         shuffle : bool
-            A new order each epoch, which depends on ``seed`` and ``epochs_trained`` only.
+            A new order each epoch, which depends on ``seed`` and ``epochs_trained`` only; of a
+            source also on its blocks and on ``buffer_rows``.
         verbose : bool or int
             On standard error: True or 1, a progress bar; 2, a line an epoch.
         callbacks : iterable
@@ -406,6 +422,10 @@ class Network(Stepwise, Keeping):
         ranks : Communicator, optional
             Other processes that call ``fit`` with the same network, such as
             ``backprop.ranks.MPI()``. Each has as many shards: 1, 2, 4 or another power of two.
+        buffer_rows : int, optional
+            Of a source: how many rows are in memory, from which batches are drawn; at least a
+            step's. By default what 256 MiB hold. Where all rows are in it, the bits are those of
+            arrays.
 
         Returns
         -------
@@ -425,26 +445,42 @@ class Network(Stepwise, Keeping):
             also for X or y with a number that is not finite, or not in the network's dtype, and
             where every layer is frozen.
         """
-        prepared = prepare
-        if ranks is not None:
-            from backprop.ranks import training as ranked
+        asked = {
+            "validation_data": validation_data,
+            "validation_split": validation_split,
+            "class_weight": class_weight,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "shuffle": shuffle,
+            "metrics": metrics,
+            "verbose": verbose,
+            "callbacks": callbacks,
+            "max_seconds": max_seconds,
+            "shards": shards,
+        }
+        if type(X) is not np.ndarray and _is_source(X, y):
+            from backprop.sources import fitting, open_source
 
-            prepared = partial(ranked.prepare, ranks=ranks)
-        training = prepared(
-            self,
-            (X, y, sample_weight),
-            validation_data=validation_data,
-            validation_split=validation_split,
-            class_weight=class_weight,
-            epochs=epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            metrics=metrics,
-            verbose=verbose,
-            callbacks=callbacks,
-            max_seconds=max_seconds,
-            shards=shards,
-        )
+            source = open_source(X, y, weight=sample_weight)
+            training = fitting.prepare(
+                self, source, ranks=ranks, buffer_rows=buffer_rows, **asked
+            )
+        else:
+            if y is None:
+                raise TypeError(
+                    "y is None: expected an array; only a source, see backprop.sources, comes with "
+                    "its targets"
+                )
+            if buffer_rows is not None:
+                raise ValueError(
+                    f"buffer_rows={buffer_rows!r}: expected None with arrays, which are in memory"
+                )
+            prepared = prepare
+            if ranks is not None:
+                from backprop.ranks import training as ranked
+
+                prepared = partial(ranked.prepare, ranks=ranks)
+            training = prepared(self, (X, y, sample_weight), **asked)
         self._core.check_idle()
         training.begin()  # which may refuse still
         vars(self).update(history=training.history, _run=None)  # which are declared
@@ -507,9 +543,9 @@ class Network(Stepwise, Keeping):
 
     def evaluate(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
+        X: Rows,
+        y: ArrayLike | str | Sequence[str] | None = None,
+        sample_weight: ArrayLike | str | None = None,
         *,
         metrics: Iterable[Metric | str | Callable[..., float]] = (),
     ) -> dict[str, float]:
@@ -518,7 +554,8 @@ class Network(Stepwise, Keeping):
         Parameters
         ----------
         X, y, sample_weight, metrics
-            As for ``fit``.
+            As for ``fit``. Of a source, outputs and targets are held in memory where there are
+            metrics.
 
         Returns
         -------
@@ -532,6 +569,12 @@ class Network(Stepwise, Keeping):
             and nan where none does. {"loss", "pinball"} with quantile: the mean over its levels.
             {"loss"} alone with a loss of one's own. And each metric by name.
         """
+        if type(X) is not np.ndarray and _is_source(X, y):
+            from backprop.sources import open_source, scoring
+
+            source = open_source(X, y, weight=sample_weight)
+            metrics = self._check_metrics(metrics, np.empty((0, self.n_outputs)))
+            return scoring.score(self, source, metrics)
         data = self._check_samples(X, y, sample_weight)
         return self._score(*data, self._check_metrics(metrics, data[1]))
 
@@ -543,26 +586,36 @@ class Network(Stepwise, Keeping):
             raise self._not_finite(X, y) from None
 
     def _score_blocks(self, X, y, sample_weight, metrics):
-        score, outputs = self._loss.new_score(), []  # of a loss of one's own None
-        total_loss = total_weight = 0.0
-        for start in range(0, len(X), EVALUATED_ROWS):
-            rows = slice(start, start + EVALUATED_ROWS)
-            weight = None if sample_weight is None else sample_weight[rows]
-            out = np.empty((len(X[rows]), self.n_outputs), self.dtype)
-            found = self._core.infer(X[rows], y[rows], weight, out)
-            total_loss, total_weight = total_loss + found[0], total_weight + found[1]
-            if score is not None:
-                score.add(out, y[rows], weight)
-            if metrics:
-                outputs.append(out)
-        found = {"loss": total_loss / total_weight}
-        if score is not None:
-            found[score.name] = score.value()
+        arrays = (X, y, sample_weight)
+        starts = range(0, len(X), EVALUATED_ROWS)
+        pieces = (
+            [None if a is None else a[start : start + EVALUATED_ROWS] for a in arrays]
+            for start in starts
+        )
+        found, outputs = self._score_pieces(pieces, keeps=bool(metrics))
         if metrics:
             from backprop.catalogue.metrics import measure
 
-            found |= measure(metrics, self._loss, np.concatenate(outputs), y, sample_weight)
+            outputs = np.concatenate([out for out, *_ in outputs])
+            found |= measure(metrics, self._loss, outputs, y, sample_weight)
         return found
+
+    def _score_pieces(self, pieces, keeps):
+        """({"loss", score}, [(outputs, y, weight) of each of them, where it `keeps` them])."""
+        score, kept = self._loss.new_score(), []  # of a loss of one's own None
+        total_loss = total_weight = 0.0
+        for X, y, weight in pieces:
+            out = np.empty((len(X), self.n_outputs), self.dtype)
+            loss, weights = self._core.infer(X, y, weight, out)
+            total_loss, total_weight = total_loss + loss, total_weight + weights
+            if score is not None:
+                score.add(out, y, weight)
+            if keeps:
+                kept.append((out, y, weight))
+        found = {"loss": total_loss / total_weight}
+        if score is not None:
+            found[score.name] = score.value()
+        return found, kept
 
     def summary(self) -> str:
         """A table of the layers, as text."""

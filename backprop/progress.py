@@ -38,6 +38,9 @@ class NoBar:
     def __exit__(self, *_):
         return None
 
+    def set_rows(self, n_rows):
+        """How many an epoch has, where nobody knew."""
+
     def after_epoch(self, history, first_metric=None):
         """An epoch is over."""
 
@@ -65,7 +68,7 @@ class Bar(NoBar):
         self._n_rows, self._floor = history.n_samples, floor
         self._epochs, self._epochs_done = epochs, len(history.loss)
         self._bar = tqdm(
-            total=epochs * self._n_rows,
+            total=epochs * self._n_rows or None,
             initial=self._epochs_done * self._n_rows,
             unit=" samples",
             unit_scale=True,
@@ -74,6 +77,10 @@ class Bar(NoBar):
 
     def __exit__(self, *_):
         self._bar.close()
+
+    def set_rows(self, n_rows):
+        """See `NoBar`."""
+        self._n_rows, self._bar.total = n_rows, self._epochs * n_rows
 
     def rows_done(self, count):
         """The core calls this a few times a second, with the rows of the epoch that are done."""

@@ -24,8 +24,12 @@ from backprop.validation import check_integer
 HASHED_BYTES = 1 << 24  # that are made contiguous at a time
 DATA = ("X", "y", "sample_weight")
 SETTINGS = ("batch_size", "shuffle", "metrics", "optimizer", "loss", "layers", "dtype", "seed")
-UNSAID = {"shards": 1}  # in files of versions that knew no other
-FINGERPRINT = ("shards", *DATA, *(f"validation {name}" for name in DATA), *SETTINGS)
+UNSAID = {"shards": 1, "buffer_rows": None}  # in files of versions that knew no other
+FINGERPRINT = (
+    *("shards", "buffer_rows", *DATA),
+    *(f"validation {name}" for name in DATA),
+    *SETTINGS,
+)
 LISTS = ("loss", "validation_loss", "validation_accuracy", "seconds")  # of a history
 
 
@@ -141,15 +145,25 @@ def restore(training, run):
 def hashes(training):
     """Of its data: {name: shape, dtype and SHA-256, or None}."""
     found = dict(zip(DATA, _hashes_of_data(training), strict=True))
-    validation = training.validation or (None, None, None)
-    return found | {f"validation {n}": _hashed(a) for n, a in zip(DATA, validation, strict=True)}
+    validation = _hashes_of(training.validation or (None, None, None))
+    return found | {
+        f"validation {name}": value for name, value in zip(DATA, validation, strict=True)
+    }
+
+
+def _hashes_of(data):
+    """Of three arrays, or of a `Source` what tells it from others."""
+    if isinstance(data, tuple):
+        return list(map(_hashed, data))
+    found = {"shape": [data.n_rows], "dtype": data.name, "sha256": data.fingerprint()}
+    return [found, None, None]
 
 
 def _hashes_of_data(training):
     """With shards, the hash is that of the shards' hashes: no rank needs to have all rows."""
     sharding = training.sharding
     if sharding is None:
-        return map(_hashed, training.data)
+        return _hashes_of(training.data)
     starts = [sharding.first_row(i) - sharding.rows_before for i in range(sharding.count + 1)]
     own = [slice(*starts[i : i + 2]) for i in range(sharding.first, sharding.last)]
     found = [
@@ -186,6 +200,7 @@ def fingerprint(training):
         "dtype": str(network.dtype),
         "seed": network.seed,
         "shards": 1 if training.sharding is None else training.sharding.count,
+        "buffer_rows": training.buffer_rows,
     }
     return json.loads(json.dumps(found))  # as a file gives it back
 

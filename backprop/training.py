@@ -40,9 +40,7 @@ def prepare(
     X, y, sample_weight = check_samples(network, *data)
     validation = None
     if validation_data is not None:
-        validation = check_validation_data(validation_data)
-        validation = check_samples(network, *validation, "validation_data: ")
-        network._check_finite(*validation[:2], "validation_data: ")
+        validation = check_validation(network, validation_data)
     network._check_finite(X, y)
     if validation_split:
         if validation is not None:
@@ -67,10 +65,24 @@ def prepare(
         shuffle=check_flag("shuffle", asked["shuffle"]),
         metrics=network._check_metrics(asked["metrics"], y),
         verbose=check_verbose(asked["verbose"]),
-        callbacks=_check_callbacks(asked["callbacks"]),
+        callbacks=check_callbacks_of(asked["callbacks"]),
         max_seconds=None if max_seconds is None else check_real("max_seconds", max_seconds, 0),
         sharding=check_shards(network, shards, len(X)),
     )
+
+
+def check_validation(network, data):
+    """(X, y, sample_weight) as the network takes them, or a `Source`."""
+    X = data[0] if isinstance(data, tuple | list) and data else data
+    if not isinstance(X, np.ndarray | list):
+        from backprop.sources.opening import validation_source
+
+        source = validation_source(data)
+        if source is not None:
+            return source
+    validation = check_samples(network, *check_validation_data(data), "validation_data: ")
+    network._check_finite(*validation[:2], "validation_data: ")
+    return validation
 
 
 def _with_class_weights(network, y, sample_weight, class_weight):
@@ -81,7 +93,8 @@ def _with_class_weights(network, y, sample_weight, class_weight):
     return check_sample_weight(weights, len(y), network.dtype, "class_weight")
 
 
-def _check_callbacks(callbacks):
+def check_callbacks_of(callbacks):
+    """What `Training` calls."""
     if isinstance(callbacks, tuple | list) and not callbacks:
         return ()  # most have none, and need not wait for an import
     from backprop.callbacks import check_callbacks
@@ -116,6 +129,7 @@ class Training:
         self.callbacks = self.called = callbacks
         self.max_seconds, self.sharding = max_seconds, sharding
         self.prefix = "" if validation is None else "validation_"
+        self.buffer_rows = None  # of a source
         self.position, self.begun = 0, np.zeros(3)  # of the epoch, where its pieces are trained
         self.seconds_before = 0.0  # of the run that is resumed
 
@@ -263,7 +277,7 @@ class Training:
         history = self.history
         if self.validation is None and not self.metrics:
             return
-        scores = self.network._score(*(self.validation or self.data), self.metrics)
+        scores = self._scores(self.validation or self.data)
         loss = scores.pop("loss")
         if self.validation is None:
             scores = {one.key: scores[one.key] for one in self.metrics}
@@ -273,6 +287,13 @@ class Training:
                 history.validation_accuracy.append(scores["accuracy"])
         for key, value in scores.items():
             history.metrics.setdefault(self.prefix + key, []).append(value)
+
+    def _scores(self, data):
+        if isinstance(data, tuple):
+            return self.network._score(*data, self.metrics)
+        from backprop.sources.scoring import score
+
+        return score(self.network, data, self.metrics)
 
     def _tell_schedule(self):
         """What this epoch came to, where the learning rate depends on it."""
