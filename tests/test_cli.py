@@ -319,7 +319,7 @@ def test_a_model_saved_from_python(run, tmp_path):
     [
         ("train nowhere.csv", "no such file: 'nowhere.csv'"),
         ("train fruits.csv", "did you mean 'fruit.csv'"),
-        ("train .", ". is a directory"),
+        ("train .", ". cannot be read as CSV"),
         ("train empty.csv", "empty.csv is empty"),
         ("train ragged.csv --target a", "line 3: 1 value where the header has 2"),
         ("train fruit.csv", "--target is needed"),

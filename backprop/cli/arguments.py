@@ -92,8 +92,8 @@ def _add_data(add):
         nargs="?",
         default="digits",
         metavar="FILE",
-        help="CSV, JSON lines, Parquet, Excel, .npz, …; - is standard input; or digits, which "
-        "ships with it",
+        help="CSV, JSON lines, Parquet, Excel, .npz, …; a folder of CSV or Parquet; - is standard "
+        "input; or digits, which ships with it",
     )
     text = "the column to predict, of a table; of numbers several, separated by commas"
     add("--target", metavar="COLUMN", help=text)
@@ -124,6 +124,10 @@ def _add_data(add):
         metavar="SHARE",
         help="share of rows to hold out; default: 0.2",
     )
+    what = "read rows as they are trained on; so are folders and what is large beside the memory"
+    add("--stream", action="store_true", help=what)
+    what = "of a stream, rows in memory, among which they are shuffled; default: what 256 MB hold"
+    add("--buffer-rows", type=values.size, metavar="N", help=what)
     what = "pieces, by quantiles, that a number is beside itself; default without a preset: 0"
     add("--pieces", type=values.whole, metavar="N", help=what)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backprop.cli import streaming
 from backprop.cli.common import read_data, shortened
 from backprop.cli.settings import settled
 from backprop.cli.values import names as names_in
@@ -26,6 +27,10 @@ class Part:
     def __len__(self):
         return len(self.values)
 
+    def rows(self, target, dtype):
+        """What `Network.fit` takes of them, by name."""
+        return {"X": self.X, "y": target.targets(self.values, dtype)}
+
 
 @dataclass
 class Problem:
@@ -46,10 +51,13 @@ class Problem:
 
 def prepare(options):
     """The `Problem` that the options describe."""
+    if streaming.is_wanted(options):
+        return streaming.prepare(options)
     data = read_data(options.data, quiet=options.quiet)
     if isinstance(data, Arrays):
         return _prepare_arrays(data, options)
-    targets, values = _targets(data, options.target)
+    targets = targets_in(data.names, data.source, options.target)
+    values = [data.column(name) for name in targets]
     there = np.logical_and.reduce([present(column) for column in values])
     task = "regression" if len(targets) > 1 else options.task
     task, training, held_out = _choose_rows(values[0], there, task, options, options.validation)
@@ -68,15 +76,13 @@ def prepare(options):
     return Problem(preprocessing, Part(X, values[training]), held, None, lines, options)
 
 
-def _targets(data, given):
-    """(names of the columns to predict, the columns): one, or several separated by commas."""
+def targets_in(names, source, given):
+    """Names of the columns to predict: one, or several separated by commas."""
     if given is None:
         raise TableError(
-            f"--target is needed: the column of {data.source} to predict, one of "
-            f"{', '.join(data.names)}"
+            f"--target is needed: the column of {source} to predict, one of {', '.join(names)}"
         )
-    names = [given] if given in data else list(names_in(given)) or [given]
-    return names, [data.column(name) for name in names]
+    return [given] if given in names else list(names_in(given)) or [given]
 
 
 def _prepare_arrays(data, options):

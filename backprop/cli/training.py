@@ -19,6 +19,7 @@ from backprop.catalogue.targets import CLASSES, NUMBERS
 from backprop.cli.common import check_output, show, size_of, warn
 from backprop.cli.preparing import prepare
 from backprop.cli.scoring import InUnits, is_no_better, score
+from backprop.cli.streaming import StreamedPart
 from backprop.tabular.tables import count
 from backprop.tabular.temperature import temper
 
@@ -157,13 +158,12 @@ class _Run:
         settings = {"epochs": self.epochs, "batch_size": _batch_size(problem, options)}
         if held is not None:
             settings["validation_data"] = held.X, target.targets(held.values, network.dtype)
-        y = target.targets(problem.training.values, network.dtype)
+        rows = problem.training.rows(target, network.dtype)
         verbose = False if options.quiet else (True if sys.stderr.isatty() else 2)
         start = time.perf_counter()
         try:
             network.fit(
-                problem.training.X,
-                y,
+                **rows,
                 verbose=verbose,
                 metrics=_metrics(problem, options),
                 class_weight=_class_weight(target, options.class_weight),
@@ -372,6 +372,9 @@ def _scores(network, problem):
         what, part = "held-out", problem.held_out
     else:
         what, part = "training", problem.training
+    if isinstance(part, StreamedPart):
+        loss = network.evaluate(part.source)["loss"]
+        return [f"training loss {loss:.4g} (nothing was held out)"]
     outputs = network.predict(part.X)
     first, *rest = score(problem.target, outputs, part.values)
     if problem.held_out is None and problem.test is None:

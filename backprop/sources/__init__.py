@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
+    from backprop.sources.prepared_rows import PreparedSource
+
     Path = str | PathLike[str]
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "npz",
     "open_source",
     "parquet",
+    "prepared",
 ]
 
 
@@ -154,3 +157,45 @@ def dask(
 ) -> Source:
     """dask arrays X, y and weight; or a dask frame X and names of its columns, as for `parquet`."""
     return open_source(X, y, columns=columns, weight=weight)
+
+
+def prepared(
+    data: Any,
+    target: str | Sequence[str],
+    *,
+    task: str = "auto",
+    drop: Sequence[str] = (),
+    key: Sequence[str] = (),
+    n_pieces: int = 0,
+    validation: float = 0.0,
+    seed: int = 0,
+) -> tuple[PreparedSource, PreparedSource | None]:
+    """A table of numbers, text and dates as what `backprop train` makes of one.
+
+    All rows are read once to learn means, spreads and categories of the rows that are trained on;
+    quantiles, where there are `n_pieces`, are those of a sample of 100,000.
+
+    Parameters
+    ----------
+    data : str, os.PathLike, pyarrow.Table, RecordBatch or Dataset
+        Parquet or CSV, a file or a folder.
+    target : str or sequence of str
+        The column to predict.
+    task, drop, key, n_pieces
+        As of `backprop train`.
+    validation : float
+        Share of the rows that are held out, drawn by the seed.
+    seed : int
+        Of the rows held out, and of the sample.
+
+    Returns
+    -------
+    training : PreparedSource
+        With ``n_inputs`` and ``preprocessing``.
+    held_out : PreparedSource or None
+    """
+    from backprop.sources.prepared_rows import open_tables, prepare
+
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    settings = {"task": task, "drop": drop, "key": key, "n_pieces": n_pieces}
+    return prepare(open_tables(data), targets, share=validation, seed=seed, **settings)

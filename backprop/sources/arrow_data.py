@@ -22,11 +22,11 @@ class TableSource(Source):
 
     name = "the Arrow table"
 
-    def __init__(self, table, target, columns=None, weight=None):
+    def __init__(self, table, target, columns=None, weight=None, reads=Columns):
         pyarrow = need_pyarrow(self.name)
         if isinstance(table, pyarrow.RecordBatch):
             table = pyarrow.Table.from_batches([table])
-        self._columns = Columns(table.schema, self.name, target, columns, weight)
+        self._columns = reads(table.schema, self.name, target, columns, weight)
         self._table = table.select(list(self._columns.names))
         self.n_rows, size = table.num_rows, self._columns.rows_of_piece
         if not self.n_rows:
@@ -90,10 +90,12 @@ class DatasetSource(Source):
         For messages.
     """
 
-    def __init__(self, dataset, target, columns=None, weight=None, name="the dataset"):
+    def __init__(
+        self, dataset, target, columns=None, weight=None, name="the dataset", reads=Columns
+    ):
         need_pyarrow(name)
         self.name, self._schema = name, dataset.schema
-        self._columns = Columns(dataset.schema, name, target, columns, weight)
+        self._columns = reads(dataset.schema, name, target, columns, weight)
         self._blocks, sizes = [], []
         for fragment in dataset.get_fragments():
             self._check(fragment, dataset.schema)
@@ -145,7 +147,7 @@ class DatasetSource(Source):
                 first_row += batch.num_rows
 
 
-def csv_files(path, target, columns=None, weight=None, delimiter=","):
+def csv_files(path, target, columns=None, weight=None, delimiter=",", reads=Columns):
     """A `DatasetSource` of CSV files: see `backprop.sources.csv_folder`."""
     need_pyarrow("a folder of CSV files")
     import pyarrow.csv
@@ -158,7 +160,7 @@ def csv_files(path, target, columns=None, weight=None, delimiter=","):
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read as CSV: {one_line(error)}") from error
     name = files[0] if len(files) == 1 else f"{path} ({len(files)} files)"
-    return DatasetSource(dataset, target, columns, weight, name)
+    return DatasetSource(dataset, target, columns, weight, name, reads)
 
 
 def check_one_epoch(name, epochs):

@@ -12,7 +12,7 @@ from backprop.validation import check_path
 _NPZ, _NPY = ".npz", ".npy"
 
 
-def open_source(thing, target=None, *, columns=None, weight=None):
+def open_source(thing, target=None, *, columns=None, weight=None, reads=None):
     """A `Source` of whatever `Network.fit` takes as one.
 
     Parameters
@@ -23,6 +23,8 @@ def open_source(thing, target=None, *, columns=None, weight=None):
         The column to predict, of what has columns; a dask array, of one.
     columns, weight
         Names: see `backprop.sources.parquet`.
+    reads : class, optional
+        What makes pieces of record batches, in place of `Columns`.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def open_source(thing, target=None, *, columns=None, weight=None):
         (lambda: _is_from(thing, "dask", "dask_expr"), _of_dask),
     ):
         if is_kind():
-            return open_kind(thing, **names)
+            return open_kind(thing, **names, **({} if reads is None else {"reads": reads}))
     from backprop.sources.made_blocks import BlocksSource
 
     _refuse_names(type(thing).__name__, target, columns, weight)
@@ -89,7 +91,7 @@ def _need_target(what, target):
         raise TypeError(f"y is missing: expected the name of the column of {what} to predict")
 
 
-def _of_path(path, target, columns, weight):
+def _of_path(path, target, columns, weight, **reads):
     path = check_path(path)
     if path.suffix in (_NPZ, _NPY):
         if path.suffix == _NPZ and target is None and columns is None:
@@ -103,7 +105,7 @@ def _of_path(path, target, columns, weight):
     if _is_csv(path):
         from backprop.sources.arrow_data import csv_files
 
-        return csv_files(path, target, columns, weight)
+        return csv_files(path, target, columns, weight, **reads)
     if path.exists() and not path.is_dir() and not _is_parquet(path):
         raise ValueError(
             f"{path}: cannot tell what kind of file this is: expected .parquet, .csv, .npz, or a "
@@ -111,7 +113,7 @@ def _of_path(path, target, columns, weight):
         )
     from backprop.sources.parquet_files import ParquetSource
 
-    return ParquetSource(path, target, columns, weight)
+    return ParquetSource(path, target, columns, weight, **reads)
 
 
 def _is_parquet(path):
@@ -128,18 +130,18 @@ def _is_csv(path):
     return ".csv" in endings and not endings & {".parquet", ".pq"}
 
 
-def _of_arrow(thing, target, columns, weight):
+def _of_arrow(thing, target, columns, weight, **reads):
     import pyarrow
 
     from backprop.sources import arrow_data
 
     _need_target(f"the {type(thing).__name__}", target)
     if isinstance(thing, pyarrow.Table | pyarrow.RecordBatch):
-        return arrow_data.TableSource(thing, target, columns, weight)
+        return arrow_data.TableSource(thing, target, columns, weight, **reads)
     if isinstance(thing, pyarrow.RecordBatchReader):
         return arrow_data.ReaderSource(thing, target, columns, weight)
     if hasattr(thing, "get_fragments"):
-        return arrow_data.DatasetSource(thing, target, columns, weight)
+        return arrow_data.DatasetSource(thing, target, columns, weight, **reads)
     raise TypeError(
         f"X is pyarrow's {type(thing).__name__}: expected a Table, a RecordBatch, a "
         "RecordBatchReader or a Dataset"

@@ -24,7 +24,7 @@ class ParquetSource(Source):
         Names: see `backprop.sources.parquet`.
     """
 
-    def __init__(self, path, target, columns=None, weight=None):
+    def __init__(self, path, target, columns=None, weight=None, reads=Columns):
         need_pyarrow("a Parquet file")
         self._files = files_of(path, ENDINGS, "Parquet")
         self.name = self._files[0].name if len(self._files) == 1 else _folder(path, self._files)
@@ -33,7 +33,7 @@ class ParquetSource(Source):
             metadata = _metadata(file)
             schema = metadata.schema.to_arrow_schema()
             if self._columns is None:
-                self._columns = Columns(schema, str(file), target, columns, weight)
+                self._columns = reads(schema, str(file), target, columns, weight)
             else:
                 self._columns.check(schema, str(file))
             self._metadata.append(metadata)

@@ -53,13 +53,14 @@ def _shown(values):
 
 def _counts_rows(name, values):
     """Whether a column that is called like a row number is one: 0, 1, 2, … or 1, 2, 3, …"""
-    if (
-        not _ROW_NUMBER_NAME.fullmatch(name.strip().lower())
-        or len(values) < 2
-        or values[0] not in (0, 1)
-    ):
+    if not is_named_as_row(name) or len(values) < 2 or values[0] not in (0, 1):
         return False
     return np.array_equal(values, np.arange(values[0], values[0] + len(values)))
+
+
+def is_named_as_row(name):
+    """Whether a column is called like a row number or an identifier."""
+    return _ROW_NUMBER_NAME.fullmatch(name.strip().lower()) is not None
 
 
 def almost_numbers(values):
@@ -82,7 +83,7 @@ def looks_like_id(name, values):
         return None
     steps = np.diff(values)
     ordered = (steps > 0).all() or (steps < 0).all()
-    named = _ROW_NUMBER_NAME.fullmatch(name.strip().lower())
+    named = is_named_as_row(name)
     if not (ordered or named) or not (values % 1 == 0).all():
         return None
     if np.array_equal(values, np.arange(values[0], values[0] + len(values))):

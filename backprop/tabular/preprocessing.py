@@ -50,8 +50,8 @@ from backprop.tabular.targets import (
 from backprop.tabular.values import is_rounding, known_words, listed, present
 from backprop.validation import check_integer
 
-_MOST_CLASSES_OF_NUMBERS = 20
-_MOST_PIECES = 4096  # of all columns: more would be memory and time for next to nothing
+MOST_CLASSES_OF_NUMBERS = 20
+MOST_PIECES = 4096  # of all columns: more would be memory and time for next to nothing
 
 
 class Preprocessing:
@@ -181,7 +181,7 @@ class Preprocessing:
         left_out = {name: DroppedColumn(name, "as asked") for name in self.drop}
         left_out |= {name: KeyColumn(name) for name in self.key}
         self._training = _Training.of(table, rows)
-        each = min(self.n_pieces, _MOST_PIECES // max(1, len(names)))
+        each = min(self.n_pieces, MOST_PIECES // max(1, len(names)))
         self.columns = tuple(
             left_out.get(name) or self._fit_column(table, name, rows, weights, y, each)
             for name in names
@@ -457,5 +457,5 @@ def choose_task(values):
         return "regression"  # of which the target complains
     distinct = np.unique(values)
     n = len(distinct)
-    few = n <= 2 or (n <= _MOST_CLASSES_OF_NUMBERS and len(values) >= 10 * n)
+    few = n <= 2 or (n <= MOST_CLASSES_OF_NUMBERS and len(values) >= 10 * n)
     return "classification" if few and (distinct % 1 == 0).all() else "regression"
