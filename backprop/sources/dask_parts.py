@@ -26,8 +26,8 @@ class DaskArraySource(Source):
         X = X.rechunk({axis: -1 for axis in range(1, X.ndim)})
         if np.isnan(X.chunks[0]).any():
             raise ValueError("X has chunks of unknown size: expected X.compute_chunk_sizes()")
-        others = [None if a is None else _as_chunked(a, X) for a in (y, weight)]
-        self._arrays = (X, *others)
+        given = {"y": y, "sample_weight": weight}
+        self._arrays = (X, *(_as_chunked(name, array, X) for name, array in given.items()))
         self.block_rows = tuple(int(n) for n in X.chunks[0])
         self.n_rows = sum(self.block_rows)
 
@@ -46,9 +46,11 @@ class DaskArraySource(Source):
                 yield as_piece(part, self.name, int(starts[block]) + start)
 
 
-def _as_chunked(array, X):
+def _as_chunked(name, array, X):
+    if array is None:
+        return None
     if len(array) != len(X):
-        raise ValueError(f"y or sample_weight has {len(array):,} rows: expected {len(X):,}, as X")
+        raise ValueError(f"{name} has {len(array):,} rows: expected {len(X):,}, as X")
     return array.rechunk({0: X.chunks[0], **{axis: -1 for axis in range(1, array.ndim)}})
 
 
