@@ -91,10 +91,13 @@ class Trainer:
         next(self.source.pieces())  # so that the code is in memory, ours and pyarrow's
 
     def speed(self):
-        """Rows a second, of one epoch."""
-        started = time.perf_counter()
-        history = self.net.fit(**self.rows, epochs=1, batch_size=BATCH)
-        return history.n_samples / (time.perf_counter() - started)
+        """Rows a second of one epoch, and a second of processor time of the thread that trains.
+
+        The second is what an idle core beside it leaves to ask, where other work takes that core.
+        """
+        started, own = time.perf_counter(), time.thread_time()
+        n_rows = self.net.fit(**self.rows, epochs=1, batch_size=BATCH).n_samples
+        return n_rows / (time.perf_counter() - started), n_rows / (time.thread_time() - own)
 
     def growth(self):
         """Bytes by which the peak of memory is above what there was before."""
@@ -111,12 +114,13 @@ def speeds(folder, repeats):
         path = folder / f"{name}.parquet"
         write_diamonds(path, ROWS_OF_TURN[name])
         workers = [Worker(Trainer, str(path), hidden, in_memory) for in_memory in (True, False)]
-        ratios, best = [], [0.0, 0.0]
+        ratios, own, best = [], [], [0.0, 0.0]
         for turn in range(repeats):
             order = (0, 1) if turn % 2 else (1, 0)
             rates = {i: workers[i].call("speed") for i in order}
-            best = [max(best[i], rates[i]) for i in (0, 1)]
-            ratios.append(rates[1] / rates[0])
+            best = [max(best[i], rates[i][0]) for i in (0, 1)]
+            ratios.append(rates[1][0] / rates[0][0])
+            own.append(rates[1][1] / rates[0][1])
             say(".")
         for worker in workers:
             worker.close()
@@ -124,6 +128,8 @@ def speeds(folder, repeats):
         note = f"at best {best[0] / 1e6:.2f} in memory and {best[1] / 1e6:.2f} streamed, M rows/s"
         what = f"diamonds × {ROWS_OF_TURN[name]}, {name}: streamed / in memory"
         found.append(Finding(what, "≥ 0.9", ratios, "", note))
+        what, note = f"{what}, by the training thread's own time", "where a core beside it idles"
+        found.append(Finding(what, "≥ 0.9", own, "", note))
         say("\n")
     return found
 

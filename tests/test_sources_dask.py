@@ -52,7 +52,7 @@ def test_what_is_wrong():
     with pytest.raises(ValueError, match=r"expected X\.compute_chunk_sizes"):
         fitted(x[x[:, 0] > 0], y)
     frame = dd.from_pandas(pd.DataFrame({"a": ["u", "v"], "y": [1.0, 2.0]}), npartitions=1)
-    with pytest.raises(TypeError, match="column 'a' is .*: expected numbers"):
+    with pytest.raises(TypeError, match=r"column 'a' is .*: expected numbers"):
         fitted(frame, "y")
     with pytest.raises(ValueError, match="has no column 'z'"):
         fitted(frame, "z")

@@ -18,6 +18,7 @@ from backprop.estimators.engine import Key, make_engine
 from backprop.estimators.inputs import Fitting, Inputs, as_row, plain
 from backprop.estimators.numerics import ACTIVATIONS, behind, link_of, trained_loss
 from backprop.estimators.parameters import OF_LAYERS, Parameters, check_options, check_parameters
+from backprop.estimators.rows import in_memory
 from backprop.estimators.stopping import Stopping
 from backprop.estimators.training import Training
 from backprop.layers import Dense
@@ -38,17 +39,19 @@ def check_solver(model):
 class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimator):
     """What both are, but for labels and numbers."""
 
-    def fit(self, X, y, sample_weight=None, *, eval_set=None):
+    def fit(self, X, y=None, sample_weight=None, *, eval_set=None):
         """Fit the model to X and y.
 
         Parameters
         ----------
         X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
-            CSR and CSC are never made dense.
+            CSR and CSC are never made dense. Also a Parquet or CSV file or a folder of them, and
+            what pyarrow, dask or ``backprop.sources`` have, all of which is read into memory.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, or numbers.
+            Class labels, or numbers. Of a file, or where all columns stand in X, the name of the
+            target, or several.
         sample_weight : array-like of shape (n_samples,), optional
-            At least 0, and some above.
+            At least 0, and some above; or the name of a column, as y.
         eval_set : tuple (X, y) or (X, y, sample_weight), optional
             For ``early_stopping``, instead of a part of X: then all of X is trained on.
 
@@ -58,7 +61,7 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
             Fitted. A fit that ends in an error leaves the model as it was, but with ``warm_start``
             what it had trained by then.
         """
-        return self._fit(X, y, sample_weight, eval_set)
+        return self._fit(*in_memory(X, y, sample_weight), eval_set)
 
     def _fit(self, X, y, sample_weight, eval_set=None, incremental=False, classes=None):
         before = vars(self).copy()

@@ -37,8 +37,8 @@ def open_source(thing, target=None, *, columns=None, weight=None, reads=None):
     names = {"target": target, "columns": columns, "weight": weight}
     for is_kind, open_kind in (
         (lambda: isinstance(thing, str | os.PathLike), _of_path),
-        (lambda: _is_from(thing, "pyarrow"), _of_arrow),
-        (lambda: _is_from(thing, "dask", "dask_expr"), _of_dask),
+        (lambda: is_from(thing, "pyarrow"), _of_arrow),
+        (lambda: is_from(thing, "dask", "dask_expr"), _of_dask),
     ):
         if is_kind():
             return open_kind(thing, **names, **({} if reads is None else {"reads": reads}))
@@ -52,12 +52,12 @@ def is_source(X, y):
     """Whether `fit` is to read X as a source: by what it is, or since it comes without y."""
     if isinstance(X, Source | str | os.PathLike):
         return True
-    if _is_from(X, "dask", "dask_expr"):
+    if is_from(X, "dask", "dask_expr"):
         return True
     is_named = isinstance(y, str) or (
         isinstance(y, list | tuple) and len(y) > 0 and all(isinstance(name, str) for name in y)
     )
-    if _is_from(X, "pyarrow") and (y is None or is_named):
+    if is_from(X, "pyarrow") and (y is None or is_named):
         return True
     has_rows = hasattr(X, "__array__") or hasattr(X, "__dataframe__") or hasattr(X, "nnz")
     return y is None and not has_rows and (callable(X) or hasattr(X, "__iter__"))
@@ -72,7 +72,7 @@ def validation_source(data):
     return None
 
 
-def _is_from(thing, *packages):
+def is_from(thing, *packages):
     """Whether its class, or one that this is made of, is a package's that has been imported."""
     if not any(package in sys.modules for package in packages):
         return False
