@@ -405,6 +405,28 @@ def test_a_run_that_is_interrupted_goes_on_to_the_same_bits(parquet, tmp_path, b
     assert bits(resumed) == bits(expected)
 
 
+def test_other_rows_have_another_fingerprint(tmp_path):
+    def prints(y):
+        folder = tmp_path / str(y[0])
+        folder.mkdir()
+        np.savez(folder / "rows.npz", X=X, y=y)
+        written(folder / "rows.parquet", table(y=y))
+        (tmp_path / "rows.csv").write_text("a,y\n" + "\n".join(f"1,{v:.12g}" for v in y))
+        sources = [
+            bp.sources.npz(folder / "rows.npz"),
+            bp.sources.arrow(table(y=y), "y"),
+            bp.sources.parquet(folder / "rows.parquet", "y"),
+            bp.sources.csv_folder(tmp_path / "rows.csv", "y"),
+            bp.sources.prepared(folder / "rows.parquet", "y")[0],
+        ]
+        return [source.fingerprint() for source in sources]
+
+    one, other = prints(Y), prints(Y + 1000)
+    assert all(a != b for a, b in zip(one, other, strict=True))
+    assert len(set(one)) == len(one)
+    assert one[1] == bp.sources.arrow(table(), "y").fingerprint()
+
+
 def test_what_is_told_while_it_trains(parquet, capsys):
     network().fit(parquet, "y", epochs=2, verbose=2)
     assert "epoch 2/2: loss" in capsys.readouterr().err

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from backprop.sources.columns import Columns, need_pyarrow
 from backprop.sources.parquet_files import files_of
-from backprop.sources.source import Source
+from backprop.sources.source import Source, content_of
 from backprop.tabular.tables import one_line
 
 CSV_ENDINGS = (".csv", ".csv.gz", ".tsv", ".gz")
@@ -43,6 +45,11 @@ class TableSource(Source):
             for batch in part.combine_chunks().to_batches():
                 yield self._columns.piece(batch, self.name, start)
                 start += batch.num_rows
+
+    def identity(self):
+        """See `Source`."""
+        content = None if self.input_names is None else content_of(self)
+        return {**super().identity(), "content": content}
 
 
 class ReaderSource(Source):
@@ -145,6 +152,12 @@ class DatasetSource(Source):
                 if batch.num_rows:
                     yield self._columns.piece(batch, _path(fragment), first_row)
                 first_row += batch.num_rows
+
+    def identity(self):
+        """See `Source`; of each file its path and size."""
+        paths = [_path(block) for block in self._blocks]
+        files = [[path, os.path.getsize(path) if os.path.isfile(path) else 0] for path in paths]
+        return {**super().identity(), "files": files}
 
 
 def csv_files(path, target, columns=None, weight=None, delimiter=",", reads=Columns):

@@ -17,7 +17,6 @@ from backprop.tabular.tables import TableError
 from backprop.tabular.values import present
 
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
-WIDENED = 8  # what a column may become, for the size of pieces
 
 
 class WholeColumns:
@@ -30,7 +29,7 @@ class WholeColumns:
             raise ValueError(f"{owner} has several columns of one name")
         self.inputs = self.targets = None
         self._types = {field.name: field.type for field in schema}
-        self.rows_of_piece = rows_of_piece(len(self.names) * 8 * WIDENED)
+        self.rows_of_piece = rows_of_piece(len(self.names) * 8)
 
     def check(self, schema, owner):
         """That a file has the same columns, of the same types."""
