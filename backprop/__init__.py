@@ -153,7 +153,7 @@ def __getattr__(name):
 def __dir__():
     """Without the estimators where they cannot be had: what looks at all names would fail."""
     optional = () if _has_scikit_learn() else [n for n in _HOME if _HOME[n] == _ESTIMATORS]
-    return sorted({*__all__, *_HOME, *_PACKAGES}.difference(optional))
+    return sorted({*__all__, *_HOME, *_MODULES}.difference(optional))
 
 
 def _has_scikit_learn():

@@ -211,6 +211,20 @@ def test_the_command_line_streams(run, parquet, tmp_path):
     assert "training loss" in printed.out
 
 
+def test_classes_are_balanced_by_their_counts(run, parquet):
+    training, _ = bp.sources.prepared(parquet, "kind")
+    assert sum(training.class_counts) == N
+    kinds = read(parquet).column("kind")
+    classes = training.preprocessing.target.classes
+    assert training.class_counts == [int((kinds == name).sum()) for name in classes]
+    options = ("--target", "kind", "--hidden", "8", "--epochs", "2", "--validation", "0")
+    run("train", parquet, "--stream", "--class-weight", "balanced", *options)
+    weighted = bp.Network.load("model.safetensors").get_weights()
+    run("train", parquet, "--stream", *options)
+    plain = bp.Network.load("model.safetensors").get_weights()
+    assert any((one != other).any() for one, other in zip(weighted, plain, strict=True))
+
+
 def test_the_command_line_takes_a_folder(run, tmp_path):
     for kind in ("parquet", "csv"):
         folder = tmp_path / kind

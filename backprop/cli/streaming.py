@@ -25,6 +25,14 @@ class StreamedPart:
     def __len__(self):
         return self.source.n_rows
 
+    @property
+    def balanced(self):
+        """{label: weight} that let all classes weigh alike; "balanced" where there are none."""
+        counts = self.source.class_counts
+        if counts is None:
+            return "balanced"
+        return {label: len(self) / (len(counts) * n) for label, n in enumerate(counts)}
+
     def rows(self, target, dtype):
         """What `Network.fit` takes of them, by name."""
         return {"X": self.source, "buffer_rows": self.buffer_rows}

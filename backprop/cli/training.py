@@ -166,7 +166,7 @@ class _Run:
                 **rows,
                 verbose=verbose,
                 metrics=_metrics(problem, options),
-                class_weight=_class_weight(target, options.class_weight),
+                class_weight=_class_weight(target, options.class_weight, problem.training),
                 callbacks=self.callbacks,
                 shards=self.shards,
                 ranks=self.ranks,
@@ -326,8 +326,10 @@ def _metrics(problem, options):
     return [InUnits(metric, problem.target) for metric in metrics]
 
 
-def _class_weight(target, given):
+def _class_weight(target, given, part):
     """What `Network.fit` takes, of names of classes."""
+    if given == "balanced" and isinstance(part, StreamedPart):
+        return part.balanced
     if given is None or given == "balanced":
         return given
     if target.task != "classification":

@@ -105,7 +105,7 @@ def prepare(tables, targets, *, share=0.0, seed=0, settle=None, **settings):
         PreparedSource(tables, preprocessing, counts, is_held, share, seed)
         for counts, is_held in ((n_training, False), (n_held, True))
     ]
-    parts[0].n_left_out = n_missing
+    parts[0].n_left_out, parts[0].class_counts = n_missing, learning.class_counts()
     return parts[0], parts[1] if sum(n_held) else None
 
 
@@ -142,9 +142,11 @@ class PreparedSource(Source):
         What was learned; ``net.preprocessing`` is to be it where the network is saved.
     n_left_out : int
         Rows whose target is missing.
+    class_counts : list of int or None
+        Rows of each class, of those that are trained on.
     """
 
-    n_left_out = 0
+    n_left_out, class_counts = 0, None
 
     def __init__(self, tables, preprocessing, counts, is_held, share, seed):
         self.name, self._tables, self.preprocessing = tables.name, tables, preprocessing

@@ -343,6 +343,13 @@ class Learning:
         made.remarks = self._remarks(samples)
         return made
 
+    def class_counts(self):
+        """How many rows each class has, where the target is classes; else None."""
+        if self._made.task != "classification":
+            return None
+        (parts,) = self._target_parts.values()
+        return [parts.counts[value] for value in sorted(parts.counts)]
+
     def _target(self, made, targets):
         if len(targets) == 1:
             task = targets[0].task() if made.task == "auto" else made.task
