@@ -462,9 +462,7 @@ class Network(Stepwise, Keeping):
             from backprop.sources import fitting, open_source
 
             source = open_source(X, y, weight=sample_weight)
-            training = fitting.prepare(
-                self, source, ranks=ranks, buffer_rows=buffer_rows, **asked
-            )
+            training = fitting.prepare(self, source, ranks=ranks, buffer_rows=buffer_rows, **asked)
         else:
             if y is None:
                 raise TypeError(

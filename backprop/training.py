@@ -41,8 +41,6 @@ def prepare(
     validation = None
     if validation_data is not None:
         validation = check_validation(network, validation_data)
-        if ranks is not None and not isinstance(validation, tuple):
-            raise ValueError("validation_data is a source: expected arrays with ranks")
     network._check_finite(X, y)
     if validation_split:
         if validation is not None:

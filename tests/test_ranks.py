@@ -286,6 +286,15 @@ def test_ranks_that_are_none():
         network().fit(X, Y, shards=2, ranks=2)
 
 
+def test_validation_data_may_not_be_a_source():
+    def function(ranks):
+        held_out = bp.sources.blocks([(X, Y)])
+        network().fit(X, Y, shards=2, ranks=ranks, validation_data=held_out)
+
+    with pytest.raises(ValueError, match="validation_data is a source: expected arrays with ranks"):
+        run(2, function)
+
+
 def test_a_thread_that_raises_lets_the_others_go():
     def function(ranks):
         if ranks.rank == 1:

@@ -21,6 +21,8 @@ def prepare(network, data, *, shards, ranks, batch_size, **asked):
         training = alone.prepare(
             network, data, shards=shards, batch_size=None, kind=RankedTraining, **asked
         )
+        if not isinstance(training.validation, tuple | None):
+            raise ValueError("validation_data is a source: expected arrays with ranks")
         training.ranks = ranks
         check_ranks(ranks, shards)
     agreement.check_same(ranks, agreement.of_training(training, shards, batch_size))

@@ -113,7 +113,7 @@ class Streaming(Training):
     """What `fit` was asked of a source; `run` does it."""
 
     def __init__(self, network, source, check, buffer_rows, history, **asked):
-        super().__init__(network, source, history, **asked)
+        super().__init__(network, source, history, sharding=None, **asked)
         self.source, self.buffer_rows, self._check = source, buffer_rows, check
         self._buffer = None
         self._is_kept = False  # all rows are in the buffer, and will be the same
