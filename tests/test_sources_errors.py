@@ -132,6 +132,14 @@ def test_names_that_are_not_there(tmp_path):
         network().fit(tmp_path / "rows.doc", "y")
 
 
+def test_names_of_columns_that_are_no_text(tmp_path):
+    path = write(tmp_path / "rows.parquet", abcdefgh=COLUMNS["a"])
+    path.write_bytes(path.read_bytes().replace(b"abcdefgh", b"\xff\xfe\xff\xfe\xff\xfe\xff\xfe"))
+    for read in (network().fit, bp.sources.prepared):
+        with pytest.raises(ValueError, match=r"rows\.parquet is not a Parquet file, or a damaged"):
+            read(path, "y")
+
+
 def test_a_file_that_is_damaged_where_it_is_read(tmp_path):
     path = write(tmp_path / "rows.parquet", rows=200)
     content = bytearray(path.read_bytes())

@@ -31,7 +31,7 @@ class ParquetSource(Source):
         self._metadata, self._columns, blocks = [], None, []
         for number, file in enumerate(self._files):
             metadata = _metadata(file)
-            schema = metadata.schema.to_arrow_schema()
+            schema = _schema(file, metadata)
             if self._columns is None:
                 self._columns = reads(schema, str(file), target, columns, weight)
             else:
@@ -143,6 +143,16 @@ def _folder(path, files):
     return f"{count} from {files[0]} on" if isinstance(path, list | tuple) else f"{path} ({count})"
 
 
+def _schema(file, metadata):
+    """Arrow's; pyarrow decodes the names of columns when it is asked for them."""
+    try:
+        schema = metadata.schema.to_arrow_schema()
+        schema.names  # noqa: B018 - which raises here, where the file can be named
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not a Parquet file, or a damaged one: {error}") from error
+    return schema
+
+
 def _metadata(file):
     import pyarrow
     from pyarrow.parquet import read_metadata
@@ -151,7 +161,7 @@ def _metadata(file):
         return read_metadata(file)
     except FileNotFoundError:
         raise FileNotFoundError(2, "No such file or directory", str(file)) from None
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{file} is not a Parquet file, or a damaged one: {one_line(error)}"
         ) from error

@@ -53,7 +53,8 @@ class WholeColumns:
 
         table = pyarrow.Table.from_batches([batch])
         text = [name for name, kind in self._types.items() if _kind(kind) == "text"]
-        return Piece(table_of(pyarrow, table, place, frozenset(text)), None, None, place, first_row)
+        made = table_of(pyarrow, table, list(self.names), place, frozenset(text))
+        return Piece(made, None, None, place, first_row)
 
 
 def _kind(kind):
