@@ -162,7 +162,7 @@ def _hashes_of(data):
 def _hashes_of_data(training):
     """With shards, the hash is that of the shards' hashes: no rank needs to have all rows."""
     sharding = training.sharding
-    if sharding is None:
+    if sharding is None or not isinstance(training.data, tuple):
         return _hashes_of(training.data)
     starts = [sharding.first_row(i) - sharding.rows_before for i in range(sharding.count + 1)]
     own = [slice(*starts[i : i + 2]) for i in range(sharding.first, sharding.last)]

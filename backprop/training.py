@@ -4,6 +4,7 @@ Where nothing is asked, all epochs are one call of the core.
 """
 
 import time
+from contextlib import nullcontext
 from math import isfinite
 
 import numpy as np
@@ -28,6 +29,8 @@ from backprop.validation import (
 # steps, where there is a schedule.
 EPOCHS_AT_A_TIME = 65536
 RATES_AT_A_TIME = 65536
+
+ALONE = nullcontext()
 
 
 def prepare(
@@ -141,6 +144,10 @@ class Training:
 
             self._hashes = resuming.hashes(self)
         return self._hashes
+
+    def together(self):
+        """A block that raises on all ranks or on none, of which there are no others here."""
+        return ALONE
 
     def tell(self, hook, *arguments):
         """Call this of every callback."""

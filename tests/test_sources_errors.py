@@ -241,8 +241,6 @@ def test_what_a_source_cannot_do_is_refused_by_name(tmp_path):
         ({"buffer_rows": 0}, "buffer_rows=0"),
         ({"callbacks": [bp.Checkpoint(tmp_path / "c", every_steps=3)]}, "every_steps: expected N"),
         ({"epochs": 0}, "epochs=0"),
-        ({"shards": 4}, "shards=4 and a source: expected 1"),
-        ({"ranks": object()}, "ranks and a source: expected None"),
     ):
         with pytest.raises(ValueError, match=message):
             net.fit(path, "y", **options)

@@ -116,8 +116,13 @@ class Buffer:
     def _number(self):
         self._places[:] = np.arange(len(self._places))
 
+    @property
+    def arrays(self):
+        """(X, y, weight), with the rows that are free; weight may be None."""
+        return self.X, self.y, self.weight
+
     def _arrays(self):
-        return [array for array in (self.X, self.y, self.weight) if array is not None]
+        return [array for array in self.arrays if array is not None]
 
 
 def _bytes(array):

@@ -12,6 +12,7 @@ import numpy as np
 
 from backprop._core.order import shuffle_blocks
 from backprop.history import History
+from backprop.sharding import MOST_SHARDS, refuse_what_mixes
 from backprop.sources.ahead import ReadAhead
 from backprop.sources.buffer import Buffer
 from backprop.sources.checking import Checker
@@ -32,9 +33,28 @@ BUFFER_BYTES = 1 << 28  # where nobody says how many rows
 PLACE_BYTES = 8  # of a row, by which its place in the order is known
 
 
-def prepare(network, source, *, validation_data, validation_split, class_weight, **asked):
+def prepare(network, source, *, ranks, shards, **asked):
     """The `Streaming` that `fit` asks for, checked before anything is changed."""
-    _refuse(network, validation_split, class_weight, asked["shards"], asked["ranks"])
+    if ranks is not None:
+        from backprop.ranks import training as ranked
+
+        return ranked.prepare_source(network, source, ranks=ranks, shards=shards, **asked)
+    kind = Streaming
+    if check_integer("shards", shards, 1, MOST_SHARDS) > 1:
+        from backprop.sources.sharded import ShardedStreaming as kind
+
+        refuse_what_mixes(network, f"shards={shards}")
+    training = prepare_alone(network, source, kind, **asked)
+    if shards > 1:
+        training.share_out(shards)
+    return training
+
+
+def prepare_alone(
+    network, source, kind, *, validation_data, validation_split, class_weight, **asked
+):
+    """As far as this process alone can tell; `kind`: a class of `Streaming`."""
+    _refuse(network, validation_split, class_weight)
     check_trained(network.layers)
     epochs = check_integer("epochs", asked["epochs"], 1, MAX_SIZE)
     source.check_epochs(epochs)
@@ -57,7 +77,7 @@ def prepare(network, source, *, validation_data, validation_split, class_weight,
     buffer_rows = asked["buffer_rows"]
     if buffer_rows is not None:
         buffer_rows = check_integer("buffer_rows", buffer_rows, 1, MAX_SIZE)
-    training = Streaming(
+    training = kind(
         network,
         source,
         Checker(network, source, class_weight),
@@ -77,21 +97,10 @@ def prepare(network, source, *, validation_data, validation_split, class_weight,
             "Checkpoint's every_steps: expected None with a source, whose epochs are not gone on "
             "with from within; every=1 saves each epoch"
         )
-    if network._run is not None:
-        from backprop import resuming
-
-        resuming.restore(training, network._run)
     return training
 
 
-def _refuse(network, validation_split, class_weight, shards, ranks):
-    if ranks is not None:
-        raise ValueError("ranks and a source: expected None, since its rows are one process's")
-    if shards != 1:
-        raise ValueError(
-            f"shards={shards!r} and a source: expected 1, since shards have their own parts of all "
-            "rows"
-        )
+def _refuse(network, validation_split, class_weight):
     if validation_split:
         raise ValueError(
             f"validation_split={validation_split!r}: expected validation_data with a source, which "
