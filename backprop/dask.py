@@ -78,36 +78,27 @@ def fit(
     ValueError, TypeError
         As of ``net.fit``.
     """
-    client = _client(client)
+    client = client_of(client)
     check_integer("shards", shards, 1, MOST_SHARDS)
-    pieces = [_partitions(name, one) for name, one in (("X", X), ("y", y), ("w", sample_weight))]
+    pieces = [blocks_of(name, one) for name, one in (("X", X), ("y", y), ("w", sample_weight))]
     if len({len(one) for one in pieces if one is not None}) > 1:
         raise ValueError(
             f"X has {len(pieces[0])} partitions, y {len(pieces[1])}: expected as many of each"
         )
-    workers = _workers(client, shards)
+    return fit_blocks(net, pieces, shards=shards, client=client, timeout=timeout, **options)
+
+
+def fit_blocks(net, pieces, *, shards, client, timeout=600.0, **options):
+    """`fit` of [X, y, sample_weight] in lists of blocks of rows, delayed or futures."""
+    workers = workers_for(client, shards)
     run, key = secrets.token_hex(8), secrets.token_bytes(KEY_BYTES)
     addresses = client.run(_listen, run, key, workers=workers)
     addresses = [addresses[worker] for worker in workers]
-    scattered = client.scatter(net, broadcast=True, hash=False)
-    cuts = [len(pieces[0]) * i // len(workers) for i in range(len(workers) + 1)]
-    futures = [
-        client.submit(
-            _train,
-            scattered,
-            *(_on_worker(client, one, cuts[rank : rank + 2], worker) for one in pieces),
-            {"addresses": addresses, "rank": rank, "key": key, "timeout": timeout},
-            run,
-            net._run,
-            {"shards": shards, **options},
-            key=f"backprop-rank-{rank}-{run}",
-            workers=[worker],
-            allow_other_workers=False,
-            pure=False,
-        )
-        for rank, worker in enumerate(workers)
-    ]
+    connection = {"addresses": addresses, "key": key, "timeout": timeout}
+    given = run, net._run, {"shards": shards, **options}
+    futures = []
     try:
+        futures = _started(client, workers, net, pieces, connection, given)
         state, history = _first_result(futures)
     except BaseException:
         client.cancel(futures, force=True)
@@ -117,7 +108,37 @@ def fit(
     return history
 
 
-def _client(client):
+def _started(client, workers, net, pieces, connection, given):
+    """Futures of the ranks, which alone hold the rows from then on."""
+    from distributed import wait
+
+    pieces = [None if one is None else _enough(one, len(workers)) for one in pieces]
+    cuts = cuts_of(len(pieces[0]), len(workers))
+    rows = [
+        [_on_worker(client, one, cuts[rank : rank + 2], worker) for one in pieces]
+        for rank, worker in enumerate(workers)
+    ]
+    # all of them first: a rank that waits for another keeps its worker from working rows out
+    wait([block for of_rank in rows for one in of_rank for block in one or ()])
+    scattered = client.scatter(net, broadcast=True, hash=False)
+    return [
+        client.submit(
+            _train,
+            scattered,
+            *rows[rank],
+            {**connection, "rank": rank},
+            *given,
+            key=f"backprop-rank-{rank}-{given[0]}",
+            workers=[worker],
+            allow_other_workers=False,
+            pure=False,
+        )
+        for rank, worker in enumerate(workers)
+    ]
+
+
+def client_of(client):
+    """It, or the one that is in use."""
     try:
         import distributed
     except ImportError as error:
@@ -127,7 +148,7 @@ def _client(client):
     return distributed.get_client() if client is None else client
 
 
-def _partitions(name, collection):
+def blocks_of(name, collection):
     """The blocks of rows of a dask collection, in their order, as what can be computed."""
     if collection is None:
         return None
@@ -145,7 +166,27 @@ def _on_worker(client, blocks, cut, worker):
     return None if blocks is None else client.compute(blocks[slice(*cut)], workers=worker)
 
 
-def _workers(client, shards):
+def _enough(blocks, count):
+    """At least one for each rank: of fewer blocks, pieces."""
+    from dask import delayed
+
+    each = -(-count // len(blocks))
+    if each == 1:
+        return blocks
+    return [delayed(_piece)(block, i, each) for block in blocks for i in range(each)]
+
+
+def _piece(block, i, count):
+    rows = np.asarray(block)
+    return rows[len(rows) * i // count : len(rows) * (i + 1) // count]
+
+
+def cuts_of(n_blocks, n_workers):
+    """Where the blocks of each worker begin and end."""
+    return [n_blocks * i // n_workers for i in range(n_workers + 1)]
+
+
+def workers_for(client, shards):
     """As many as can be ranks of so many shards."""
     workers = sorted(client.scheduler_info(n_workers=-1)["workers"])
     count = shards

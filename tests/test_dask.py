@@ -92,7 +92,9 @@ def test_a_worker_that_is_killed(tmp_path):
     whole = network()
     whole.fit(X, Y, epochs=6, batch_size=30, shards=4)
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         with pytest.raises(Exception, match=r"gone|lost|killed|KilledWorker|closed"):
