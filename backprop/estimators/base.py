@@ -82,19 +82,12 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
         return self
 
     def _fit_checked(self, X, y, incremental):
-        sizes = np.atleast_1d(self.asked.hidden_layer_sizes).tolist()
-        if any(size <= 0 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        sizes = self._sizes()
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = self._validate_input(X, y, incremental, reset=is_first)
         y = y.reshape(len(y), -1)
         X = X.tocsr() if issparse(X) else X
-        self._random_state = check_random_state(self.random_state)
-        if is_first:
-            units = self._loss().n_units(self.n_outputs_)
-            self._initialize([X.shape[1], *sizes, units], X.dtype)
-        self._complete()
-        engine = self._engine_of(issparse(X))
+        engine = self._begin([X.shape[1], *sizes], X.dtype, is_first, issparse(X))
         if not engine.key.loss.scikit_learn:  # what the core takes of y, such as a column twice
             loss = engine.key.loss
             y = loss.target.check("y", y, self.coefs_[-1].shape[1], loss.name)
@@ -102,6 +95,25 @@ class CoreEstimator(Parameters, Training, Stopping, Inputs, Direct, BaseEstimato
             self._fit_lbfgs(engine, X, y)
         else:
             self._fit_stochastic(engine, X, y, incremental)
+        self._check_parameters()
+
+    def _sizes(self):
+        """Of the hidden layers."""
+        sizes = np.atleast_1d(self.asked.hidden_layer_sizes).tolist()
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return sizes
+
+    def _begin(self, units, dtype, is_first=True, is_sparse=False):
+        """The engine to train; `units`: those of the inputs and of the hidden layers."""
+        self._random_state = check_random_state(self.random_state)
+        if is_first:
+            self._initialize([*units, self._loss().n_units(self.n_outputs_)], dtype)
+        self._complete()
+        return self._engine_of(is_sparse)
+
+    def _check_parameters(self):
+        """ValueError after a fit that has made some that are not finite."""
         if not all(np.isfinite(array).all() for array in chain(self.coefs_, self.intercepts_)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "

@@ -218,8 +218,8 @@ class Inputs:
         return y.ravel() if expected == 1 else y
 
 
-def checked_weights(name, weights, n_samples):
-    """At least 0, and one of them above."""
+def checked_weights(name, weights, n_samples, are_all=True):
+    """At least 0, and, unless they are of a part of the rows, one of them above."""
     if isinstance(weights, Number):
         weights = np.full(n_samples, weights, np.float64)
     weights = check_array(
@@ -229,7 +229,7 @@ def checked_weights(name, weights, n_samples):
         raise ValueError(f"Sample weights must be 1D array or scalar, got {weights.ndim}D array.")
     if weights.shape != (n_samples,):
         raise ValueError(f"{name}.shape == {weights.shape}, expected {(n_samples,)}!")
-    if not weights.any():
+    if are_all and not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     if weights.min() < 0:
         raise ValueError(f"{name} has values from {weights.min():g}: expected at least 0")
