@@ -41,6 +41,8 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
     from backprop.estimators import MLPClassifier as MLPClassifier
     from backprop.estimators import MLPRegressor as MLPRegressor
     from backprop.estimators import from_sklearn as from_sklearn
+    from backprop.estimators.on_dask import DaskMLPClassifier as DaskMLPClassifier
+    from backprop.estimators.on_dask import DaskMLPRegressor as DaskMLPRegressor
     from backprop.history import History
     from backprop.layers import Dense
     from backprop.learning_rate import find_learning_rate
@@ -48,6 +50,7 @@ if _TYPE_CHECKING:  # for type checkers and editors, which do not see what __get
 
 _CALLBACKS = "backprop.callbacks"
 _ESTIMATORS = "backprop.estimators"
+_ON_DASK = "backprop.estimators.on_dask"
 _OPTIMIZERS = "backprop.catalogue.optimizers"
 _AVERAGES = "backprop.catalogue.averages"
 _SCHEDULES = "backprop.catalogue.schedules"
@@ -91,6 +94,8 @@ _HOME = {
     "MLPClassifier": _ESTIMATORS,
     "MLPRegressor": _ESTIMATORS,
     "from_sklearn": _ESTIMATORS,
+    "DaskMLPClassifier": _ON_DASK,
+    "DaskMLPRegressor": _ON_DASK,
 }
 
 _MODULES = ("dask", "ranks", "sources")  # that are imported when they are asked for
@@ -152,8 +157,16 @@ def __getattr__(name):
 
 def __dir__():
     """Without the estimators where they cannot be had: what looks at all names would fail."""
-    optional = () if _has_scikit_learn() else [n for n in _HOME if _HOME[n] == _ESTIMATORS]
-    return sorted({*__all__, *_HOME, *_MODULES}.difference(optional))
+    missing = set() if _has_scikit_learn() else {_ESTIMATORS, _ON_DASK}
+    if not _has_dask():
+        missing.add(_ON_DASK)
+    return sorted({*__all__, *_MODULES, *(n for n, home in _HOME.items() if home not in missing)})
+
+
+def _has_dask():
+    from importlib.util import find_spec
+
+    return all(find_spec(name) is not None for name in ("dask", "distributed", "pandas"))
 
 
 def _has_scikit_learn():
