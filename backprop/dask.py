@@ -102,7 +102,7 @@ def fit_blocks(net, pieces, *, shards, client, timeout=600.0, **options):
         state, history = _first_result(futures)
     except BaseException:
         client.cancel(futures, force=True)
-        client.run(_stop, run, workers=list(client.scheduler_info()["workers"]))
+        client.run(_stop, run, workers=list(client.scheduler_info(n_workers=-1)["workers"]))
         raise
     _take_over(net, state, history)
     return history

@@ -97,8 +97,9 @@ def test_a_worker_that_is_killed(tmp_path):
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
+        kills = KillsAfter(3, sorted(client.scheduler_info()["workers"])[1])
         with pytest.raises(Exception, match=r"gone|lost|killed|KilledWorker|closed"):
-            fit(client, x, y, epochs=6, callbacks=[saving, KillsAfter(3)])
+            fit(client, x, y, epochs=6, callbacks=[saving, kills])
         resumed = bp.Network.resume(path)
         assert 0 < resumed.epochs_trained < 6
         how = {"epochs": 6, "batch_size": 30, "shards": 4, "callbacks": [saving]}
@@ -107,16 +108,15 @@ def test_a_worker_that_is_killed(tmp_path):
 
 
 class KillsAfter:
-    """Ends the process of the second worker after some epochs."""
+    """Ends the process of one worker after some epochs."""
 
-    def __init__(self, epochs):
-        self.epochs = epochs
+    def __init__(self, epochs, worker):
+        self.epochs, self.worker = epochs, worker
 
     def on_epoch_end(self, epoch, logs):
         from distributed import get_worker
 
-        workers = sorted(get_worker().client.scheduler_info()["workers"])
-        if epoch + 1 == self.epochs and get_worker().address == workers[1]:
+        if epoch + 1 == self.epochs and get_worker().address == self.worker:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
