@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import secrets
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -92,7 +93,7 @@ def fit_blocks(net, pieces, *, shards, client, timeout=600.0, **options):
     """`fit` of [X, y, sample_weight] in lists of blocks of rows, delayed or futures."""
     workers = workers_for(client, shards)
     run, key = secrets.token_hex(8), secrets.token_bytes(KEY_BYTES)
-    addresses = client.run(_listen, run, key, workers=workers)
+    addresses = client.run(_listen, run, workers=workers)
     addresses = [addresses[worker] for worker in workers]
     connection = {"addresses": addresses, "key": key, "timeout": timeout}
     given = run, net._run, {"shards": shards, **options}
@@ -102,7 +103,7 @@ def fit_blocks(net, pieces, *, shards, client, timeout=600.0, **options):
         state, history = _first_result(futures)
     except BaseException:
         client.cancel(futures, force=True)
-        client.run(_stop, run, workers=list(client.scheduler_info(n_workers=-1)["workers"]))
+        _stop_ranks(client, run)
         raise
     _take_over(net, state, history)
     return history
@@ -214,6 +215,15 @@ def _first_result(futures):
     return futures[0].result()
 
 
+def _stop_ranks(client, run):
+    """Ask all workers, one of which may be stopped itself: then nobody waits for its answer."""
+    there = list(client.scheduler_info(n_workers=-1)["workers"])
+    how = {"args": (_stop, run), "kwargs": {"workers": there}, "daemon": True}
+    asking = threading.Thread(target=client.run, **how)
+    asking.start()
+    asking.join(SECONDS_FOR_ERRORS)
+
+
 def _errors(futures, failed):
     """Those first that do not come from what happened to another rank."""
     from distributed import wait
@@ -239,15 +249,15 @@ def _take_over(net, state, history):
 # ---- on a worker --------------------------------------------------------------------------------
 
 
-def _listen(run, key, dask_worker=None):
+def _listen(run, dask_worker=None):
     """Open this worker's listener; its address."""
     from backprop.ranks.sockets import Sockets
 
     host = urlsplit(dask_worker.address).hostname
     is_here = dask_worker.address.startswith("inproc")
-    listener = Sockets.listen("127.0.0.1" if is_here else host, key)
+    listener = Sockets.listen("127.0.0.1" if is_here else host)
     _LISTENERS[run, dask_worker.address] = listener
-    return listener.address
+    return listener.getsockname()[:2]
 
 
 def _train(net, X, y, sample_weight, connection, run, resumed, options):
@@ -258,17 +268,19 @@ def _train(net, X, y, sample_weight, connection, run, resumed, options):
     from backprop.ranks.sockets import Sockets
 
     place = run, get_worker().address
-    listener = _LISTENERS.pop(place)
-    ranks = _CONNECTED[place] = Sockets(listener, rows="own", **connection)
+    listener, ranks = _LISTENERS[place], None
     try:
+        ranks = _CONNECTED[place] = Sockets(listener, rows="own", **connection)
         own = copy.deepcopy(net)
         vars(own)["_run"] = resumed  # which is no part of the network
         X, y, sample_weight = (None if one is None else _rows(one) for one in (X, y, sample_weight))
         history = own.fit(X, y, sample_weight=sample_weight, ranks=ranks, **options)
         return (storage.state(own), history) if ranks.rank == 0 else None
     finally:
+        _LISTENERS.pop(place, None)
         _CONNECTED.pop(place, None)
-        ranks.close()
+        if ranks is not None:
+            ranks.close()
         listener.close()
 
 
@@ -280,9 +292,11 @@ def _rows(blocks):
 
 def _stop(run, dask_worker=None):
     """Let a rank of this worker, should there be one, meet closed connections."""
+    from backprop.ranks.sockets import end
+
     ranks = _CONNECTED.pop((run, dask_worker.address), None)
     if ranks is not None:
         ranks.close()
     listener = _LISTENERS.pop((run, dask_worker.address), None)
     if listener is not None:
-        listener.close()
+        end(listener)

@@ -267,7 +267,7 @@ class Training:
             batch_size=self.batch_size,
             shuffled=self.shuffle,
             counted=True,
-            progress=self.bar.rows_done and self._rows_done,
+            progress=self.progress,
             losses=self.history.loss,  # also of what is done before Ctrl-C
             durations=self.history.seconds,
             piece=piece,
@@ -276,6 +276,11 @@ class Training:
         loss = self.history.loss[-1] if len(self.history.loss) > done else 0.0  # of a piece: none
         if not (finite and isfinite(loss)):
             raise self.network._training_error(X, y, loss, max(done + 1, len(self.history.loss)))
+
+    @property
+    def progress(self):
+        """What the core calls with the rows that are done, when it looks for Ctrl-C; or None."""
+        return self.bar.rows_done and self._rows_done
 
     def _rows_done(self, count):
         self.bar.rows_done(self.position + count)

@@ -1,7 +1,11 @@
 """Networks that ranks train, for the tests beside; and a program that mpiexec runs with them."""
 
 import hashlib
+import os
+import signal
 import sys
+import threading
+import time
 
 import numpy as np
 
@@ -46,6 +50,22 @@ def trained(ranks, rows=slice(None), **options):
     return digest(net), tuple(history.loss)
 
 
+def interrupted(ranks):
+    """Ctrl-C on rank 1, in mid-fit, three times; then a fit that ends."""
+    net = network()
+    for i in range(3):
+        if ranks.rank == 1:
+            press = threading.Timer(0.2 + 0.07 * i, os.kill, (os.getpid(), signal.SIGINT))
+            press.start()
+        try:
+            net.fit(X, Y, epochs=10**6, batch_size=30, shards=2, ranks=ranks)
+        except (KeyboardInterrupt, bp.ranks.RankStopped) as error:
+            said = type(error).__name__
+        sys.stdout.write(f"{said} {net.steps} {digest(net)}\n")
+    net.fit(X, Y, epochs=1, shards=2, ranks=ranks)
+    sys.stdout.write(f"ended {net.steps} {digest(net)}\n")
+
+
 def main(how):
     """What each rank does; all but "train" and "own" go wrong on rank 1."""
     from backprop.ranks import MPI
@@ -55,18 +75,17 @@ def main(how):
     if how in ("train", "own"):
         sys.stdout.write(f"{ranks.rank} {trained(ranks, rows)}\n")  # at once: others write too
         return
+    if how == "interrupt":
+        interrupted(ranks)
+        return
     goes_wrong = ranks.rank == 1
 
     def after_epoch(net, history):
         if goes_wrong and how == "raise":
             raise OSError("the disk is full")
         if goes_wrong and how == "kill":
-            import os
-
             os.kill(os.getpid(), 9)
         if goes_wrong and how == "sleep":
-            import time
-
             time.sleep(600)
 
     net = network()

@@ -1,5 +1,6 @@
 """Ranks, here threads of one process: the bits of one, and errors on all of them alike."""
 
+import socket
 import threading
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from ranked import WEIGHT, X, Y, digest, network, own_rows, trained
 
 import backprop as bp
-from backprop.ranks import Communicator, InProcess, agreement
+from backprop.ranks import Communicator, InProcess, RankStopped, Sockets, agreement
 
 OPTIMIZERS = [
     bp.SGD(0.1, momentum=0.9),
@@ -321,3 +322,101 @@ def test_what_carries_bytes_is_a_communicator():
             assert received[other * own : (other + 1) * own].tolist() == expected.tolist()
 
     run(3, function)
+
+
+# ---- TCP ----------------------------------------------------------------------------------------
+
+
+def by_sockets(size, function, timeout=5.0):
+    """[what each rank returns or raises], connected over TCP."""
+    listeners = [Sockets.listen("127.0.0.1") for _ in range(size)]
+    addresses = [one.getsockname() for one in listeners]
+    found = [None] * size
+
+    def one(rank):
+        try:
+            ranks = Sockets(listeners[rank], addresses, rank, b"key", timeout=timeout)
+            found[rank] = function(ranks)
+        except Exception as error:
+            found[rank] = error
+        finally:
+            listeners[rank].close()
+
+    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    return threads, addresses, found
+
+
+def joined(threads):
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_sockets_have_the_bits_of_one_process():
+    threads, _, found = by_sockets(4, trained)
+    joined(threads)
+    assert set(found) == {trained(None)}
+
+
+def test_strangers_who_connect_are_sent_away():
+    listener = Sockets.listen("127.0.0.1")
+    other = Sockets.listen("127.0.0.1")
+    addresses = [listener.getsockname(), other.getsockname()]
+    silent = socket.create_connection(addresses[0])
+    wrong = socket.create_connection(addresses[0])
+    wrong.sendall(b"x" * 100)
+    found = {}
+
+    def one(rank, own):
+        found[rank] = trained_two(Sockets(own, addresses, rank, b"key", timeout=20))
+
+    threads = [
+        threading.Thread(target=one, args=(rank, own)) for rank, own in enumerate((listener, other))
+    ]
+    for thread in threads:
+        thread.start()
+    joined(threads)
+    for one in (silent, wrong, listener, other):
+        one.close()
+    assert found[0] == found[1] == trained_two(None)
+
+
+def trained_two(ranks):
+    net = network()
+    net.fit(X, Y, epochs=1, shards=2, ranks=ranks)
+    return digest(net)
+
+
+def test_a_rank_without_the_key_or_that_does_not_come():
+    listener = Sockets.listen("127.0.0.1")
+    here = listener.getsockname()
+    with pytest.raises(TimeoutError, match=r"rank 0 has waited 0\.5 s for rank 1 to connect"):
+        Sockets(listener, [here, here], 0, b"key", timeout=0.5)
+    with pytest.raises(TimeoutError, match=r"rank 1 has waited 0\.5 s for rank 0 to listen"):
+        Sockets(Sockets.listen("127.0.0.1"), [here, here], 1, b"another", timeout=0.5)
+    listener.close()
+
+
+def test_a_rank_that_is_gone_breaks_the_communicator():
+    def function(ranks):
+        if ranks.rank == 1:
+            ranks.close()
+            return None
+        with pytest.raises(RankStopped, match="rank 1 is gone, and rank 0 waits for it"):
+            ranks.barrier()
+        with pytest.raises(RankStopped, match="this communicator has failed before, by RankStop"):
+            network().fit(X, Y, shards=2, ranks=ranks)
+
+    threads, _, found = by_sockets(2, function)
+    joined(threads)
+    assert found == [None, None]
+
+
+def test_ranks_that_were_given_other_rows_say_so():
+    def fit(ranks):
+        network().fit(X + ranks.rank, Y, shards=2, ranks=ranks)
+
+    for found in errors(2, fit):
+        assert found.startswith("ValueError: SHA-256 of rows of rank 1 is ")

@@ -324,7 +324,9 @@ SCRIPT = """
             net.fit(blocks, buffer_rows=400)
         except KeyboardInterrupt:
             print(time.perf_counter() - pressed[0])
-        assert not [t for t in threading.enumerate() if t.name.startswith("read ")]
+        for reader in [t for t in threading.enumerate() if t.name.startswith("read ")]:
+            reader.join(10)  # it ends with the block that it waits for
+            assert not reader.is_alive()
         assert net.steps > 0 and net.epochs_trained == 0
         assert np.isfinite(net.fit(X, y, epochs=1).loss[0])
 """

@@ -128,6 +128,7 @@ cdef double gather_sums(Steps *s, Run *run, const char *values) except *:
         row = status_of(exchange, &s.ranked, rank)
         memcpy(sums + rank * own_shards, row, own_shards * sizeof(double))
         if row[own_shards + IS_STOPPED]:
+            s.ranked.stops = True
             keep_raised(run.interrupt, RankStopped(f"rank {rank} was stopped, and all others with it"))
         if row[own_shards + IS_NOT_FINITE]:
             bp_raise(&s.outcome.not_finite)

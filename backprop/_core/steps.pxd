@@ -93,6 +93,7 @@ cdef struct Ranked:             # among the processes that train this network: s
     char *gradient              # of all layers, one behind another
     char *received              # [size][last - first]: the slice, as each rank has summed it
     bint splits                 # each rank steps its slice of the parameters, which then go to all
+    bint stops                  # all ranks stop before this step: one of them has said so
     bint failed                 # what was to be exchanged has not come
 
 

@@ -280,10 +280,7 @@ cdef void train_step(Steps *s, Run *run, int64_t start) noexcept nogil:
     else:
         train_part(s, run, start, weight)
     run.must_finish = False
-    if s.ranked.exchange == NULL or s.ranked.failed:
-        end_step(s, run)
-    else:  # who stops, tells the others before the next step
-        meet(run)
+    end_step(s, run)
 
 
 cdef void train_part(Steps *s, Run *run, int64_t start, double weight) noexcept nogil:
@@ -315,7 +312,10 @@ cdef inline double inverse(double weight) noexcept nogil:
 cdef void end_step(Steps *s, Run *run) noexcept nogil:
     """All threads learn here, and only here, whether to stop: between a barrier and their looking it cannot change."""
     if run.thread == 0:
-        s.outcome.stopped = bp_is_raised(&run.interrupt.seen)
+        if s.ranked.exchange == NULL:
+            s.outcome.stopped = bp_is_raised(&run.interrupt.seen)
+        else:  # who stops has told the others, and not only itself
+            s.outcome.stopped = s.ranked.stops or s.ranked.failed
     meet(run)
 
 
@@ -380,10 +380,7 @@ cdef void train_epochs(void *argument, bp_team *team, int thread) noexcept nogil
     for epoch in range(s.training.n_epochs):
         if thread == 0:
             begin_epoch(s, &run, epoch, &began)
-        if s.ranked.exchange == NULL:
-            end_step(s, &run)
-        else:
-            meet(&run)
+        end_step(s, &run)
         for start from s.training.first_row <= start < s.training.last_row by s.rows.batch_size:
             if s.outcome.stopped:
                 return

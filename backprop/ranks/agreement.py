@@ -8,6 +8,8 @@ import numpy as np
 
 from backprop._core.ranks import RankStopped
 
+SAMPLED_ROWS = 64  # of what is to be the same on all ranks
+
 
 def told(ranks, value):
     """[what each rank has told], of values that JSON can hold."""
@@ -37,6 +39,11 @@ class Together:
         return self
 
     def __exit__(self, kind, error, trace):
+        failed = np.zeros(self._ranks.size, np.int64)
+        failed[self._ranks.rank] = error is not None
+        self._ranks.gather(failed, np.arange(self._ranks.size + 1))
+        if not failed.any():
+            return
         own = None if error is None else f"{kind.__name__}: {error}"
         for rank, message in enumerate(told(self._ranks, own)):
             if message is not None and error is None:
@@ -52,6 +59,15 @@ def check_same(ranks, values):
                 raise ValueError(
                     f"{name} of rank {rank} is {of_rank[name]!r}: expected {value!r}, as of rank 0"
                 )
+
+
+def sample_of(data):
+    """SHA-256 of some of the rows, from the first to the last."""
+    return digest(
+        one[np.linspace(0, len(one) - 1, SAMPLED_ROWS, dtype=np.int64)]
+        for one in data
+        if one is not None and len(one)
+    )
 
 
 def digest(arrays):
@@ -71,7 +87,8 @@ def of_training(training, shards, batch_size):
         "epochs": training.epochs,
         "shuffle": training.shuffle,
         "metrics": [one.key for one in training.metrics],
-        "callbacks": [one.name for one in training.callbacks],
+        "callbacks": [[one.name, one.every_steps] for one in training.callbacks],
+        "max_seconds": training.max_seconds,
         "dtype": str(network.dtype),
         "loss": network.loss_function.description,
         "optimizer": network.optimizer.description,
@@ -79,8 +96,19 @@ def of_training(training, shards, batch_size):
         "seed": network.seed,
         "steps": network.steps,
         "epochs_trained": network.epochs_trained,
+        "schedule_state": network.schedule_state,
+        "input_dropout": network.input_dropout,
+        "SHA-256 of input_offset and input_scale": digest(
+            [one for one in (network.input_offset, network.input_scale) if one is not None]
+        ),
         "SHA-256 of the weights": digest(
             array for layer in network.layers for array in layer.parameters.values()
+        ),
+        "SHA-256 of the optimizer's moments": digest(
+            array
+            for of_layers in network.optimizer_state().values()
+            for of_layer in of_layers
+            for array in of_layer
         ),
         "SHA-256 of validation_data": digest(
             array for array in training.validation or () if array is not None

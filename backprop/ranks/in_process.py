@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from backprop._core.ranks import RankStopped
+
 Result = TypeVar("Result")
 
 TIMEOUT = 60.0  # seconds
@@ -61,8 +63,8 @@ class InProcess:
             thread.start()
         for thread in threads:
             thread.join()
-        if raised:
-            raise raised[0]
+        if raised:  # first what the others follow from
+            raise min(raised, key=lambda error: isinstance(error, RankStopped))
         return results
 
     def exchange(
@@ -89,7 +91,12 @@ class InProcess:
 
     def barrier(self) -> None:
         """See `Communicator`."""
-        self._shared.barrier.wait()
+        try:
+            self._shared.barrier.wait()
+        except threading.BrokenBarrierError:
+            raise RankStopped(
+                f"rank {self.rank} waits for another, which has ended or does not come"
+            ) from None
 
     def _all(self, own):
         """What every rank has put there; nobody may change it before the next barrier."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backprop._core.ranks import RankStopped
+from backprop.ranks.broken import Breakable
 from backprop.validation import check_name, check_real
 
 ROWS = ("shared", "own")
@@ -19,7 +20,7 @@ LOOK_SECONDS = 0.05  # between two looks for what has happened to ranks that do 
 DATA, LEFT = 1, 2  # tags of messages: what is exchanged; that a rank has ended
 
 
-class MPI:
+class MPI(Breakable):
     """A `Communicator` of the processes that ``mpiexec`` has started.
 
     Whatever nobody catches on one rank ends all of them, with exit code 1 and the rank's name.
@@ -81,10 +82,15 @@ class MPI:
 
     def _send_and_receive(self, sent, received):
         """{rank: array} each; messages from one rank to another keep their order."""
+        with self.unbroken():
+            self._carry(sent, received)
+
+    def _carry(self, sent, received):
         comm = self._comm
         receiving = [comm.Irecv(array, rank, DATA) for rank, array in received.items()]
         sending = [comm.Isend(array, rank, DATA) for rank, array in sent.items()]
         requests = receiving + sending
+        self._pending = requests, sent, received  # MPI may write into them after an error too
         for _ in range(SPINS):
             if self._mpi.Request.Testall(requests):
                 return
@@ -136,7 +142,7 @@ def _import_mpi():
         from mpi4py import MPI as mpi
     except (ImportError, RuntimeError) as error:
         raise ImportError(
-            "ranks need mpi4py and an MPI library: pip install backprop[mpi], which brings both; "
+            "ranks need mpi4py and an MPI library, pip install backprop-mlp[mpi] brings both; "
             f"importing mpi4py says: {error}"
         ) from error
     return mpi

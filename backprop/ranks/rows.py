@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from backprop.ranks.agreement import told
+from backprop.ranks.agreement import check_same, sample_of, told
 from backprop.sharding import Sharding
 
 NAMES = ("X", "y", "sample_weight")
@@ -42,6 +42,7 @@ def count(ranks, data):
             f'rows="shared", but the ranks have {counts} rows: expected the same rows on each of '
             'them, or rows="own"'
         )
+    check_same(ranks, {"SHA-256 of rows": sample_of(data)})
     return counts[0]
 
 

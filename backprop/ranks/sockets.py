@@ -1,29 +1,41 @@
 """Ranks that something else than MPI has started, such as Dask's workers: each connects to each."""
 
+import hashlib
+import hmac
+import secrets
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
-from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backprop._core.ranks import RankStopped
-from backprop.validation import check_real
+from backprop.ranks.broken import Breakable
+from backprop.validation import check_name, check_real
+
+NONCE_BYTES, RANK_BYTES = 32, 8
+HANDSHAKE_SECONDS = 2.0  # after which somebody who connects and says nothing is sent away
+RETRY_SECONDS = 0.1
 
 
-class Sockets:
+class Sockets(Breakable):
     """A `Communicator` over TCP.
 
     Every rank first opens a listener, and learns the addresses of all by whatever started it:
-    ``Sockets.listen(host, key)``, then ``Sockets(listener, addresses, rank, key)``. Nothing is
-    unpickled that comes from another rank, and who does not have the key gets no connection.
+    ``listener = Sockets.listen(host)``, whose ``getsockname()`` is its address, then
+    ``Sockets(listener, addresses, rank, key)``. Both sides of a connection prove that they have the
+    key, by HMAC-SHA256 of numbers that the other has drawn; what follows is plain TCP, and nothing
+    of it is unpickled.
 
     Parameters
     ----------
-    listener : multiprocessing.connection.Listener
+    listener : socket
         Of this rank.
-    addresses : list
+    addresses : list of (host, port)
         Of the listeners of all ranks, in their order.
     rank : int
     key : bytes
@@ -31,39 +43,42 @@ class Sockets:
     rows : {"shared", "own"}
         As of `backprop.ranks.MPI`.
     timeout : float
-        Seconds after which a rank that does not come is an error.
+        Seconds after which a rank that does not connect, or does not come, is an error.
 
     Raises
     ------
     TimeoutError, backprop.ranks.RankStopped
-        Name the rank that does not come, or that is gone.
+        Name the rank that does not come, or that is gone. No call is possible after that.
     """
 
     def __init__(
         self,
-        listener: Listener,
+        listener: socket.socket,
         addresses: list[Any],
         rank: int,
         key: bytes,
         rows: str = "shared",
         timeout: float = 600.0,
     ) -> None:
-        self.rank, self.size, self.rows = rank, len(addresses), rows
+        self.rank, self.size = rank, len(addresses)
+        self.rows = check_name("rows", rows, ("shared", "own"))
         self.timeout = check_real("timeout", timeout, 0, above=True)
-        self._others: dict[int, Connection] = {}
-        for other in range(rank):  # each pair has one connection: the later rank asks for it
-            self._others[other] = Client(addresses[other], authkey=key)
-            self._others[other].send_bytes(np.int64(rank).tobytes())
-        while len(self._others) < self.size - 1:
-            connection = listener.accept()
-            (other,) = np.frombuffer(connection.recv_bytes(8), np.int64)
-            self._others[int(other)] = connection
+        self._others: dict[int, socket.socket] = {}
+        ends = time.monotonic() + self.timeout
+        try:
+            for other in range(rank):  # each pair has one connection: the later rank asks for it
+                self._others[other] = self._connected(other, addresses[other], key, ends)
+            self._accept(listener, key, ends)
+        except BaseException:
+            self.close()
+            raise
         self._sending = ThreadPoolExecutor(max(1, self.size - 1))  # lest two wait to be read
 
     @staticmethod
-    def listen(host: str, key: bytes) -> Listener:
-        """A listener on a free port; its ``address`` is what the other ranks need."""
-        return Listener((host, 0), backlog=256, authkey=key)
+    def listen(host: str) -> socket.socket:
+        """A listener on a free port."""
+        family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, 0), family=family, backlog=256)
 
     def exchange(
         self,
@@ -75,41 +90,142 @@ class Sockets:
         """See `Communicator`."""
         pieces = [sent[a:b] for a, b in pairwise(sent_bounds)]
         places = [received[a:b] for a, b in pairwise(received_bounds)]
-        self._send_and_receive(pieces, places)
+        with self.unbroken():
+            self._send_and_receive(pieces, places)
 
     def gather(self, array: NDArray[Any], bounds: NDArray[Any]) -> None:
         """See `Communicator`."""
         places = [array[a:b] for a, b in pairwise(bounds)]
-        self._send_and_receive([places[self.rank]] * self.size, places)
+        with self.unbroken():
+            self._send_and_receive([places[self.rank]] * self.size, places)
 
     def barrier(self) -> None:
         """See `Communicator`."""
         sign = np.zeros((self.size, 1), np.uint8)
-        self._send_and_receive(sign, sign.copy())
+        with self.unbroken():
+            self._send_and_receive(sign, sign.copy())
 
     def close(self) -> None:
-        """End the connections."""
-        self._sending.shutdown()
+        """End the connections; who waits for one of them gets an error."""
         for connection in self._others.values():
-            connection.close()
+            end(connection)
+        if hasattr(self, "_sending"):
+            self._sending.shutdown(wait=False)
 
     def _send_and_receive(self, sent, received):
         """An array to each rank, and one from each; of none there is no message."""
-        sending = [
-            self._sending.submit(connection.send_bytes, sent[rank].data.cast("B"))
+        sending = {
+            rank: self._sending.submit(connection.sendall, sent[rank].data.cast("B"))
             for rank, connection in self._others.items()
             if sent[rank].size
-        ]
+        }
         for rank, connection in self._others.items():
             if received[rank].size:
-                self._receive(rank, connection, received[rank])
-        for one in sending:
-            one.result()
+                self._with(rank, _fill, connection, received[rank].data.cast("B"))
+        for rank, one in sending.items():
+            self._with(rank, one.result)
 
-    def _receive(self, rank, connection, place):
-        if not connection.poll(self.timeout):
-            raise TimeoutError(f"rank {self.rank} has waited {self.timeout:g} s for rank {rank}")
+    def _with(self, rank, function, *arguments):
+        """Do something that waits for a rank, whose error names it."""
         try:
-            connection.recv_bytes_into(place.data.cast("B"))
+            return function(*arguments)
+        except TimeoutError:
+            raise TimeoutError(
+                f"rank {self.rank} has waited {self.timeout:g} s for rank {rank}"
+            ) from None
         except (EOFError, OSError) as error:
             raise RankStopped(f"rank {rank} is gone, and rank {self.rank} waits for it") from error
+
+    def _connected(self, other, address, key, ends):
+        """A connection to a rank's listener, which may not be there yet."""
+        while True:
+            left = ends - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(
+                    f"rank {self.rank} has waited {self.timeout:g} s for rank {other} to listen"
+                )
+            try:
+                connection = socket.create_connection(tuple(address)[:2], timeout=left)
+                connection.settimeout(left)
+                _prove(connection, key, self.rank)
+            except (EOFError, OSError):
+                time.sleep(RETRY_SECONDS)
+                continue
+            return self._ready(connection)
+
+    def _accept(self, listener, key, ends):
+        """The connections of later ranks; strangers are sent away."""
+        while missing := set(range(self.rank + 1, self.size)) - set(self._others):
+            listener.settimeout(max(0.0, ends - time.monotonic()) or 1e-3)
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                raise TimeoutError(
+                    f"rank {self.rank} has waited {self.timeout:g} s for rank "
+                    f"{', '.join(map(str, sorted(missing)))} to connect"
+                ) from None
+            connection.settimeout(HANDSHAKE_SECONDS)
+            try:
+                other = _proven(connection, key)
+            except (EOFError, OSError, ValueError):
+                other = None
+            if other in missing:
+                self._others[other] = self._ready(connection)
+            else:
+                connection.close()
+
+    def _ready(self, connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(self.timeout)
+        return connection
+
+
+def end(connection):
+    """Close it, also under a thread that waits for it."""
+    with suppress(OSError):  # it may be closed already
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
+def _prove(connection, key, rank):
+    """Show that this side has the key, and see that the other has; OSError where not."""
+    theirs = _received(connection, NONCE_BYTES)
+    own = secrets.token_bytes(NONCE_BYTES)
+    who = rank.to_bytes(RANK_BYTES, "little")
+    connection.sendall(own + who + _sign(key, b"asks", theirs, own, who))
+    if not hmac.compare_digest(
+        _received(connection, NONCE_BYTES), _sign(key, b"answers", own, theirs, who)
+    ):
+        raise OSError("who listens there does not have the key")
+
+
+def _proven(connection, key):
+    """The rank that has shown that it has the key; ValueError where it has not."""
+    own = secrets.token_bytes(NONCE_BYTES)
+    connection.sendall(own)
+    theirs, who = _received(connection, NONCE_BYTES), _received(connection, RANK_BYTES)
+    if not hmac.compare_digest(
+        _received(connection, NONCE_BYTES), _sign(key, b"asks", own, theirs, who)
+    ):
+        raise ValueError("it does not have the key")
+    connection.sendall(_sign(key, b"answers", theirs, own, who))
+    return int.from_bytes(who, "little")
+
+
+def _sign(key, *parts):
+    return hmac.new(key, b"".join(parts), hashlib.sha256).digest()
+
+
+def _received(connection, n_bytes):
+    place = bytearray(n_bytes)
+    _fill(connection, memoryview(place))
+    return bytes(place)
+
+
+def _fill(connection, place):
+    """Read as many bytes as there is room for."""
+    while len(place):
+        n = connection.recv_into(place)
+        if n == 0:
+            raise EOFError("the connection was closed")
+        place = place[n:]

@@ -8,6 +8,11 @@ from backprop.sources.sharded import ShardedStreaming
 class RankedStreaming(Ranked, ShardedStreaming):
     """On the rows of a source, of which each rank reads those of its shards."""
 
+    def _train_shards(self, *arguments, **named):
+        with self.together():
+            super()._train_shards(*arguments, **named)
+            self.interrupts.look()
+
     def some_of(self, is_so):
         """Whether it is so for one of the ranks."""
         return any(agreement.told(self.ranks, is_so))

@@ -4,6 +4,7 @@ from backprop import sharding
 from backprop import training as alone
 from backprop.ranks import agreement, rows
 from backprop.ranks.communicator import Communicator
+from backprop.ranks.interrupts import Interrupts
 from backprop.validation import check_batch_size, check_integer
 
 
@@ -97,6 +98,27 @@ class Ranked:
         """A block that raises on all ranks or on none."""
         return agreement.Together(self.ranks)
 
+    def run(self):
+        """As alone, but that Ctrl-C waits for a place at which all ranks can be told."""
+        with Interrupts() as self.interrupts:
+            super().run()
+
+    def _train(self, *arguments):
+        with self.together():
+            super()._train(*arguments)
+            self.interrupts.look()
+
+    @property
+    def progress(self):
+        """As alone, with a bar or without."""
+        return self._rows_done
+
+    def _rows_done(self, count):
+        """Called by the core when it looks for Ctrl-C: what is raised here is told to all."""
+        self.interrupts.look()
+        if self.bar.rows_done:
+            super()._rows_done(count)
+
     def begin(self):
         """Tell the callbacks, any of which may refuse."""
         if self.remembering or self.network._run is not None:
@@ -112,6 +134,7 @@ class Ranked:
         """As alone; clocks and functions of the user's may differ, and rank 0 decides for all."""
         with self.together():
             super().look()
+            self.interrupts.look()
         self.history.stopped = agreement.told(self.ranks, self.history.stopped)[0]
 
     def epochs_at_a_time(self):

@@ -2,8 +2,8 @@
 
 (a) At most `AHEAD` pieces are in memory: the reader waits before it makes another.
 (b) What the reader raises is raised again where the pieces are taken, with its traceback.
-(c) Whoever takes them may leave at any time, by Ctrl-C too: the reader ends with the piece that it
-    is making, and closes its files itself.
+(c) Whoever takes them may leave at any time: the reader ends with the piece that it is making, and
+    closes its files itself. After Ctrl-C nobody waits for that.
 """
 
 from __future__ import annotations
@@ -41,13 +41,14 @@ class ReadAhead:
         self._thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         with self._changed:
             self._is_left = True
             self._ready.clear()
             self._changed.notify_all()
-        self._thread.join(PATIENCE)
-        if self._thread.is_alive():
+        is_interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self._thread.join(0 if is_interrupted else PATIENCE)
+        if self._thread.is_alive() and not is_interrupted:
             warnings.warn(
                 f"{self._name} is still being read {PATIENCE:g} s after training has ended",
                 RuntimeWarning,

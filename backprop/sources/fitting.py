@@ -249,7 +249,7 @@ class Streaming(Training):
             batch_size=self.batch_size,
             shuffled=False,
             counted=True,
-            progress=self.bar.rows_done and self._rows_done,
+            progress=self.progress,
             losses=history.loss,
             durations=history.seconds,
             order=order,

@@ -29,6 +29,7 @@ class ParquetSource(Source):
         self._files = files_of(path, ENDINGS, "Parquet")
         self.name = self._files[0].name if len(self._files) == 1 else _folder(path, self._files)
         self._metadata, self._columns, blocks = [], None, []
+        self._written = [_written(file) for file in self._files]
         for number, file in enumerate(self._files):
             metadata = _metadata(file)
             schema = _schema(file, metadata)
@@ -66,6 +67,8 @@ class ParquetSource(Source):
     def _open(self, number):
         from pyarrow.parquet import ParquetFile
 
+        if _written(self._files[number]) != self._written[number]:
+            raise ValueError(f"{self._files[number]} was written anew since it was opened")
         return ParquetFile(
             self._files[number],
             metadata=self._metadata[number],
@@ -104,6 +107,15 @@ class ParquetSource(Source):
             found = [metadata.row_group(i).to_dict() for i in range(metadata.num_row_groups)]
             digest.update(repr((file.name, file.stat().st_size, found)).encode())
         return {**super().identity(), "footers": digest.hexdigest()}
+
+
+def _written(file):
+    """(size, time) of the last change; a file that is not there is told of elsewhere."""
+    try:
+        status = Path(file).stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def files_of(path, endings, kind):

@@ -138,7 +138,7 @@ class ShardedStreaming(Streaming):
             batch_size=self.batch_size,
             shuffled=self.shuffle and is_rest,
             counted=True,
-            progress=self.bar.rows_done and self._rows_done,
+            progress=self.progress,
             losses=history.loss,
             durations=history.seconds,
             piece=(0, n_rows, self.begun),

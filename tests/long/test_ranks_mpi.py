@@ -50,3 +50,18 @@ def test_a_rank_that_fails_ends_all(how, expected):
     assert code != 0
     assert re.search(expected, said), said
     assert seconds < 30
+
+
+def test_ctrl_c_on_one_rank_stops_all_before_the_same_step():
+    """Each time, and the ranks go on together."""
+    code, said, _ = run(2, "interrupt")
+    assert code == 0, said
+    found = re.findall(r"(KeyboardInterrupt|RankStopped|ended) (\d+) ([0-9a-f]{64})", said)
+    assert len(found) == 8
+    by_steps = {}
+    for what, steps, digest in found:
+        by_steps.setdefault(int(steps), []).append((what, digest))
+    assert len(by_steps) == 4
+    for of_step in by_steps.values():
+        assert len({digest for _, digest in of_step}) == 1
+        assert {what for what, _ in of_step} in ({"KeyboardInterrupt", "RankStopped"}, {"ended"})
