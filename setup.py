@@ -24,9 +24,9 @@ from setuptools.command.build_ext import build_ext
 HERE = Path(__file__).resolve().parent
 OPERATIONS = ["dense", "beside", "normalise", "learned", "noise", "dropout", "residual"]
 MODULES = [
-    *("kernels", "blas", "shards", *OPERATIONS, "muon", "initial", "plan", "describe", "own_loss"),
-    *("steps", "ranks", "errors", "updates", "runs", "inspection", "arrays", "network", "order"),
-    "probe",
+    *("kernels", "blas", "shards", *OPERATIONS, "muon", "initial", "plan", "plans", "describe"),
+    *("own_loss", "steps", "ranks", "errors", "shared", "updates", "runs", "inspection", "arrays"),
+    *("network", "order", "probe"),
 ]
 C_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-Wall", "-Wextra", "-fno-math-errno"]
 IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
@@ -127,7 +127,7 @@ setup(
             "wraparound": CHECKED,
             "initializedcheck": CHECKED,
             "cdivision": not CHECKED,
-            "freethreading_compatible": True,  # what threads share: see network.pyx
+            "freethreading_compatible": True,  # what threads share: see shared.pyx
         },
     ),
     cmdclass={"build_ext": BuildCore},

@@ -6,11 +6,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from backprop._core.shared import Shared
+
 _Array = NDArray[np.generic]
 _Views = tuple[_Array, _Array, _Array]  # weights, bias, what is beside them
 _Row = tuple[str, Sequence[float]]  # an entry's name, and the values of its parameters
 
-class Core:
+class Core(Shared):
     def __new__(
         cls,
         *,
@@ -76,11 +78,6 @@ class Core:
         sharding: Any = None,
     ) -> bool: ...
     def admits(self, x: _Array, y: _Array) -> bool: ...
-    def begin_reading(self) -> None: ...
-    def end_reading(self) -> None: ...
-    def begin_changing(self) -> None: ...
-    def end_changing(self) -> None: ...
-    def check_idle(self) -> None: ...
     def takes(self, x: object) -> bool: ...
     def predict(
         self, x: _Array, *, linked: bool = True, activated: bool = True, n_layers: int = 0

@@ -2,8 +2,7 @@
 
 Python objects are met here and nowhere below; arrays have been checked by backprop/validation.py.
 
-Several threads may hold one network. What they share is looked at and changed in critical sections of it: with the
-GIL these are nothing, because the GIL makes them one instant; without it they are a lock.
+Several threads may hold one network: see shared.pyx.
 """
 import numpy as np
 
@@ -18,18 +17,20 @@ from libc.string cimport memset
 from backprop._core.arrays cimport layer_views, set_lookahead, take_arrays
 from backprop._core.dense cimport Interrupt, Layer, Muon, Shards
 from backprop._core.describe cimport describe
-from backprop._core.errors cimport forked, in_use, process_generation, raise_seen, refuse
+from backprop._core.errors cimport raise_seen, refuse
 from backprop._core.initial cimport set_weights
 from backprop._core.inspection cimport bare_layers, inspect, keep_layer
 from backprop._core.kernels cimport (
-    BP_MOMENTS, BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_loss, bp_optimizer, bp_step, bp_task, find_kernels,
-    find_loss, find_optimizer, round_up, run_team, seconds, stream,
+    BP_MOMENTS, bp_is_raised, bp_kernels, bp_loss, bp_optimizer, bp_step, bp_task, find_kernels, find_loss,
+    find_optimizer, run_team, seconds, stream,
 )
 from backprop._core.own_loss cimport make_own_loss
-from backprop._core.plan cimport Plan, address, make_plan, room_for_matrices, room_for_steps, suits, zeros
+from backprop._core.plan cimport Plan, address, room_for_matrices, room_for_steps, zeros
+from backprop._core.plans cimport Plans, make_plans
 from backprop._core.ranks cimport gather_moments, own_all_rows, take_ranks
 from backprop._core.runs cimport admit, differentiate, differentiate_from_output, infer, update
 from backprop._core.shards cimport largest_batch, make_shards
+from backprop._core.shared cimport Shared
 from backprop._core.steps cimport Kept, Steps, Training, go_on_below, stop_at_frozen, sum_of_squares, train_epochs
 from backprop._core.updates cimport configure, n_parts
 
@@ -45,14 +46,8 @@ cdef enum:
 cdef enum:
     FOR_WEIGHTS = 1
 
-# Floating-point operations of a step for each thread, from which on another one pays: a fifth of a millisecond. Less
-# would do on an idle machine; on a busy one every barrier may wait for a thread that is not running.
-cdef double WORK_PER_THREAD = 2e7
-# Activations that inference keeps at a time: what a second-level cache holds.
-cdef int64_t INFERENCE_BYTES = 512 * 1024
 
-
-cdef class Core:
+cdef class Core(Shared):
     """Parameters, moments, plans, and the runs over them."""
 
     cdef const bp_kernels *kernels
@@ -67,19 +62,12 @@ cdef class Core:
     cdef object told                        # what the schedule was told of epochs, or None
     cdef Training settings                  # what else the optimizer is asked for, for every run
     cdef public int64_t steps               # that it has done
-    cdef Plan training_plan, spare_plan     # of the batch size of late, and of one before
-    cdef list idle_plans        # for inference: each run of it takes one, as several threads may predict at once
-    cdef int threads_asked      # 0: the plan decides
-    cdef int threads_available
+    cdef Plans plans
     cdef bint with_blas
-    cdef bint busy              # someone has the training plan, of which there is one
-    cdef bint changing          # and changes what readers read
-    cdef int readers            # runs of inference, and who copies the parameters
-    cdef int generation         # of processes, in which these three are so
     cdef readonly uint64_t seed
     cdef public int64_t epochs_trained
     cdef readonly object dtype
-    cdef object parameters, gradient, sums, input_gradient, offset, scale, muon_room
+    cdef object parameters, gradient, sums, offset, scale, muon_room
     cdef list moments
     cdef object average         # of the parameters, or None
     cdef object average_name    # of what it is, or None
@@ -99,13 +87,12 @@ cdef class Core:
             self.loss = find_loss(self.kernels, loss[0], loss[1])
         else:
             self.own_loss, self.loss.code = own_loss, self.kernels.given_loss
-        self.seed, self.muon.rest_factor, self.generation = seed, 1, process_generation
-        self.threads_asked, self.threads_available = threads_asked, threads_available
+        self.seed, self.muon.rest_factor = seed, 1
         self.with_blas = with_blas
         if with_blas:
             load_blas()
         self.offset, self.scale = offset, scale
-        self.idle_plans, self.moments = [], []
+        self.moments = []
         self.n_layers = len(layers)
         self.layers = <Layer *>calloc(self.n_layers, sizeof(Layer))
         if self.layers == NULL:
@@ -118,6 +105,7 @@ cdef class Core:
             self.settings.limits_norms |= self.layers[i].max_norm < INFINITY
             n_in = given["units"]
         self.layers[0].input_dropout = input_dropout
+        self.plans = make_plans(self.kernels, self.layers, self.n_layers, (threads_asked, threads_available), with_blas)
         self.parameters = self._block()
         for i in range(self.n_layers):
             self.layers[i].parameters = self._place(self.parameters, i)
@@ -178,9 +166,9 @@ cdef class Core:
             self.average, self.average_name, self.n_averaged = block, average_name, 0
             for i in range(self.n_layers):
                 self.layers[i].average = self._place(block, i) if block is not None else NULL
-        self._plans_follow()
+        self.plans.follow()
         if (matrices is None) != (self.muon_room is None):
-            self.training_plan = self.spare_plan = None  # of whose operations Muon's steps are some
+            self.plans.forget_training()  # of whose operations Muon's steps are some
             self.forward_rows = self.gradients_are = 0
             self.muon_room = room_for_matrices(&self.muon, self.kernels, self.layers, self.n_layers, matrices)
         if matrices is not None:
@@ -193,9 +181,9 @@ cdef class Core:
     def configure_layer(self, int i, *, bint frozen, double rate_factor):
         """How layer i is trained, from now on."""
         with cython.critical_section(self):
-            self._check_idle()
+            self.check_trainable()
             self.layers[i].frozen, self.layers[i].rate_factor = frozen, rate_factor
-            self._plans_follow()
+            self.plans.follow()
 
     @property
     def schedule_state(self):
@@ -220,11 +208,6 @@ cdef class Core:
         s.own_steps = <bp_step *>address(room) if room is not None else NULL
         return room
 
-    cdef _plans_follow(self):
-        for plan in (self.training_plan, self.spare_plan):
-            if plan is not None:
-                (<Plan>plan).follow(self.layers)
-
     def views(self, which):
         """(weights [n_in][n_out], bias [n_out], what is beside them [rows][n_out]) of every layer: views of
         "parameters", or of the "gradient" that the last run kept."""
@@ -246,46 +229,7 @@ cdef class Core:
 
     def plan_threads(self, int64_t batch):
         """How many threads a training step of so many samples is shared out to."""
-        return self._threads(batch)
-
-    cdef int _threads(self, int64_t batch) noexcept:
-        if self.threads_asked:
-            return self.threads_asked
-        cdef double work = 0
-        cdef int i
-        for i in range(self.n_layers):
-            work += 6.0 * batch * self.layers[i].n_in * self.layers[i].n_out
-        return max(1, min(self.threads_available, <int>min(1e6, work / WORK_PER_THREAD)))
-
-    cdef int _inference_threads(self, int64_t rows) noexcept:
-        """Forward is a third of a training step's work; a few rows go to one thread, however many are asked for."""
-        return max(1, min(self._threads(rows // 3), rows // (2 * BP_ROW_MULTIPLE)))
-
-    cdef Plan _training(self, int64_t batch):
-        """The plan for batches of about this size; two are kept, for who goes back and forth between two sizes."""
-        if not suits(self.training_plan, batch):
-            self.training_plan, self.spare_plan = self.spare_plan, self.training_plan
-            self.input_gradient = None
-            self.forward_rows = 0
-        if not suits(self.training_plan, batch):
-            self.training_plan = None  # give its memory back first
-            self.training_plan = make_plan(self.kernels, self.layers, self.n_layers, batch, self._threads(batch),
-                                           self.with_blas, True)
-        return self.training_plan
-
-    cdef Plan _inference(self, int64_t n_rows):
-        """A plan that nobody else has, to be given back to idle_plans."""
-        cdef int64_t widest = self.layers[0].n_in, rows
-        cdef int i
-        for i in range(self.n_layers):
-            widest = max(widest, self.layers[i].n_out)
-        rows = max(2 * BP_ROW_MULTIPLE, INFERENCE_BYTES // (widest * <int64_t>self.kernels.itemsize))
-        rows = min(round_up(max(1, n_rows), BP_ROW_MULTIPLE), rows // BP_ROW_MULTIPLE * BP_ROW_MULTIPLE, 2048)
-        cdef Plan plan = self.idle_plans.pop() if self.idle_plans else None
-        if plan is None or plan.capacity < rows:
-            plan = None  # give its memory back first
-            plan = make_plan(self.kernels, self.layers, self.n_layers, rows, self._threads(rows), self.with_blas, False)
-        return plan
+        return self.plans.threads(batch)
 
     cdef void _prepare(self, Steps *s, Interrupt *interrupt, Plan plan, int64_t batch_size) noexcept:
         memset(s, 0, sizeof(Steps))
@@ -306,58 +250,11 @@ cdef class Core:
             s.rows.offset = <const double *>address(self.offset)
             s.rows.scale = <const double *>address(self.scale)
 
-    def begin_reading(self):
-        """Nobody may change the network until `end_reading`; RuntimeError where someone does now."""
-        with cython.critical_section(self):
-            self._check_readable()
-            self.readers += 1
-
-    def end_reading(self):
-        with cython.critical_section(self):
-            self.readers -= 1
-
-    cpdef begin_changing(self):
-        """Nobody else may use the network until `end_changing`; RuntimeError where someone does now."""
-        with cython.critical_section(self):
-            self._check_idle(True)
-            self.busy = self.changing = True
-
-    cpdef end_changing(self):
-        with cython.critical_section(self):
-            self.busy = self.changing = False
-
-    def check_idle(self):
-        """RuntimeError where another thread trains this network or predicts with it."""
-        with cython.critical_section(self):
-            self._check_idle(True)
-
-    # These two, in a critical section alone: what they find holds until its end.
-
-    cdef _check_idle(self, bint changes=False):
-        """That nobody trains it; nor predicts, where the parameters are to change."""
-        if self.generation != process_generation:
-            self._follow_fork()
-        if self.busy or changes and self.readers:
-            raise in_use()
-
-    cdef _check_readable(self):
-        """That nobody changes it."""
-        if self.generation != process_generation:
-            self._follow_fork()
-        if self.changing:
-            raise in_use()
-
-    cdef _follow_fork(self):
-        """What used the network when this process was forked is a thread of the parent's, and not here."""
-        if self.changing:
-            raise forked()
-        self.busy, self.readers, self.generation = False, 0, process_generation
-
     cdef _start(self, Interrupt *interrupt, bint changes=False):
         """From here to _finish the training plan is taken, and the parameters too where the run `changes` them."""
         memset(interrupt, 0, sizeof(Interrupt))
         with cython.critical_section(self):
-            self._check_idle(changes)
+            self.check_trainable(changes)
             self.busy, self.changing = True, changes
 
     cdef _finish(self, Interrupt *interrupt):
@@ -392,7 +289,7 @@ cdef class Core:
             if sharding is not None:
                 _shards = make_shards(&shards, sharding)  # which holds their memory
                 largest = largest_batch(&shards, batch_size)
-            plan = self._training(min(largest, len(x)))
+            plan = self.plans.to_train(min(largest, len(x)))
             self._prepare(&s, &interrupt, plan, batch_size)
             if shuffled or sharding is not None:
                 order = np.empty(len(x), dtype=np.int64)
@@ -416,7 +313,7 @@ cdef class Core:
             training.epoch_losses, training.epoch_seconds = <double *>address(costs), <double *>address(times)
             training.averages_epochs &= counted
             training.penalty = &penalised if penalty is not None else NULL
-            s.run.n_threads = min(s.run.n_threads, self._threads(largest))  # the plan may be a larger batch's
+            s.run.n_threads = min(s.run.n_threads, self.plans.threads(largest))  # the plan may be a larger batch's
             s.run.fuse_update = not training.keeps_gradients and s.ranked.exchange == NULL
             _own_steps = self._own_steps(&s)  # which holds their memory
             first_trained = stop_at_frozen(&s)
@@ -478,8 +375,8 @@ cdef class Core:
         cdef int64_t n_rows = len(x)
         memset(&interrupt, 0, sizeof(Interrupt))
         with cython.critical_section(self):
-            self._check_readable()
-            plan = self._inference(n_rows)
+            self.check_readable()
+            plan = self.plans.to_infer(n_rows)
             self._prepare(s, &interrupt, plan, plan.capacity)
             self.readers += 1
         try:
@@ -490,11 +387,11 @@ cdef class Core:
                 s.n_operations -= 1
             _bare = None if activated else bare_layers(s, self.kernels, n_layers - 1, False)
             # the plan may be that of a larger call
-            s.run.n_threads = min(s.run.n_threads, self._inference_threads(min(s.rows.count, s.rows.batch_size)))
+            s.run.n_threads = min(s.run.n_threads, self.plans.inference_threads(min(s.rows.count, s.rows.batch_size)))
             with nogil:
                 run_team(task, s, s.run.n_threads)
             with cython.critical_section(self):
-                self.idle_plans.append(plan)
+                self.plans.idle.append(plan)
         finally:
             with cython.critical_section(self):
                 self.readers -= 1
@@ -518,7 +415,7 @@ cdef class Core:
             self.gradient, self.sums = gradient, sums
             for i in range(self.n_layers):
                 self.layers[i].gradient = self._place(gradient, i)
-            self._plans_follow()
+            self.plans.follow()
 
     def differentiate(self, x, y, sample_weights, double total_weight):
         """(Σ weight·loss, copies of the gradients of Σ weight·loss / total_weight) over these rows; the copies are
@@ -530,11 +427,11 @@ cdef class Core:
         try:
             self.forward_rows = self.gradients_are = 0
             self._keep_gradients()
-            plan = self._training(len(x))
+            plan = self.plans.to_train(len(x))
             self._prepare(&s, &interrupt, plan, len(x))
             _own = self._take_arrays(&s, plan, x, y, sample_weights)
             s.outcome.total_weight = total_weight
-            s.run.n_threads = min(s.run.n_threads, self._threads(len(x)))
+            s.run.n_threads = min(s.run.n_threads, self.plans.threads(len(x)))
             with nogil:
                 run_team(differentiate, &s, s.run.n_threads)
             views = layer_views(self.gradient, self.layers, self.n_layers)
@@ -563,7 +460,7 @@ cdef class Core:
         try:
             self.forward_rows = self.gradients_are = 0
             self._keep_gradients()
-            plan = self._training(n_rows)
+            plan = self.plans.to_train(n_rows)
             self._prepare(&s, &interrupt, plan, n_rows)
             _own = self._take_arrays(&s, plan, x, y, sample_weights)
             s.inspection.layers = <Kept *>address(places)
@@ -591,11 +488,11 @@ cdef class Core:
         try:
             self.forward_rows = self.gradients_are = 0
             self._keep_gradients()
-            plan = self._training(len(x))
+            plan = self.plans.to_train(len(x))
             self._prepare(&s, &interrupt, plan, len(x))
             take_arrays(&s, plan, x, None, None)
             s.out = address(out)
-            s.run.n_threads = min(s.run.n_threads, self._threads(len(x)))
+            s.run.n_threads = min(s.run.n_threads, self.plans.threads(len(x)))
             with nogil:
                 run_team(infer, &s, s.run.n_threads)
             if interrupt.raised == NULL and not bp_is_raised(&s.outcome.not_finite):
@@ -615,13 +512,13 @@ cdef class Core:
                 raise RuntimeError("backward follows forward: call forward(X) with the same rows first")
             if self.forward_rows != len(d_out):
                 raise RuntimeError(f"d_out has {len(d_out)} rows, but forward was called with {self.forward_rows}")
-            self.gradients_are, plan = 0, self.training_plan
-            if self.input_gradient is None:
-                self.input_gradient = zeros(int(self.layers[0].n_in) * int(plan.run.ld) * self.dtype.itemsize)
+            self.gradients_are, plan = 0, self.plans.training
+            if plan.input_gradient is None:
+                plan.input_gradient = zeros(int(self.layers[0].n_in) * int(plan.run.ld) * self.dtype.itemsize)
             self._prepare(&s, &interrupt, plan, self.forward_rows)
             take_arrays(&s, plan, d_out, None, None)
             s.out = address(dx)
-            plan.layers[0].da_in = address(self.input_gradient)
+            plan.layers[0].da_in = address(plan.input_gradient)
             with nogil:
                 run_team(differentiate_from_output, &s, s.run.n_threads)
             if interrupt.raised == NULL:  # else some of the gradients are not worked out
@@ -639,7 +536,7 @@ cdef class Core:
         try:
             if self.gradients_are != READY:
                 raise RuntimeError("update follows backward: there are no gradients that it has not used yet")
-            self._prepare(&s, &interrupt, self.training_plan, 1)
+            self._prepare(&s, &interrupt, self.plans.training, 1)
             s.run.count = self.forward_rows
             rates = self._rates(1, 1)
             s.training.rates = <const double *>address(rates) if rates is not None else NULL
@@ -669,7 +566,7 @@ cdef class Core:
         try:
             self.forward_rows = self.gradients_are = 0
             self._keep_gradients()
-            self._training(1)
+            self.plans.to_train(1)
             self.gradients_are = READY
         finally:
             self._finish(&interrupt)

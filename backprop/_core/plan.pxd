@@ -28,6 +28,7 @@ cdef class Plan:
     cdef readonly bint training
     cdef bint weighted              # whether buffers.weights hold the user's, not ones
     cdef object arena
+    cdef object input_gradient      # [n_in][ld] of the first layer, or None where nobody has asked for it
 
     cdef int64_t lay_out(self, char *base)
     cdef void lay_out_derivatives(self, char *base, int64_t *used) noexcept
@@ -45,4 +46,3 @@ cdef object room_for_steps(const Layer *layers, int n_layers, int n_threads, bin
 cdef object room_for_matrices(Muon *muon, const bp_kernels *kernels, Layer *layers, int n_layers, matrices)
 cdef char *address(object array) except NULL
 cdef int64_t row_stride(int64_t columns, int64_t itemsize) noexcept
-cdef bint suits(Plan plan, int64_t batch) noexcept

@@ -284,8 +284,3 @@ cdef void fill(char *values, int64_t count, int64_t itemsize) noexcept:
             (<float *>values)[i] = 1
         else:
             (<double *>values)[i] = 1
-
-
-cdef bint suits(Plan plan, int64_t batch) noexcept:
-    """Whether it has room for such a batch, and is not laid out for so much more that rows lie far apart."""
-    return plan is not None and batch <= plan.capacity <= 4 * batch

@@ -1,0 +1,6 @@
+"""The plans of one network. Python sees none of them."""
+
+from typing import final
+
+@final
+class Plans: ...
