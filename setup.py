@@ -22,7 +22,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
-OPERATIONS = ["dense", "beside", "normalise", "learned", "noise", "dropout", "residual"]
+OPERATIONS = ["dense", "compact", "beside", "normalise", "learned", "noise", "dropout", "residual"]
 MODULES = [
     *("kernels", "blas", "shards", *OPERATIONS, "muon", "initial", "plan", "plans", "describe"),
     *("own_loss", "steps", "ranks", "errors", "shared", "updates", "runs", "inspection", "arrays"),

@@ -6,6 +6,7 @@
  * (b) A layer's parameters are one matrix [n_in + 1][ldw]: its weights, then its bias as the row of an input
  *     that is always 1, so that the bias and its gradient are one more term and one more row of the same
  *     multiplies. ldw >= n_out, the columns rounded up to BP_ROW_MULTIPLE; the columns beyond n_out stay 0.
+ *     Of a large last layer with few outputs ldw is n_out, and the kernels that write are given a single row.
  * (c) One table of functions for each instruction set and dtype. Pointers are `void *` here and `real *`
  *     inside.
  */

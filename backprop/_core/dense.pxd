@@ -52,7 +52,7 @@ cdef struct Layer:
     char *batch_variance    # [ldw]
     char *inverse_deviations  # [ld], of one over the features
     char *dz                # [n_out rounded up to BP_ROW_MULTIPLE][ld], the rows beyond n_out 0
-    char *dz_transposed     # [batch][ldw], the columns beyond n_out 0; not with BLAS
+    char *dz_transposed     # [batch][ldz], the columns beyond n_out 0; not with BLAS
     bint dz_is_shared       # with layers that may leave something else than 0 in the rows beyond n_out
     char *da_in             # [n_in][ld]: the dz of the layer before, or NULL where nobody asks for it
     int derivative          # what takes the next layer's da_in to this one's dz: f', or the identity where it is apart
@@ -61,6 +61,8 @@ cdef struct Layer:
     bint is_orthogonal      # its weights make Muon's steps, of a gradient that is kept
     bint frozen             # training leaves its parameters as they are
     double rate_factor      # of the learning rate
+    int64_t ldz             # elements from one row of dz_transposed to the next
+    bint is_compact         # ldw is n_out: see compact.pyx; else it is ldz, whole vectors
 
 
 # Shared by the team, written by thread 0.
@@ -162,6 +164,7 @@ cdef void dense_forward_samples(const Layer *layer, Run *run, const char *a_in, 
                                 int64_t ld) noexcept nogil
 cdef void nothing(const Layer *layer, Run *run) noexcept nogil
 cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil
+cdef bint begin_backward(const Layer *layer, Run *run, bp_multiply *job) noexcept nogil
 cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil
 cdef void spend(Run *run, int64_t work) noexcept nogil
 cdef void keep_raised(Interrupt *interrupt, raised) noexcept

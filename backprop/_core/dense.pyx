@@ -78,6 +78,18 @@ cdef void dense_backward(const Layer *layer, Run *run) noexcept nogil:
         backward_weights(layer, run)
 
 
+cdef bint begin_backward(const Layer *layer, Run *run, bp_multiply *job) noexcept nogil:
+    """The same for compact.pyx, up to the gradient's product, which is left in `job`; False where there is none."""
+    cdef bint with_gradient = not (layer.frozen and run.fuse_update)
+    if with_gradient and not run.with_blas:
+        transpose_dz(layer, run)
+    if layer.da_in != NULL:
+        backward_data(layer, run)
+    meet(run)
+    set_weights_product(layer, run, job)
+    return with_gradient
+
+
 cdef void dense_step(const Layer *layer, Run *run) noexcept nogil:
     """The optimizer's step with the gradient that backward kept; each thread some rows."""
     cdef void *moments[BP_MOMENTS]
@@ -99,7 +111,7 @@ cdef void nothing(const Layer *layer, Run *run) noexcept nogil:
     pass
 
 
-cdef void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
+cdef inline void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
     """dz as the gradient's product wants it: a sample's outputs side by side."""
     cdef int64_t row, first, last, stop, portion, rows = round_up(layer.n_out, BP_ROW_MULTIPLE)
     share(run.columns, BP_ROW_MULTIPLE, run, &first, &last)
@@ -109,12 +121,12 @@ cdef void transpose_dz(const Layer *layer, Run *run) noexcept nogil:
             memset(layer.dz + (row * run.ld + first) * run.itemsize, 0, (last - first) * run.itemsize)
     while first < last and not is_stopped(run):
         stop = min(last, first + portion)
-        run.kernels.transpose(layer.dz, run.ld, rows, first, stop, layer.dz_transposed, layer.ldw)
+        run.kernels.transpose(layer.dz, run.ld, rows, first, stop, layer.dz_transposed, layer.ldz)
         spend(run, rows * (stop - first))
         first = stop
 
 
-cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
+cdef inline void backward_data(const Layer *layer, Run *run) noexcept nogil:
     """da_in = W dz, then times f'(z_in) of the layer before."""
     cdef bp_multiply job
     job.n_shards = 0
@@ -129,11 +141,17 @@ cdef void backward_data(const Layer *layer, Run *run) noexcept nogil:
 
 
 cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
-    """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step.
+    """dW = a_in dzᵀ, the sum over the samples; kept, or spent at once on the optimizer's step."""
+    cdef bp_multiply job
+    set_weights_product(layer, run, &job)
+    multiply(&job, run, b_is_n_major=run.with_blas)
+
+
+cdef inline void set_weights_product(const Layer *layer, Run *run, bp_multiply *job) noexcept nogil:
+    """What backward_weights multiplies.
 
     Where a step takes several batches, those after the first add to what the first has left.
     """
-    cdef bp_multiply job
     cdef int i
     job.m, job.n, job.k = layer.trained_rows, layer.columns, run.count
     job.a, job.lda, job.a_is_k_major = layer.a_in, run.ld, False
@@ -143,7 +161,7 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
     if run.with_blas:  # which transposes as it packs
         job.b, job.ldb = layer.dz, run.ld
     else:
-        job.b, job.ldb = layer.dz_transposed, layer.ldw
+        job.b, job.ldb = layer.dz_transposed, layer.ldz
     job.c, job.ldc, job.resume = layer.gradient, layer.ldw, run.part > 0
     job.epilogue = BP_UPDATE if run.fuse_update and not layer.is_orthogonal else BP_STORE
     job.step = step_of(layer, run)
@@ -153,7 +171,6 @@ cdef void backward_weights(const Layer *layer, Run *run) noexcept nogil:
         job.moments[i] = layer.moments[i]
     job.parameters_are_far = run.parameters_are_far
     job.lookahead = &run.lookahead
-    multiply(&job, run, b_is_n_major=run.with_blas)
 
 
 cdef void multiply(bp_multiply *job, Run *run, bint b_is_n_major) noexcept nogil:
@@ -254,5 +271,5 @@ cdef void keep_raised(Interrupt *interrupt, raised) noexcept:
 
 cdef int64_t scratch_bytes(const bp_kernels *kernels, const Layer *layer, bint with_blas) noexcept nogil:
     """What one thread needs beside it for any of the layer's products."""
-    cdef int64_t n_bytes = BLAS_ROWS * layer.ldw * <int64_t>kernels.itemsize if with_blas else kernels.panel_bytes()
+    cdef int64_t n_bytes = BLAS_ROWS * layer.ldz * <int64_t>kernels.itemsize if with_blas else kernels.panel_bytes()
     return round_up(n_bytes, BP_ALIGNMENT)

@@ -6,3 +6,4 @@ from backprop._core.kernels cimport bp_kernels
 
 
 cdef describe(const bp_kernels *kernels, Layer *layer, int64_t n_in, given)
+cdef void leave_out_padding(const bp_kernels *kernels, Layer *layer) noexcept

@@ -1,1 +1,3 @@
-"""What a layer is; nothing here is for Python."""
+"""What a layer is."""
+
+def pad_up_to(n_bytes: int) -> int: ...

@@ -1,16 +1,22 @@
 """What a layer is, from what `core_layers` of backprop/layers.py says of it."""
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
 from backprop._core.dense cimport Layer
-from backprop._core.kernels cimport BP_FROM_A, BP_LEARNED, bp_activation, bp_kernels, find_activation, round_up
+from backprop._core.kernels cimport (
+    BP_FROM_A, BP_LEARNED, BP_ROW_MULTIPLE, bp_activation, bp_kernels, find_activation, round_up,
+)
 from backprop._core.plan cimport row_stride
+
+# Of a layer's parameters with padding: up to here they have it.
+cdef int64_t padded_bytes = 1 << 20
 
 
 cdef describe(const bp_kernels *kernels, Layer *layer, int64_t n_in, given):
     """Sizes and options; who applies f, and who multiplies by f'. Its memory has no place yet."""
     layer.n_in, layer.n_out = n_in, given["units"]
     layer.columns = round_up(layer.n_out, kernels.lanes)
-    layer.ldw = row_stride(layer.n_out, kernels.itemsize)
+    layer.ldw = layer.ldz = row_stride(layer.n_out, kernels.itemsize)
     layer.trained_rows, layer.rows = n_in + given["has_bias"], n_in + 1 + len(given["beside"])
     layer.own_first, layer.own_last = 0, layer.rows
     layer.frozen, layer.rate_factor = given["frozen"], given["rate_factor"]
@@ -20,6 +26,22 @@ cdef describe(const bp_kernels *kernels, Layer *layer, int64_t n_in, given):
     layer.learns = kernels.activations[layer.activation.code].trait == BP_LEARNED
     describe_norm(kernels, layer, given["norm"])
     describe_derivative(kernels, layer)
+
+
+cdef void leave_out_padding(const bp_kernels *kernels, Layer *layer) noexcept:
+    """Of a large last layer's parameters where it is most of them, and no operation has rows of its own."""
+    cdef int64_t n_bytes = layer.rows * layer.ldw * <int64_t>kernels.itemsize
+    layer.is_compact = (n_bytes > padded_bytes and 2 * layer.n_out <= BP_ROW_MULTIPLE
+                        and layer.rows == layer.n_in + 1 and layer.max_norm == INFINITY)
+    if layer.is_compact:
+        layer.ldw = layer.n_out
+
+
+def pad_up_to(int64_t n_bytes):
+    """Of networks that are made from now on, for tests; returns what it was."""
+    global padded_bytes
+    before, padded_bytes = padded_bytes, n_bytes
+    return before
 
 
 cdef describe_norm(const bp_kernels *kernels, Layer *layer, norm):

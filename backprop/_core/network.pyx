@@ -16,13 +16,13 @@ from libc.string cimport memset
 
 from backprop._core.arrays cimport layer_views, set_lookahead, take_arrays
 from backprop._core.dense cimport Interrupt, Layer, Muon, Shards
-from backprop._core.describe cimport describe
+from backprop._core.describe cimport describe, leave_out_padding
 from backprop._core.errors cimport raise_seen, refuse
 from backprop._core.initial cimport set_weights
 from backprop._core.inspection cimport bare_layers, inspect, keep_layer
 from backprop._core.kernels cimport (
-    BP_MOMENTS, bp_is_raised, bp_kernels, bp_loss, bp_optimizer, bp_step, bp_task, find_kernels, find_loss,
-    find_optimizer, run_team, seconds, stream,
+    BP_MOMENTS, BP_ROW_MULTIPLE, bp_is_raised, bp_kernels, bp_loss, bp_optimizer, bp_step, bp_task, find_kernels,
+    find_loss, find_optimizer, run_team, seconds, stream,
 )
 from backprop._core.own_loss cimport make_own_loss
 from backprop._core.plan cimport Plan, address, room_for_matrices, room_for_steps, zeros
@@ -104,6 +104,7 @@ cdef class Core(Shared):
             describe(self.kernels, &self.layers[i], n_in, given)
             self.settings.limits_norms |= self.layers[i].max_norm < INFINITY
             n_in = given["units"]
+        leave_out_padding(self.kernels, &self.layers[self.n_layers - 1])
         self.layers[0].input_dropout = input_dropout
         self.plans = make_plans(self.kernels, self.layers, self.n_layers, (threads_asked, threads_available), with_blas)
         self.parameters = self._block()
@@ -118,12 +119,14 @@ cdef class Core(Shared):
         free(self.layers)
 
     cdef _block(self):
-        """Zeros shaped like all the parameters, one layer behind another."""
+        """Zeros shaped like all the parameters, one layer behind another, in whole vectors; behind them is room for one
+        more, into which products of the last row may reach."""
         cdef int i
         total = 0
         for i in range(self.n_layers):
             total += int(self.layers[i].rows) * int(self.layers[i].ldw)
-        return zeros(total * self.dtype.itemsize).view(self.dtype)
+        total += -total % BP_ROW_MULTIPLE
+        return zeros((total + BP_ROW_MULTIPLE) * self.dtype.itemsize).view(self.dtype)[:total]
 
     cdef char *_place(self, block, int layer) except NULL:
         cdef int64_t start = 0

@@ -20,6 +20,7 @@ from libc.string cimport memcpy, memset
 from backprop._core.dense cimport (
     NORM, OTHER, PRODUCT, Layer, Muon, Operation, Part, Run, dense, kept_of, scratch_bytes,
 )
+from backprop._core.compact cimport compact, panel_bytes
 from backprop._core.dropout cimport drop_inputs, drop_outputs
 from backprop._core.learned cimport activate_learned
 from backprop._core.muon cimport orthogonalize, room_bytes
@@ -101,17 +102,17 @@ cdef class Plan:
     cdef void lay_out_derivatives(self, char *base, int64_t *used) noexcept:
         """dz of every layer, or of the last where nothing is trained: the loss leaves its own there."""
         cdef int64_t ld_bytes = self.run.ld * self.run.itemsize, samples = round_up(self.capacity, BP_ROW_MULTIPLE)
-        cdef int64_t rows, ldw
+        cdef int64_t rows, ldz
         cdef int i, first, step = self.n_layers if self.run.with_blas else TURNS
         for first in range(min(step, self.n_layers)):
-            rows = ldw = 0
+            rows = ldz = 0
             for i in range(first, self.n_layers, step):
                 if self.training or i + 1 == self.n_layers:
                     rows = max(rows, round_up(self.layers[i].n_out, BP_ROW_MULTIPLE))
-                    ldw = max(ldw, self.layers[i].ldw)
+                    ldz = max(ldz, self.layers[i].ldz)
             self.layers[first].dz = take(base, rows * ld_bytes, used)
             if self.training and not self.run.with_blas:
-                self.layers[first].dz_transposed = take(base, samples * ldw * self.run.itemsize, used)
+                self.layers[first].dz_transposed = take(base, samples * ldz * self.run.itemsize, used)
         for i in range(self.n_layers):
             self.layers[i].dz = self.layers[i % step].dz
             self.layers[i].dz_transposed = self.layers[i % step].dz_transposed
@@ -163,7 +164,8 @@ cdef Plan make_plan(const bp_kernels *kernels, const Layer *layers, int n_layers
     plan.buffers.sample_ld = row_stride(layers[0].n_in + 1, kernels.itemsize)
     for i in range(n_layers):
         plan.buffers.sample_ld = max(plan.buffers.sample_ld, row_stride(layers[i].n_out + 1, kernels.itemsize))
-        plan.buffers.scratch_bytes = max(plan.buffers.scratch_bytes, scratch_bytes(kernels, &layers[i], with_blas))
+        plan.buffers.scratch_bytes = max(plan.buffers.scratch_bytes, panel_bytes(&layers[i], kernels.itemsize)
+                                         + scratch_bytes(kernels, &layers[i], with_blas))
         parameter_bytes += 3 * layers[i].rows * layers[i].ldw * <int64_t>kernels.itemsize
     link_operations(plan)
     plan.run.parameters_are_far = parameter_bytes > NEAR_PARAMETER_BYTES
@@ -188,7 +190,7 @@ cdef void link_layer(Plan plan, int i) noexcept:
     cdef const Layer *layer = &plan.layers[i]
     if plan.training and layer.is_orthogonal:
         append(plan, orthogonalize(i))  # on the way back it comes behind the gradient
-    append(plan, dense(i), PRODUCT)
+    append(plan, compact(i) if layer.is_compact else dense(i), PRODUCT)
     if layer.norm.is_there:
         append(plan, normalise(layer, plan.training), NORM)
     if layer.learns:
@@ -217,7 +219,7 @@ cdef check_room(Plan plan):
     cdef int i
     widest = 0
     for i in range(plan.n_layers):
-        widest = max(widest, int(plan.layers[i].n_in), int(plan.layers[i].ldw))
+        widest = max(widest, int(plan.layers[i].n_in), int(plan.layers[i].ldz))
     largest = (widest + 2 * BP_ROW_MULTIPLE) * max(int(plan.run.ld), 2 * BP_ROW_MULTIPLE) * int(plan.run.itemsize)
     pieces = 7 * plan.n_layers + 8
     if pieces * largest + int(plan.n_threads) * int(plan.buffers.scratch_bytes) > sys.maxsize:

@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from backprop._core.dense cimport Layer, Run, keep_raised, meet, share
-from backprop._core.kernels cimport BP_ROW_MULTIPLE, BP_SHARDS, bp_is_raised, bp_raise
+from backprop._core.kernels cimport BP_ROW_MULTIPLE, BP_SHARDS, bp_is_raised, bp_raise, round_up
 from backprop._core.shards cimport add_along_tree, each_shard
 from backprop._core.steps cimport Ranked, Steps
 
@@ -81,15 +81,16 @@ cdef void own_all_rows(Steps *s) noexcept:
 
 
 cdef int64_t row_before(Steps *s, int64_t place) noexcept:
-    """Of a place in the block of all layers: where its row begins."""
-    cdef int64_t start = 0, length
+    """Of a place in the block of all layers: where its row begins, or of so many that they are whole vectors."""
+    cdef int64_t start = 0, length, step
     cdef int i
     for i in range(s.n_layers):
         length = s.layers[i].rows * s.layers[i].ldw
+        step = s.layers[i].ldw * (BP_ROW_MULTIPLE if s.layers[i].is_compact else 1)
         if place < start + length:
-            return place - (place - start) % s.layers[i].ldw
+            return place - (place - start) % step
         start += length
-    return start
+    return round_up(start, BP_ROW_MULTIPLE)
 
 
 cdef void own_rows(Steps *s, int64_t first, int64_t last) noexcept:

@@ -10,6 +10,7 @@ As in steps.pyx, every function is run by all threads of a team at once, each on
 from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int64_t
 
+from backprop._core.compact cimport whole_vectors
 from backprop._core.dense cimport Layer, Run, meet, share
 from backprop._core.kernels cimport BP_ROW_MULTIPLE, bp_is_raised, bp_raise
 from backprop._core.steps cimport Steps, Training
@@ -81,13 +82,14 @@ cdef void update_kept(Steps *s, Run *run, double scale) noexcept nogil:
 cdef void limit_gradients(Steps *s, Run *run, double scale, double bound) noexcept nogil:
     """Each times `scale`, then clipped to ±bound."""
     cdef const Layer *layer
-    cdef int64_t first, last
+    cdef int64_t first, last, rows, columns
     cdef int i
     for i in range(s.n_layers):
         layer = &s.layers[i]
         own_rows(layer, run, &first, &last)
-        run.kernels.limit(layer.gradient + first * layer.ldw * run.itemsize, layer.ldw, last - first, layer.columns,
-                          scale, bound)
+        rows = last - first
+        columns = whole_vectors(layer, run.kernels, &rows)
+        run.kernels.limit(layer.gradient + first * layer.ldw * run.itemsize, layer.ldw, rows, columns, scale, bound)
 
 
 cdef double norm(Steps *s, Run *run) noexcept nogil:
@@ -135,7 +137,7 @@ cdef void limit_norms(Steps *s, Run *run) noexcept nogil:
 cdef void average_parameters(Steps *s, Run *run) noexcept nogil:
     """Move the averages towards the parameters that this step, or epoch, has left."""
     cdef const Layer *layer
-    cdef int64_t first, last, at
+    cdef int64_t first, last, rows, columns, at
     cdef double part = s.training.average_rest
     cdef int i
     if run.n_averaged == 0 or part == 0:
@@ -143,8 +145,9 @@ cdef void average_parameters(Steps *s, Run *run) noexcept nogil:
     for i in range(s.n_layers):
         layer = &s.layers[i]
         own_rows(layer, run, &first, &last)
-        at = first * layer.ldw * run.itemsize
-        run.kernels.follow(layer.parameters + at, layer.average + at, layer.ldw, last - first, layer.columns, part)
+        at, rows = first * layer.ldw * run.itemsize, last - first
+        columns = whole_vectors(layer, run.kernels, &rows)
+        run.kernels.follow(layer.parameters + at, layer.average + at, layer.ldw, rows, columns, part)
     run.n_averaged += 1
     if run.thread == 0:
         s.training.n_averaged = run.n_averaged

@@ -29,15 +29,17 @@ CORE = (
     *("test_max_norm.py", "test_layer_training.py", "test_initial_weights.py", "test_quantile.py"),
     *("test_properties.py", "test_configurations.py", "test_explain.py", "test_dropout.py"),
     *("test_floating_point.py", "test_storage.py", "test_tensors.py", "test_network_parts.py"),
+    "test_compact.py",
 )
 THREADS = (
     *("test_reproducible.py", "test_together.py", "test_configurations.py", "test_memory.py"),
     *("test_operations.py", "test_not_finite.py", "test_muon.py", "test_own_loss.py"),
-    "test_free_threading.py",
+    *("test_free_threading.py", "test_compact.py"),
 )
 # What cannot be run there: a browser; what takes away the room that the sanitizer needs; an
-# emulator; and a child that is to end by a fault, which shows that a trap works.
-DESELECTED = "not the_page and not cannot_be_had and not neon and not trap"
+# emulator; a child that is to end by a fault, which shows that a trap works; and memory that is
+# counted, of which the sanitizer takes some.
+DESELECTED = "not the_page and not cannot_be_had and not neon and not trap and not twice_the_file"
 
 
 def main():

@@ -1,0 +1,1 @@
+"""Rows of parameters without padding; nothing here is for Python."""
