@@ -6,12 +6,13 @@
 Strong scaling: the same batch, shared out; weak: as many rows for each rank. Both against one
 process with as many shards, one thread each. The model of a step of R ranks:
 
-    T(R) = rows(R) t + U + a (R - 1) + 2 b (R - 1) / R
+    T(R) = rows(R) t + U / R + a (R - 1) + 2 b (R - 1) / R
 
-t: of a row, and U: of the update, which every rank makes; both are measured by one process, with
-two sizes of the batch. a: of a message, b: of all gradients; both by two ranks that exchange and
-do nothing else. It is compared with what two ranks measure, and then says what 4 to 256 would come
-to over the same connection.
+t: of a row, and U: of the update with gradients that are kept, of which every rank makes its slice;
+both are measured by one rank, with two sizes of the batch. It takes longer than a process without
+ranks, whose gradients are spent while they are in cache. a: of a message, b: of all gradients; both
+by two ranks that exchange and do nothing else. The model is compared with what two ranks measure,
+and then says what 4 to 256 would come to over the same connection.
 """
 
 import argparse
@@ -86,7 +87,8 @@ def measured(options):
         found[name] = {
             "strong": step_seconds(shape, shape.batch, ranks, options.shards),
             "weak": step_seconds(shape, shape.batch * ranks.size, ranks, options.shards),
-            "few rows": step_seconds(shape, shape.batch // 4, ranks, options.shards),
+            "kept": step_seconds(shape, shape.batch, ranks, options.shards, True),
+            "few rows": step_seconds(shape, shape.batch // 4, ranks, options.shards, True),
             **exchange_seconds(shape, ranks),
         }
     if ranks.rank:
@@ -94,8 +96,8 @@ def measured(options):
     return found
 
 
-def step_seconds(shape, batch, ranks, shards):
-    """Of one step of the optimizer."""
+def step_seconds(shape, batch, ranks, shards, as_rank=False):
+    """Of one step of the optimizer; `as_rank`: also one rank keeps its gradients."""
     import backprop as bp
 
     X, y = shape.random_data()
@@ -106,7 +108,11 @@ def step_seconds(shape, batch, ranks, shards):
     )
     net = bp.Network(shape.sizes[0], shape.layers(), shape.loss, seed=0, n_threads=1)
     epochs = 1
-    how = {"batch_size": batch, "shards": shards, "ranks": ranks if ranks.size > 1 else None}
+    how = {
+        "batch_size": batch,
+        "shards": shards,
+        "ranks": ranks if ranks.size > 1 or as_rank else None,
+    }
     best = None
     for turn in range(4):
         ranks.barrier()
@@ -178,12 +184,14 @@ def speedups(name, of_turns, size, kind):
     """What the model says: how many times the samples per second of one rank."""
     alone, two = ([turn[n] for turn in of_turns] for n in (1, 2))
     batch = SHAPES[name].batch
-    whole, few = (median(one[what] for one in alone) for what in ("strong", "few rows"))
-    of_row = (whole - few) / (batch - batch // 4)
-    update = max(0.0, whole - batch * of_row)
+    whole, kept, few = (
+        median(one[what] for one in alone) for what in ("strong", "kept", "few rows")
+    )
+    of_row = (kept - few) / (batch - batch // 4)
+    update = max(0.0, kept - batch * of_row)
     message, gradients = (median(one[what] for one in two) for what in ("message", "gradients"))
     rows = batch / size if kind == "strong" else batch
-    step = rows * of_row + update + message * (size - 1) + gradients * 2 * (size - 1) / size
+    step = rows * of_row + update / size + message * (size - 1) + gradients * 2 * (size - 1) / size
     return whole / step * (size if kind == "weak" else 1)
 
 
