@@ -99,7 +99,8 @@ def fit_blocks(net, pieces, *, shards, client, timeout=600.0, **options):
     given = run, net._run, {"shards": shards, **options}
     futures = []
     try:
-        futures = _started(client, workers, net, pieces, connection, given)
+        scattered = client.scatter(net, broadcast=True, hash=False)  # held while the ranks need it
+        futures = _started(client, workers, scattered, pieces, connection, given)
         state, history = _first_result(futures)
     except BaseException:
         client.cancel(futures, force=True)
@@ -109,7 +110,7 @@ def fit_blocks(net, pieces, *, shards, client, timeout=600.0, **options):
     return history
 
 
-def _started(client, workers, net, pieces, connection, given):
+def _started(client, workers, scattered, pieces, connection, given):
     """Futures of the ranks, which alone hold the rows from then on."""
     from distributed import wait
 
@@ -121,7 +122,6 @@ def _started(client, workers, net, pieces, connection, given):
     ]
     # all of them first: a rank that waits for another keeps its worker from working rows out
     wait([block for of_rank in rows for one in of_rank for block in one or ()])
-    scattered = client.scatter(net, broadcast=True, hash=False)
     return [
         client.submit(
             _train,
@@ -203,11 +203,16 @@ def workers_for(client, shards):
 
 def _first_result(futures):
     """Of rank 0, when all are done; else the error that the others follow from."""
-    from distributed import wait
+    from distributed import CancelledError, wait
+
+    from backprop.ranks import RankStopped
 
     waiting, failed = set(futures), []
     while waiting and not failed:
-        done, waiting = wait(waiting, return_when="FIRST_COMPLETED")
+        try:
+            done, waiting = wait(waiting, return_when="FIRST_COMPLETED")
+        except CancelledError as error:
+            raise RankStopped(f"a worker is gone, or its rank was cancelled: {error}") from error
         failed = [one for one in done if one.status != "finished"]
     if failed:
         errors = _errors(futures, failed)

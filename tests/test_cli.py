@@ -76,6 +76,7 @@ def test_train_on_the_digits(run, tmp_path):
     assert (tmp_path / "model.safetensors").exists()
 
 
+@pytest.mark.long
 def test_the_digits_are_learned_whatever_the_seed(run):
     accuracies = [
         held_out_accuracy(run("train", "--seed", seed, "--threads", 1)) for seed in range(10)
@@ -482,6 +483,7 @@ def test_a_split_for_regression():
 # ---- real files ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_diamonds(run, diamonds_csv):
     printed = run("train", diamonds_csv, "--target", "price", "--epochs", 8)
     assert "53,940 rows, 11 columns" in printed.out

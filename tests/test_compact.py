@@ -88,6 +88,7 @@ def both(work, units, **options):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 def test_the_bits_of_padded_rows_with_every_optimizer(optimizer, dtype):
@@ -170,6 +171,7 @@ def test_the_bits_of_padded_rows_with_a_residual():
     assert compact == padded
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("units", [1, 3, 8])
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 4, 8])
@@ -241,6 +243,7 @@ def test_weights_and_bias_are_set_and_explained():
     assert found[0] == found[1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("matmul", ["fused", "blas"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("units", [1, 2, 5, 8])

@@ -127,6 +127,7 @@ def test_weights_are_those_of_one_process(each_client, twins, name):
     assert own.steps == model._engine.steps == 5 * model.n_iter_
 
 
+@pytest.mark.long
 def test_partitions_change_nothing(client):
     first, *others = (
         bp.DaskMLPClassifier(**FEW).fit(*data)

@@ -186,6 +186,7 @@ look("two jobs, lbfgs", lambda: two_jobs(solver="lbfgs"))
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/task")
 def test_a_fit_runs_on_one_thread():
     """Not even BLAS's own threads do any of its work; and two jobs of joblib's run on two."""

@@ -114,7 +114,10 @@ class Place:
         return [name for name in os.listdir(self.folder) if name != self.path.name]
 
 
-@pytest.fixture(params=[True, False], ids=["over an old file", "where there is none"])
+@pytest.fixture(
+    params=[True, pytest.param(False, marks=pytest.mark.long)],
+    ids=["over an old file", "where there is none"],
+)
 def is_there(request):
     return request.param
 
