@@ -491,6 +491,7 @@ def test_diamonds(run, diamonds_csv):
     assert "R² 0.9" in run("predict", "model.safetensors", diamonds_csv, "--output", "out").err
 
 
+@pytest.mark.long
 def test_mnist(run, mnist_npz):
     printed = run("train", mnist_npz, "--epochs", 3)
     rows = r"54,00\d to train on, [\d,]+ held out, 10,000 of the file's own test"

@@ -93,7 +93,7 @@ def importance(X, y, n_jobs):
     return found.importances
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.long), "threading"])
 @pytest.mark.parametrize("run", [search, crossed, columns, calibrated, voting, importance])
 def test_two_jobs_find_what_one_does(digits, run, backend):
     alone = run(*digits, 1)

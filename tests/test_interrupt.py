@@ -72,7 +72,13 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize(
-    ("n_threads", "matmul"), [(1, "fused"), (2, "fused"), (4, "fused"), (2, "blas")]
+    ("n_threads", "matmul"),
+    [
+        (1, "fused"),
+        (2, "fused"),
+        pytest.param(4, "fused", marks=pytest.mark.long),
+        pytest.param(2, "blas", marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize("size", NETWORKS)
 def test_fit(size, n_threads, matmul, record_property):
@@ -96,7 +102,7 @@ def test_fit(size, n_threads, matmul, record_property):
     measure(code, record_property)
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("n_threads", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_every_method(n_threads, record_property):
     """On rows almost without end: a row that is repeated takes no memory."""
     code = f"""
@@ -116,7 +122,7 @@ def test_every_method(n_threads, record_property):
     assert out.count("seconds") == 7
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("n_threads", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_a_loss_of_ones_own(n_threads, record_property):
     """In the function, which Python interrupts, and between two short calls of it."""
     code = f"""
@@ -137,7 +143,7 @@ def test_a_loss_of_ones_own(n_threads, record_property):
     assert measure(code, record_property).count("seconds") == 3
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("n_threads", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_gradients_that_are_half_worked_out_are_not_used(n_threads, record_property):
     code = f"""
     X = np.broadcast_to(rng.random((1, 2000), "float32"), (8192, 2000))
@@ -161,7 +167,14 @@ def test_gradients_that_are_half_worked_out_are_not_used(n_threads, record_prope
     assert measure(code, record_property).count("seconds") == 2
 
 
-@pytest.mark.parametrize(("n_threads", "matmul"), [(1, "fused"), (2, "fused"), (1, "blas")])
+@pytest.mark.parametrize(
+    ("n_threads", "matmul"),
+    [
+        pytest.param(1, "fused", marks=pytest.mark.long),
+        (2, "fused"),
+        pytest.param(1, "blas", marks=pytest.mark.long),
+    ],
+)
 def test_no_step_is_half_done(n_threads, matmul, record_property):
     """All weights are those that as many whole steps make, wherever in a step the signal came."""
     code = f"""
