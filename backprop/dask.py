@@ -212,7 +212,10 @@ def _first_result(futures):
         try:
             done, waiting = wait(waiting, return_when="FIRST_COMPLETED")
         except CancelledError as error:
-            raise RankStopped(f"a worker is gone, or its rank was cancelled: {error}") from error
+            raise RankStopped(
+                f"ranks were cancelled: a worker is gone, or does not know a class that fit was "
+                f"given, such as a callback's: {error}"
+            ) from error
         failed = [one for one in done if one.status != "finished"]
     if failed:
         errors = _errors(futures, failed)

@@ -87,6 +87,19 @@ def test_bad_input_says_what_is_wrong(client, change, error, message):
 @pytest.mark.long
 def test_a_worker_that_is_killed(tmp_path):
     """Fit ends; the run goes on from its checkpoint with the workers that there are then."""
+
+    class KillsAfter:
+        """Ends the process of one worker; defined here, for workers do not have this module."""
+
+        def __init__(self, epochs, worker):
+            self.epochs, self.worker = epochs, worker
+
+        def on_epoch_end(self, epoch, logs):
+            from distributed import get_worker
+
+            if epoch + 1 == self.epochs and get_worker().address == self.worker:
+                os.kill(os.getpid(), signal.SIGKILL)
+
     path = tmp_path / "run.safetensors"
     x, y = da.from_array(X, chunks=(30, 9)), da.from_array(Y, chunks=30)
     saving = bp.Checkpoint(path)
@@ -106,19 +119,6 @@ def test_a_worker_that_is_killed(tmp_path):
         how = {"epochs": 6, "batch_size": 30, "shards": 4, "callbacks": [saving]}
         on_dask.fit(resumed, x, y, client=client, **how)
     assert digest(resumed) == digest(whole)
-
-
-class KillsAfter:
-    """Ends the process of one worker after some epochs."""
-
-    def __init__(self, epochs, worker):
-        self.epochs, self.worker = epochs, worker
-
-    def on_epoch_end(self, epoch, logs):
-        from distributed import get_worker
-
-        if epoch + 1 == self.epochs and get_worker().address == self.worker:
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_dask_that_is_not_there(monkeypatch):
