@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from backprop._core.network import Core
 from backprop.catalogue.losses import find_loss
 from backprop.catalogue.optimizers import Optimizer, find_optimizer
 from backprop.config import available_threads
+from backprop.evaluating import score
 from backprop.history import History
 from backprop.keeping import Keeping
 from backprop.layers import (
@@ -21,9 +21,9 @@ from backprop.layers import (
     check_layers,
     core_layers,
 )
-from backprop.sharing import changing, reading
+from backprop.sharing import changing
 from backprop.stepwise import Gradient, Stepwise
-from backprop.training import prepare
+from backprop.training import is_source, prepare_fit
 from backprop.validation import (
     DTYPES,
     MAX_COUNT,
@@ -64,15 +64,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Gradient", "Network"]
 
-
-def _is_source(X, y):
-    """Whether X is none of the arrays."""
-    from backprop.sources.opening import is_source
-
-    return is_source(X, y)
-
-
-EVALUATED_ROWS = 32768  # that `evaluate` predicts at a time
 TINY = {dtype: float(np.finfo(dtype).tiny) for dtype in DTYPES.values()}
 MATMULS = ("auto", "fused", "blas")
 
@@ -458,27 +449,7 @@ class Network(Stepwise, Keeping):
             "max_seconds": max_seconds,
             "shards": shards,
         }
-        if type(X) is not np.ndarray and _is_source(X, y):
-            from backprop.sources import fitting, open_source
-
-            source = open_source(X, y, weight=sample_weight)
-            training = fitting.prepare(self, source, ranks=ranks, buffer_rows=buffer_rows, **asked)
-        else:
-            if y is None:
-                raise TypeError(
-                    "y is None: expected an array; only a source, see backprop.sources, comes with "
-                    "its targets"
-                )
-            if buffer_rows is not None:
-                raise ValueError(
-                    f"buffer_rows={buffer_rows!r}: expected None with arrays, which are in memory"
-                )
-            prepared = prepare
-            if ranks is not None:
-                from backprop.ranks import training as ranked
-
-                prepared = partial(ranked.prepare, ranks=ranks)
-            training = prepared(self, (X, y, sample_weight), **asked)
+        training = prepare_fit(self, X, y, sample_weight, ranks, buffer_rows, asked)
         self._core.check_idle()
         training.begin()  # which may refuse still
         vars(self).update(history=training.history, _run=None)  # which are declared
@@ -567,53 +538,14 @@ class Network(Stepwise, Keeping):
             and nan where none does. {"loss", "pinball"} with quantile: the mean over its levels.
             {"loss"} alone with a loss of one's own. And each metric by name.
         """
-        if type(X) is not np.ndarray and _is_source(X, y):
+        if type(X) is not np.ndarray and is_source(X, y):
             from backprop.sources import open_source, scoring
 
             source = open_source(X, y, weight=sample_weight)
             metrics = self._check_metrics(metrics, np.empty((0, self.n_outputs)))
             return scoring.score(self, source, metrics)
         data = self._check_samples(X, y, sample_weight)
-        return self._score(*data, self._check_metrics(metrics, data[1]))
-
-    def _score(self, X, y, sample_weight, metrics=()):
-        try:
-            with reading(self._core):
-                return self._score_blocks(X, y, sample_weight, metrics)
-        except NotFinite:
-            raise self._not_finite(X, y) from None
-
-    def _score_blocks(self, X, y, sample_weight, metrics):
-        arrays = (X, y, sample_weight)
-        starts = range(0, len(X), EVALUATED_ROWS)
-        pieces = (
-            [None if a is None else a[start : start + EVALUATED_ROWS] for a in arrays]
-            for start in starts
-        )
-        found, outputs = self._score_pieces(pieces, keeps=bool(metrics))
-        if metrics:
-            from backprop.catalogue.metrics import measure
-
-            outputs = np.concatenate([out for out, *_ in outputs])
-            found |= measure(metrics, self._loss, outputs, y, sample_weight)
-        return found
-
-    def _score_pieces(self, pieces, keeps):
-        """({"loss", score}, [(outputs, y, weight) of each of them, where it `keeps` them])."""
-        score, kept = self._loss.new_score(), []  # of a loss of one's own None
-        total_loss = total_weight = 0.0
-        for X, y, weight in pieces:
-            out = np.empty((len(X), self.n_outputs), self.dtype)
-            loss, weights = self._core.infer(X, y, weight, out)
-            total_loss, total_weight = total_loss + loss, total_weight + weights
-            if score is not None:
-                score.add(out, y, weight)
-            if keeps:
-                kept.append((out, y, weight))
-        found = {"loss": total_loss / total_weight}
-        if score is not None:
-            found[score.name] = score.value()
-        return found, kept
+        return score(self, *data, self._check_metrics(metrics, data[1]))
 
     def summary(self) -> str:
         """A table of the layers, as text."""

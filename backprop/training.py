@@ -9,6 +9,7 @@ from math import isfinite
 
 import numpy as np
 
+from backprop.evaluating import score
 from backprop.history import History
 from backprop.progress import progress_bar
 from backprop.sharding import check_shards
@@ -31,6 +32,39 @@ EPOCHS_AT_A_TIME = 65536
 RATES_AT_A_TIME = 65536
 
 ALONE = nullcontext()
+
+
+def prepare_fit(network, X, y, sample_weight, ranks, buffer_rows, asked):
+    """The `Training` that `fit` asks for: of arrays or of a source, alone or among ranks.
+
+    `asked`: what all of these are asked, by name.
+    """
+    if type(X) is not np.ndarray and is_source(X, y):
+        from backprop.sources import fitting, open_source
+
+        source = open_source(X, y, weight=sample_weight)
+        return fitting.prepare(network, source, ranks=ranks, buffer_rows=buffer_rows, **asked)
+    if y is None:
+        raise TypeError(
+            "y is None: expected an array; only a source, see backprop.sources, comes with its "
+            "targets"
+        )
+    if buffer_rows is not None:
+        raise ValueError(
+            f"buffer_rows={buffer_rows!r}: expected None with arrays, which are in memory"
+        )
+    if ranks is not None:
+        from backprop.ranks import training as ranked
+
+        return ranked.prepare(network, (X, y, sample_weight), ranks=ranks, **asked)
+    return prepare(network, (X, y, sample_weight), **asked)
+
+
+def is_source(X, y):
+    """Whether X is none of the arrays."""
+    from backprop.sources import opening
+
+    return opening.is_source(X, y)
 
 
 def prepare(
@@ -64,7 +98,7 @@ def prepare(
         History(n_samples=len(X)),
         validation=validation,
         epochs=check_integer("epochs", asked["epochs"], 1, MAX_SIZE),
-        batch_size=check_batch_size(asked["batch_size"], len(X), level=4),
+        batch_size=check_batch_size(asked["batch_size"], len(X), level=5),
         shuffle=check_flag("shuffle", asked["shuffle"]),
         metrics=network._check_metrics(asked["metrics"], y),
         verbose=check_verbose(asked["verbose"]),
@@ -138,12 +172,16 @@ class Training:
 
     @property
     def hashes(self):
-        """Of the data, worked out once: a run that is resumed has to have the same."""
-        if self._hashes is None:  # without a lock: ranks that are threads wait for one another
+        """Of the data: a run that is resumed has to have the same."""
+        self.hash_data()
+        return self._hashes
+
+    def hash_data(self):
+        """Work the hashes out, once; without a lock, for ranks that are threads wait in it."""
+        if self._hashes is None:
             from backprop import resuming
 
             self._hashes = resuming.hashes(self)
-        return self._hashes
 
     def together(self):
         """A block that raises on all ranks or on none, of which there are no others here."""
@@ -302,10 +340,10 @@ class Training:
 
     def _scores(self, data):
         if isinstance(data, tuple):
-            return self.network._score(*data, self.metrics)
-        from backprop.sources.scoring import score
+            return score(self.network, *data, self.metrics)
+        from backprop.sources import scoring
 
-        return score(self.network, data, self.metrics)
+        return scoring.score(self.network, data, self.metrics)
 
     def _tell_schedule(self):
         """What this epoch came to, where the learning rate depends on it."""

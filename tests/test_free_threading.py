@@ -17,34 +17,13 @@ from itertools import cycle
 
 import numpy as np
 import pytest
+from in_threads import TIMEOUT, run_together
 
 import backprop as bp
 
-TIMEOUT = 120
 STEPS = 400
 REFUSED = object()
 WITHOUT_GIL = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-
-
-def run_together(*targets):
-    """Each in a thread of its own, all at the same moment; raises what one of them raises."""
-    together, raised = threading.Barrier(len(targets)), []
-
-    def caught(target):
-        try:
-            together.wait(TIMEOUT)
-            target()
-        except BaseException as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=caught, args=(target,), daemon=True) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(TIMEOUT)
-        assert not thread.is_alive(), "hangs"
-    if raised:
-        raise raised[0]
 
 
 def ask(call):

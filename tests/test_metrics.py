@@ -169,7 +169,7 @@ def test_evaluate_goes_through_blocks(monkeypatch, weight):
     whole = net.evaluate(X, y, weight, metrics=names)
     assert list(whole) == ["loss", "accuracy", "f1", "roc_auc"]
     assert whole["loss"] == net.evaluate(X, y, weight)["loss"]
-    monkeypatch.setattr("backprop.network.EVALUATED_ROWS", 7)
+    monkeypatch.setattr("backprop.evaluating.EVALUATED_ROWS", 7)
     assert net.evaluate(X, y, weight, metrics=names) == pytest.approx(whole)
     weights = {} if weight is None else {"sample_weight": weight}
     assert whole["roc_auc"] == pytest.approx(OF_CLASSES["roc_auc"](y, net.predict(X), **weights))

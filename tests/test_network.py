@@ -357,7 +357,7 @@ def test_a_number_beyond_float32_is_named(name):
 @pytest.mark.parametrize("target", [0.1, 0.3, 1e6 + 0.1])
 def test_r2_of_a_target_that_does_not_vary(monkeypatch, rows, target):
     """The mean of equal numbers need not be that number; rows of weight 0 do not count."""
-    monkeypatch.setattr("backprop.network.EVALUATED_ROWS", 400)
+    monkeypatch.setattr("backprop.evaluating.EVALUATED_ROWS", 400)
     y, weight = np.full((rows, 1), target), np.ones(rows)
     y[-1], weight[-1] = 5, 0
     net = bp.Network(6, [bp.Dense(1)], seed=0)
@@ -374,7 +374,7 @@ def test_evaluate_goes_through_the_rows_block_by_block(monkeypatch, loss, weight
     weight = np.where(np.arange(50) < 21, 0.0, np.arange(50.0)) if weighted else None
     net = make(loss)
     whole = net.evaluate(X, y, weight)
-    monkeypatch.setattr("backprop.network.EVALUATED_ROWS", 7)  # of which three are of weight 0
+    monkeypatch.setattr("backprop.evaluating.EVALUATED_ROWS", 7)  # of which three are of weight 0
     assert net.evaluate(X, y, weight) == pytest.approx(whole, rel=1e-6)
 
 

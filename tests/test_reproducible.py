@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_threads import run_together
 from networks import ACTIVATIONS, LOSSES, every_optimizer, targets
 
 import backprop as bp
@@ -266,26 +267,6 @@ def test_training_goes_on_in_a_forked_child(matmul):
     assert done.stdout.split() == ["0", "True"], done.stderr
 
 
-def run_threads(*targets):
-    """Run each in a thread of its own; re-raise what one raises."""
-    raised = []
-
-    def caught(target):
-        try:
-            target()
-        except BaseException as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=caught, args=(target,), daemon=True) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(TIMEOUT)
-        assert not thread.is_alive(), "hangs"
-    if raised:
-        raise raised[0]
-
-
 @pytest.mark.parametrize("matmul", ["fused", "blas"])
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_two_threads_train_two_networks_at_once(n_threads, matmul):
@@ -297,7 +278,7 @@ def test_two_threads_train_two_networks_at_once(n_threads, matmul):
         found[loss, number] = digest(trained(loss, **options))
 
     jobs = [(loss, number) for loss in LOSSES for number in range(3)]
-    run_threads(*(lambda job=job: train(*job) for job in jobs))
+    run_together(*(lambda job=job: train(*job) for job in jobs))
     assert found == {(loss, number): expected[loss] for loss, number in jobs}
 
 
@@ -516,7 +497,7 @@ def test_threads_predict_with_one_network_at_once(n_threads, matmul):
             found = net.loss_and_gradients(*data[3])[1]
             np.testing.assert_array_equal(found[0].weights, gradients[0].weights)
 
-    run_threads(*(lambda number=number: use(number) for number in range(len(data))), differentiate)
+    run_together(*(lambda number=number: use(number) for number in range(len(data))), differentiate)
 
 
 def test_a_complaint_about_use_does_not_count_epochs():
@@ -543,5 +524,5 @@ def test_a_complaint_about_use_does_not_count_epochs():
         finally:
             done.set()
 
-    run_threads(predict, fit)
+    run_together(predict, fit)
     assert len(refused) == 10

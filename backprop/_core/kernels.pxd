@@ -9,7 +9,6 @@ cdef extern from "backprop.h" nogil:
     int BP_ROW_MULTIPLE
     int BP_ALIGNMENT
     int BP_NEAR_BYTES
-    int BP_SHARD_LEVELS
     const char *BP_TYPES
 
     enum:

@@ -12,7 +12,7 @@ import numpy as np
 
 from backprop.sources.opening import is_from, is_source
 from backprop.sources.prepared_rows import WholeColumns
-from backprop.sources.source import Piece, Source
+from backprop.sources.source import Piece, Source, joined
 
 
 def in_memory(X, y, sample_weight):
@@ -45,9 +45,7 @@ def _of_pieces(X, y, sample_weight):
     from backprop.sources import open_source
 
     source = open_source(X, y, weight=sample_weight)
-    X, y, weight = zip(*((p.X, p.y, p.weight) for p in source.pieces()), strict=True)
-    weight = None if weight[0] is None else np.concatenate(weight)
-    return np.concatenate(X), np.concatenate(y), weight
+    return joined([piece[:3] for piece in source.pieces()])
 
 
 def _computed(value):

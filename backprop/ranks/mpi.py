@@ -8,10 +8,9 @@ import traceback
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backprop._core.ranks import RankStopped
-from backprop.ranks.broken import Breakable
+from backprop.ranks.point_to_point import PointToPoint
 from backprop.validation import check_name, check_real
 
 ROWS = ("shared", "own")
@@ -20,7 +19,7 @@ LOOK_SECONDS = 0.05  # between two looks for what has happened to ranks that do 
 DATA, LEFT = 1, 2  # tags of messages: what is exchanged; that a rank has ended
 
 
-class MPI(Breakable):
+class MPI(PointToPoint):
     """A `Communicator` of the processes that ``mpiexec`` has started.
 
     Whatever nobody catches on one rank ends all of them, with exit code 1 and the rank's name.
@@ -47,45 +46,12 @@ class MPI(Breakable):
         self._mpi = _import_mpi()
         self._comm = (self._mpi.COMM_WORLD if comm is None else comm).Dup()
         self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
-        self._others = [rank for rank in range(self.size) if rank != self.rank]
         if self.size > 1:
             self._abort_on_errors()
             atexit.register(self._leave)
 
-    def exchange(
-        self,
-        sent: NDArray[Any],
-        sent_bounds: NDArray[Any],
-        received: NDArray[Any],
-        received_bounds: NDArray[Any],
-    ) -> None:
-        """See `Communicator`."""
-        self._send_and_receive(
-            {r: sent[sent_bounds[r] : sent_bounds[r + 1]] for r in self._others},
-            {r: received[received_bounds[r] : received_bounds[r + 1]] for r in self._others},
-        )
-
-    def gather(self, array: NDArray[Any], bounds: NDArray[Any]) -> None:
-        """See `Communicator`."""
-        own = array[bounds[self.rank] : bounds[self.rank + 1]]
-        self._send_and_receive(
-            dict.fromkeys(self._others, own),
-            {r: array[bounds[r] : bounds[r + 1]] for r in self._others},
-        )
-
-    def barrier(self) -> None:
-        """See `Communicator`."""
-        nothing = np.empty(0, np.uint8)
-        self._send_and_receive(
-            dict.fromkeys(self._others, nothing), dict.fromkeys(self._others, nothing)
-        )
-
-    def _send_and_receive(self, sent, received):
-        """{rank: array} each; messages from one rank to another keep their order."""
-        with self.unbroken():
-            self._carry(sent, received)
-
     def _carry(self, sent, received):
+        """Messages from one rank to another keep their order."""
         comm = self._comm
         receiving = [comm.Irecv(array, rank, DATA) for rank, array in received.items()]
         sending = [comm.Isend(array, rank, DATA) for rank, array in sent.items()]
@@ -94,10 +60,13 @@ class MPI(Breakable):
         for _ in range(SPINS):
             if self._mpi.Request.Testall(requests):
                 return
-        self._wait(requests, receiving)
+        self._wait(requests, received, receiving)
 
-    def _wait(self, requests, receiving):
-        """Longer; TimeoutError or RankStopped names the ranks that do not come."""
+    def _wait(self, requests, received, receiving):
+        """Longer; TimeoutError or RankStopped names the ranks that do not come.
+
+        `receiving`: the requests of what is `received`.
+        """
         ends = time.monotonic() + self.timeout
         look = 0.0
         while not self._mpi.Request.Testall(requests):
@@ -108,7 +77,7 @@ class MPI(Breakable):
             look = now + LOOK_SECONDS
             late = [
                 rank
-                for rank, request in zip(self._others, receiving, strict=True)
+                for rank, request in zip(received, receiving, strict=True)
                 if not request.Get_status()
             ]
             for rank in late:
@@ -117,7 +86,7 @@ class MPI(Breakable):
             if now > ends:
                 raise TimeoutError(
                     f"rank {self.rank} has waited {self.timeout:g} s for rank "
-                    f"{', '.join(map(str, late or self._others))}"
+                    f"{', '.join(map(str, late or self._other_ranks()))}"
                 )
 
     def _abort_on_errors(self):
@@ -133,7 +102,7 @@ class MPI(Breakable):
 
     def _leave(self):
         """Tell the others: one may wait for this rank, which MPI lets wait until all end."""
-        for rank in self._others:
+        for rank in self._other_ranks():
             self._comm.Isend(np.empty(0, np.uint8), rank, LEFT).Free()
 
 

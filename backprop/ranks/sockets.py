@@ -7,14 +7,10 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from backprop._core.ranks import RankStopped
-from backprop.ranks.broken import Breakable
+from backprop.ranks.point_to_point import PointToPoint
 from backprop.validation import check_name, check_real
 
 NONCE_BYTES, RANK_BYTES = 32, 8
@@ -22,7 +18,7 @@ HANDSHAKE_SECONDS = 2.0  # after which somebody who connects and says nothing is
 RETRY_SECONDS = 0.1
 
 
-class Sockets(Breakable):
+class Sockets(PointToPoint):
     """A `Communicator` over TCP.
 
     Every rank first opens a listener, and learns the addresses of all by whatever started it:
@@ -80,31 +76,6 @@ class Sockets(Breakable):
         family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, 0), family=family, backlog=256)
 
-    def exchange(
-        self,
-        sent: NDArray[Any],
-        sent_bounds: NDArray[Any],
-        received: NDArray[Any],
-        received_bounds: NDArray[Any],
-    ) -> None:
-        """See `Communicator`."""
-        pieces = [sent[a:b] for a, b in pairwise(sent_bounds)]
-        places = [received[a:b] for a, b in pairwise(received_bounds)]
-        with self.unbroken():
-            self._send_and_receive(pieces, places)
-
-    def gather(self, array: NDArray[Any], bounds: NDArray[Any]) -> None:
-        """See `Communicator`."""
-        places = [array[a:b] for a, b in pairwise(bounds)]
-        with self.unbroken():
-            self._send_and_receive([places[self.rank]] * self.size, places)
-
-    def barrier(self) -> None:
-        """See `Communicator`."""
-        sign = np.zeros((self.size, 1), np.uint8)
-        with self.unbroken():
-            self._send_and_receive(sign, sign.copy())
-
     def close(self) -> None:
         """End the connections; who waits for one of them gets an error."""
         for connection in self._others.values():
@@ -112,16 +83,13 @@ class Sockets(Breakable):
         if hasattr(self, "_sending"):
             self._sending.shutdown(wait=False)
 
-    def _send_and_receive(self, sent, received):
-        """An array to each rank, and one from each; of none there is no message."""
+    def _carry(self, sent, received):
         sending = {
-            rank: self._sending.submit(connection.sendall, sent[rank].data.cast("B"))
-            for rank, connection in self._others.items()
-            if sent[rank].size
+            rank: self._sending.submit(self._others[rank].sendall, array.data.cast("B"))
+            for rank, array in sent.items()
         }
-        for rank, connection in self._others.items():
-            if received[rank].size:
-                self._with(rank, _fill, connection, received[rank].data.cast("B"))
+        for rank, array in received.items():
+            self._with(rank, _fill, self._others[rank], array.data.cast("B"))
         for rank, one in sending.items():
             self._with(rank, one.result)
 

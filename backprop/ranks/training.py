@@ -15,8 +15,8 @@ def prepare(network, data, *, shards, ranks, batch_size, **asked):
         if rows.are_own(ranks):
             _refuse_of_own_rows(**asked)
         check_ranks(network, ranks, shards)
-        training = alone.prepare(
-            network, data, shards=shards, batch_size=None, kind=RankedTraining, **asked
+        training = alone.prepare(  # whose shards and batches are settled with the others
+            network, data, shards=1, batch_size=None, kind=RankedTraining, **asked
         )
         _refuse_validation_source(training)
     agreement.check_same(ranks, agreement.of_training(training, shards, batch_size))
@@ -122,7 +122,7 @@ class Ranked:
     def begin(self):
         """Tell the callbacks, any of which may refuse."""
         if self.remembering or self.network._run is not None:
-            self.hashes  # noqa: B018 - all ranks work them out together, and one writes files
+            self.hash_data()  # all ranks together, of which one writes files
         super().begin()
 
     def tell(self, hook, *arguments):
@@ -149,4 +149,4 @@ class RankedTraining(Ranked, alone.Training):
         """Take the shards of this rank, and their rows where each rank was given its own."""
         self.sharding, self.data = rows.shared_out(self.ranks, shards, self.data)
         n_rows = self.history.n_samples = self.sharding.n_rows
-        self.batch_size = check_batch_size(batch_size, n_rows, level=5)
+        self.batch_size = check_batch_size(batch_size, n_rows, level=6)

@@ -68,7 +68,7 @@ def prepare_alone(
         validation = check_validation(network, validation_data)
     n_rows, batch_size = source.n_rows, asked["batch_size"]
     if n_rows is not None:
-        batch_size = check_batch_size(batch_size, n_rows, level=4)
+        batch_size = check_batch_size(batch_size, n_rows, level=6)
     elif batch_size is None:
         batch_size = BATCH_SIZE
     else:

@@ -159,7 +159,7 @@ def _schema(file, metadata):
     """Arrow's; pyarrow decodes the names of columns when it is asked for them."""
     try:
         schema = metadata.schema.to_arrow_schema()
-        schema.names  # noqa: B018 - which raises here, where the file can be named
+        _ = schema.names  # which raises here, where the file can be named
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is not a Parquet file, or a damaged one: {error}") from error
     return schema

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from backprop import evaluating
 from backprop._core.errors import NotFinite
+from backprop.evaluating import score_pieces
 from backprop.sources.ahead import ReadAhead
 from backprop.sources.checking import Checker
+from backprop.sources.source import joined
 
 
 def score(network, source, metrics=()):
     """{"loss", the loss's score, each metric}."""
-    from backprop.network import EVALUATED_ROWS
-
     check, n_rows, weighs = Checker(network, source, is_trained_on=False), 0, None
 
     def checked():
@@ -30,8 +31,8 @@ def score(network, source, metrics=()):
 
     try:
         with ReadAhead(checked, source.name) as pieces:
-            regrouped = _regrouped(arrays(pieces), EVALUATED_ROWS)
-            found, kept = network._score_pieces(regrouped, keeps=bool(metrics))
+            regrouped = _regrouped(arrays(pieces), evaluating.EVALUATED_ROWS)
+            return score_pieces(network, regrouped, metrics)
     except ZeroDivisionError:
         what = "every weight is 0" if n_rows else "it has no rows"
         raise ValueError(f"{source}: {what}, expected some to score") from None
@@ -40,12 +41,6 @@ def score(network, source, metrics=()):
             f"{source} has a number that is not finite as the network sees it: expected finite "
             "numbers after input_offset and input_scale"
         ) from None
-    if metrics:
-        from backprop.catalogue.metrics import measure
-
-        outputs, y, weight = _joined(kept)
-        found |= measure(metrics, network.loss_function, outputs, y, weight)
-    return found
 
 
 def _regrouped(pieces, n_rows):
@@ -59,14 +54,7 @@ def _regrouped(pieces, n_rows):
             held.append([None if array is None else array[rows] for array in arrays])
             count, start = count + n, start + n
             if count == n_rows:
-                yield _joined(held)
+                yield joined(held)
                 held, count = [], 0
     if held:
-        yield _joined(held)
-
-
-def _joined(parts):
-    if len(parts) == 1:
-        return parts[0]
-    columns = zip(*parts, strict=True)
-    return [None if column[0] is None else np.concatenate(column) for column in columns]
+        yield joined(held)

@@ -22,6 +22,7 @@ from backprop.sharding import Sharding
 from backprop.sources.ahead import ReadAhead
 from backprop.sources.buffer import Buffer
 from backprop.sources.fitting import Streaming
+from backprop.sources.source import joined
 
 WINDOWS = 8  # that the buffers make, about: a window's rows are in memory once more
 
@@ -71,7 +72,7 @@ class ShardedStreaming(Streaming):
                 self._train_shards(drawn, self._window, is_rest=False)
             with self.together():
                 self._fill(shards)
-                rest = _joined([one.buffer.rest()[:3] for one in shards])
+                rest = joined([one.buffer.rest()[:3] for one in shards])
             self._check_weights([one.weighs for one in shards])
         if n_draws == 0:
             self._kept = rest
@@ -123,7 +124,7 @@ class ShardedStreaming(Streaming):
                 rows = np.append(np.arange(each), 0)
                 found.append([None if a is None else a[rows] for a in one.buffer.arrays])
                 one.buffer.drop_first(each)
-        return _joined(found)
+        return joined(found)
 
     def _train_shards(self, arrays, n_rows, is_rest):
         """So many positions of the epoch; the core ends it at the last of the rows."""
@@ -211,13 +212,3 @@ def _blocks_with(block_rows, first, last):
     ends = np.cumsum(block_rows)
     starts = ends - block_rows
     return np.flatnonzero((ends > first) & (starts < last)).astype(np.int64)
-
-
-def _joined(of_shards):
-    """[X, y, weight], a shard behind another."""
-    if len(of_shards) == 1:
-        return of_shards[0]
-    return [
-        None if parts[0] is None else np.concatenate(parts)
-        for parts in zip(*of_shards, strict=True)
-    ]

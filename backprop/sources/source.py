@@ -74,7 +74,7 @@ class Source:
 
     def pieces(self, blocks: Sequence[int] | None = None) -> Iterator[Piece]:
         """The rows, from the first on, or those of these blocks, in that order."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no pieces: every source has its own")
 
     def check_epochs(self, epochs: int) -> None:
         """ValueError where they cannot be read so many times."""
@@ -143,6 +143,15 @@ class ArraySource(Source):
         """See `Source`."""
         kinds = [None if a is None else [a.dtype.str, *a.shape] for a in self._arrays]
         return {**super().identity(), "arrays": kinds, "content": content_of(self)}
+
+
+def joined(parts):
+    """[X, y, weight], or whatever arrays each of the parts has; one that is missing is None."""
+    if len(parts) == 1:
+        return parts[0]
+    return [
+        None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*parts, strict=True)
+    ]
 
 
 def content_of(source: Source) -> str:

@@ -455,7 +455,11 @@ def choose_task(values):
         return "classification"
     if values.dtype.kind == "M":
         return "regression"  # of which the target complains
-    distinct = np.unique(values)
+    return task_of(np.unique(values), len(values))
+
+
+def task_of(distinct, n_rows):
+    """The same of numbers, by the different ones and how many there are of all."""
     n = len(distinct)
-    few = n <= 2 or (n <= MOST_CLASSES_OF_NUMBERS and len(values) >= 10 * n)
+    few = n <= 2 or (n <= MOST_CLASSES_OF_NUMBERS and n_rows >= 10 * n)
     return "classification" if few and (distinct % 1 == 0).all() else "regression"

@@ -25,10 +25,10 @@ from backprop.tabular.columns import (
 )
 from backprop.tabular.judging import almost_numbers, as_dates, is_named_as_row, looks_like_target
 from backprop.tabular.pieces import edges_of
-from backprop.tabular.preprocessing import MOST_CLASSES_OF_NUMBERS, MOST_PIECES, Preprocessing
+from backprop.tabular.preprocessing import MOST_PIECES, Preprocessing, task_of
 from backprop.tabular.reading.text import quantities
 from backprop.tabular.tables import TableError, Words, label
-from backprop.tabular.targets import ClassTarget, ValuesTarget, ValueTarget
+from backprop.tabular.targets import ClassTarget, ValuesTarget, ValueTarget, require_difference
 from backprop.tabular.values import finite, is_rounding, listed, present
 
 MOST_WORDS = 1_000_000  # different ones of a column
@@ -187,6 +187,13 @@ class DateParts:
         return DateColumn(**{**vars(made), "n_missing": self.n_missing})
 
 
+def _parts_of(values):
+    """What learns from such a column."""
+    if isinstance(values, Words):
+        return WordParts
+    return DateParts if values.dtype.kind == "M" else NumberParts
+
+
 class TargetParts:
     """One target: its numbers, or its words, and how often each occurs."""
 
@@ -223,10 +230,7 @@ class TargetParts:
             return "classification"
         if self.counts is None:
             return "regression"
-        n = len(self.counts)
-        few = n <= 2 or (n <= MOST_CLASSES_OF_NUMBERS and self.numbers.n >= 10 * n)
-        whole = all(value % 1 == 0 for value in self.counts)
-        return "classification" if few and whole else "regression"
+        return task_of(np.array(list(self.counts)), self.numbers.n)
 
     def made(self, task, smoothing):
         """A target of `targets`."""
@@ -234,8 +238,8 @@ class TargetParts:
         if self.is_text is None:
             raise TableError(f"the target {name!r} has no value in the training rows")
         if self.counts is not None and len(self.counts) == 1:
-            only = label(next(iter(self.counts)))
-            raise TableError(f"the target {name!r} is {only!r} in every training row")
+            (only,) = self.counts
+            require_difference(name, only, only)
         if task == "regression":
             if self.is_text:
                 raise TableError(f"the target {name!r} is text: expected numbers to predict")
@@ -279,9 +283,7 @@ class Learning:
             self._begin(table)
         for name, parts in self._parts.items():
             values = table.values(name)
-            kind = WordParts if isinstance(values, Words) else DateParts
-            kind = kind if values.dtype.kind in "OM" else NumberParts
-            if type(parts) is not kind:
+            if type(parts) is not _parts_of(values):
                 raise TableError(f"{table.source}: column {name!r} is of another type than before")
             parts.look(values, first_row)
             parts.add(values[training])
@@ -298,8 +300,7 @@ class Learning:
             if name in self._targets or name in self._made.drop or name in self._made.key:
                 continue
             values = table.values(name)
-            kind = WordParts if isinstance(values, Words) else DateParts
-            self._parts[name] = (kind if values.dtype.kind in "OM" else NumberParts)(name)
+            self._parts[name] = _parts_of(values)(name)
         self._names = table.names
         self._sampled = [n for n, parts in self._parts.items() if type(parts) is NumberParts]
         self._sampled += [n for n in self._targets if table.values(n).dtype.kind == "f"]

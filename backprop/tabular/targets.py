@@ -199,14 +199,14 @@ def fit_values(name, values, written):
     numbers = numbers[~np.isnan(numbers)]
     if len(numbers) == 0:
         raise TableError(f"the target {name!r} has no value in the training rows")
-    _require_difference(name, numbers.min(), numbers.max())
+    require_difference(name, numbers.min(), numbers.max())
     return ValueTarget(name, *mean_and_std(numbers), written.get(name, ""))
 
 
 def class_names(name, values):
     """The classes of a column without missing values."""
     classes = sorted(set(values)) if values.dtype == object else np.unique(values).tolist()
-    _require_difference(name, classes[0], classes[-1])
+    require_difference(name, classes[0], classes[-1])
     if len(classes) > max(10, len(values) // 2):
         is_text = values.dtype == object
         hint = almost_numbers(values) if is_text else "; --task regression predicts numbers"
@@ -217,7 +217,8 @@ def class_names(name, values):
     return tuple(map(label, classes))
 
 
-def _require_difference(name, lowest, highest):
+def require_difference(name, lowest, highest):
+    """TableError where all values of a target are one."""
     if lowest == highest:
         only = label(lowest)
         raise TableError(f"the target {name!r} is {only!r} in every training row: nothing to learn")
